@@ -1,0 +1,212 @@
+//! Values of histories: what EDN and JSON can say, with equality, order and hash.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A value as read from EDN or JSON.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Value {
+    /// `nil` or `null`.
+    #[default]
+    Nil,
+    /// A truth value.
+    Bool(bool),
+    /// An integer that fits.
+    Int(i64),
+    /// Any other number, as it was written: equal only to the same spelling.
+    Number(String),
+    /// A string.
+    Text(String),
+    /// An EDN keyword, without its colon.
+    Keyword(String),
+    /// An EDN symbol.
+    Symbol(String),
+    /// An EDN character.
+    Character(char),
+    /// An EDN list.
+    List(Vec<Value>),
+    /// An EDN vector or a JSON array.
+    Vector(Vec<Value>),
+    /// An EDN set, in the order written.
+    Set(Vec<Value>),
+    /// A map, in the order written.
+    Map(Vec<(Value, Value)>),
+    /// An EDN tagged element, as `#inst "…"`.
+    Tagged(String, Box<Value>),
+}
+
+impl Value {
+    /// The characters of a string, keyword or symbol: what names a field or a function.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Value::Text(name) | Value::Keyword(name) | Value::Symbol(name) => Some(name),
+            Value::Nil
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Number(_)
+            | Value::Character(_)
+            | Value::List(_)
+            | Value::Vector(_)
+            | Value::Set(_)
+            | Value::Map(_)
+            | Value::Tagged(..) => None,
+        }
+    }
+
+    /// The elements of a list, vector or set.
+    pub fn elements(&self) -> Option<&[Value]> {
+        match self {
+            Value::List(items) | Value::Vector(items) | Value::Set(items) => Some(items),
+            Value::Nil
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Number(_)
+            | Value::Text(_)
+            | Value::Keyword(_)
+            | Value::Symbol(_)
+            | Value::Character(_)
+            | Value::Map(_)
+            | Value::Tagged(..) => None,
+        }
+    }
+
+    /// The value without its tags: a `#jepsen.history.Op{…}` is a map to us.
+    pub fn untagged(&self) -> &Value {
+        let mut value = self;
+        while let Value::Tagged(_, inner) = value {
+            value = inner;
+        }
+        value
+    }
+
+    /// What kind of value it is, for messages.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Value::Nil => "nil",
+            Value::Bool(_) => "a truth value",
+            Value::Int(_) | Value::Number(_) => "a number",
+            Value::Text(_) => "a string",
+            Value::Keyword(_) => "a keyword",
+            Value::Symbol(_) => "a symbol",
+            Value::Character(_) => "a character",
+            Value::List(_) => "a list",
+            Value::Vector(_) => "a vector",
+            Value::Set(_) => "a set",
+            Value::Map(_) => "a map",
+            Value::Tagged(..) => "a tagged element",
+        }
+    }
+
+    /// As JSON; what JSON lacks becomes the nearest thing (keywords become strings, sets arrays).
+    pub fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value as Json;
+        match self {
+            Value::Nil => Json::Null,
+            Value::Bool(truth) => Json::Bool(*truth),
+            Value::Int(number) => Json::from(*number),
+            Value::Number(digits) => match digits.parse::<f64>() {
+                Ok(number) if number.is_finite() => Json::from(number),
+                Ok(_) | Err(_) => Json::String(digits.clone()),
+            },
+            Value::Text(text) | Value::Keyword(text) | Value::Symbol(text) => {
+                Json::String(text.clone())
+            }
+            Value::Character(c) => Json::String(c.to_string()),
+            Value::List(items) | Value::Vector(items) | Value::Set(items) => {
+                Json::Array(items.iter().map(Value::to_json).collect())
+            }
+            Value::Map(entries) => Json::Object(
+                entries
+                    .iter()
+                    .map(|(key, value)| {
+                        let name = key.name().map_or_else(|| key.to_string(), str::to_owned);
+                        (name, value.to_json())
+                    })
+                    .collect(),
+            ),
+            Value::Tagged(_, inner) => inner.to_json(),
+        }
+    }
+}
+
+impl From<serde_json::Value> for Value {
+    fn from(json: serde_json::Value) -> Value {
+        use serde_json::Value as Json;
+        match json {
+            Json::Null => Value::Nil,
+            Json::Bool(truth) => Value::Bool(truth),
+            Json::Number(number) => match number.as_i64() {
+                Some(integer) => Value::Int(integer),
+                None => Value::Number(number.to_string()),
+            },
+            Json::String(text) => Value::Text(text),
+            Json::Array(items) => Value::Vector(items.into_iter().map(Value::from).collect()),
+            Json::Object(fields) => Value::Map(
+                fields.into_iter().map(|(key, value)| (Value::Text(key), value.into())).collect(),
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    /// As EDN.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Nil => f.write_str("nil"),
+            Value::Bool(truth) => write!(f, "{truth}"),
+            Value::Int(number) => write!(f, "{number}"),
+            Value::Number(digits) => f.write_str(digits),
+            Value::Text(text) => write_text(f, text),
+            Value::Keyword(name) => write!(f, ":{name}"),
+            Value::Symbol(name) => f.write_str(name),
+            Value::Character('\n') => f.write_str("\\newline"),
+            Value::Character(' ') => f.write_str("\\space"),
+            Value::Character('\t') => f.write_str("\\tab"),
+            Value::Character('\r') => f.write_str("\\return"),
+            Value::Character(c) => write!(f, "\\{c}"),
+            Value::List(items) => write_items(f, "(", items, ")"),
+            Value::Vector(items) => write_items(f, "[", items, "]"),
+            Value::Set(items) => write_items(f, "#{", items, "}"),
+            Value::Map(entries) => {
+                f.write_str("{")?;
+                for (index, (key, value)) in entries.iter().enumerate() {
+                    let comma = if index == 0 { "" } else { ", " };
+                    write!(f, "{comma}{key} {value}")?;
+                }
+                f.write_str("}")
+            }
+            Value::Tagged(tag, inner) => write!(f, "#{tag} {inner}"),
+        }
+    }
+}
+
+fn write_text(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    f.write_str("\"")?;
+    for c in text.chars() {
+        match c {
+            '"' => f.write_str("\\\"")?,
+            '\\' => f.write_str("\\\\")?,
+            '\n' => f.write_str("\\n")?,
+            '\r' => f.write_str("\\r")?,
+            '\t' => f.write_str("\\t")?,
+            c if c.is_control() => write!(f, "\\u{:04x}", u32::from(c))?,
+            c => write!(f, "{c}")?,
+        }
+    }
+    f.write_str("\"")
+}
+
+fn write_items(
+    f: &mut fmt::Formatter<'_>,
+    open: &str,
+    items: &[Value],
+    close: &str,
+) -> fmt::Result {
+    f.write_str(open)?;
+    for (index, item) in items.iter().enumerate() {
+        let space = if index == 0 { "" } else { " " };
+        write!(f, "{space}{item}")?;
+    }
+    f.write_str(close)
+}

@@ -1,0 +1,145 @@
+//! States and operations as small numbers, and the model's steps remembered.
+
+use rustc_hash::FxHashMap;
+
+use crate::linear::Call;
+use crate::model::{Effect, Model};
+
+/// "This operation is impossible in this state."
+const IMPOSSIBLE: u32 = u32::MAX;
+
+/// Numbers for the states met and the distinct operations of a search.
+pub(super) struct Tables<'a, M: Model> {
+    model: &'a M,
+    states: Vec<M::State>,
+    number_of: FxHashMap<M::State, u32>,
+    class_of: Vec<u32>,
+    classes: Vec<(&'a M::Op, Effect)>,
+    steps: FxHashMap<(u32, u32), u32>,
+    /// For each class, the latest return of a call of it; without end if one never returns.
+    last_return: Vec<u64>,
+    /// The same over the calls that do return; 0 if none does.
+    last_owed: Vec<u64>,
+    /// For each overwriting class, until when some call may want its state; filled when asked.
+    wanted_until: FxHashMap<u32, u64>,
+}
+
+/// Pairs of distinct operations up to which it is worth asking who wants which state.
+const WANTED_PAIRS_MAX: usize = 4_000_000;
+
+impl<'a, M: Model> Tables<'a, M> {
+    pub(super) fn new(model: &'a M, calls: &'a [Call<M::Op>]) -> Tables<'a, M> {
+        let mut classes = Vec::new();
+        let mut known: FxHashMap<&M::Op, u32> = FxHashMap::default();
+        let mut class_of = Vec::with_capacity(calls.len());
+        let mut last_return: Vec<u64> = Vec::new();
+        let mut last_owed: Vec<u64> = Vec::new();
+        for call in calls {
+            let class = *known.entry(&call.op).or_insert_with(|| {
+                classes.push((&call.op, model.effect(&call.op)));
+                (classes.len() - 1) as u32
+            });
+            class_of.push(class);
+            if last_return.len() < classes.len() {
+                last_return.push(0);
+                last_owed.push(0);
+            }
+            let (latest, owed) = (&mut last_return[class as usize], &mut last_owed[class as usize]);
+            *latest = call.complete.unwrap_or(u64::MAX).max(*latest);
+            *owed = call.complete.unwrap_or(0).max(*owed);
+        }
+        Tables {
+            model,
+            states: Vec::new(),
+            number_of: FxHashMap::default(),
+            class_of,
+            classes,
+            steps: FxHashMap::default(),
+            last_return,
+            last_owed,
+            wanted_until: FxHashMap::default(),
+        }
+    }
+
+    pub(super) fn state(&self, number: u32) -> &M::State {
+        &self.states[number as usize]
+    }
+
+    /// Calls of one class have equal operations.
+    pub(super) fn class(&self, call: usize) -> u32 {
+        self.class_of[call]
+    }
+
+    pub(super) fn effect(&self, call: usize) -> Effect {
+        self.classes[self.class_of[call] as usize].1
+    }
+
+    pub(super) fn intern(&mut self, state: M::State) -> u32 {
+        if let Some(number) = self.number_of.get(&state) {
+            return *number;
+        }
+        let number = self.states.len() as u32;
+        assert!(number < IMPOSSIBLE, "more states than numbers");
+        self.number_of.insert(state.clone(), number);
+        self.states.push(state);
+        number
+    }
+
+    /// The state after a call, or `None` if the call is impossible in the state.
+    pub(super) fn step(&mut self, state: u32, call: usize) -> Option<u32> {
+        let class = self.class_of[call];
+        let after = match self.steps.get(&(state, class)) {
+            Some(after) => *after,
+            None => {
+                let op = self.classes[class as usize].0;
+                let after = match self.model.step(&self.states[state as usize], op) {
+                    Some(after) => self.intern(after),
+                    None => IMPOSSIBLE,
+                };
+                self.steps.insert((state, class), after);
+                after
+            }
+        };
+        (after != IMPOSSIBLE).then_some(after)
+    }
+
+    /// Whether a call that returns no earlier than this position can use the state that an overwriting call
+    /// leaves. If none can, a place of its own gains the write nothing over being hidden.
+    pub(super) fn is_wanted_from(&mut self, call: usize, position: u64) -> bool {
+        if self.classes.len() * self.classes.len() > WANTED_PAIRS_MAX {
+            return true;
+        }
+        let class = self.class_of[call];
+        let until = match self.wanted_until.get(&class) {
+            Some(until) => *until,
+            None => {
+                let until = self.wanted_until(class);
+                self.wanted_until.insert(class, until);
+                until
+            }
+        };
+        // At equal positions the other may still be to return.
+        until >= position
+    }
+
+    fn wanted_until(&self, class: u32) -> u64 {
+        // An overwrite leaves the same state whatever was before.
+        let op = self.classes[class as usize].0;
+        let Some(state) = self.model.step(&self.model.initial(), op) else { return u64::MAX };
+        let mut until = 0;
+        for (index, (other, effect)) in self.classes.iter().enumerate() {
+            let after = match effect {
+                Effect::Overwrite => None,
+                Effect::Read | Effect::Update => self.model.step(&state, other),
+            };
+            // An unanswered update that changes nothing here is of no use to anyone.
+            let last = match after {
+                None => 0,
+                Some(after) if after == state => self.last_owed[index],
+                Some(_) => self.last_return[index],
+            };
+            until = until.max(last);
+        }
+        until
+    }
+}

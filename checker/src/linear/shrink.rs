@@ -1,0 +1,178 @@
+//! Making a counterexample small, without making a different one.
+//!
+//! Three reductions, each of which keeps the rest illegal only if the whole was: what was invoked
+//! after the dead end is cut off; everything before a quiet moment is replaced by the states that
+//! it can leave; and operations that are irrelevant to the rest (see [`Model::is_irrelevant`])
+//! are dropped by delta debugging (Zeller and Hildebrandt, TSE 2002). A write that someone reads
+//! is never dropped: the read would become a contradiction that the system never made.
+
+use super::search::{DeadEnd, Found, Search};
+use super::{Budget, Call};
+use crate::model::{Effect, Model};
+
+/// Searches that shrinking may do.
+const TRIALS_MAX: usize = 3000;
+
+/// Configurations that one of them may spend, and all of them together.
+const TRIAL_CONFIGURATIONS_MAX: u64 = 200_000;
+const CONFIGURATIONS_MAX: u64 = 3_000_000;
+
+/// Quiet moments tried, the latest first.
+const QUIET_MOMENTS_MAX: usize = 64;
+
+/// A counterexample: no order of these calls exists from any of these states.
+pub(super) struct Shrunk<M: Model> {
+    /// Where the object can have been before the first call.
+    pub(super) initial: Vec<M::State>,
+    /// Whether that is the state of a new object.
+    pub(super) is_whole: bool,
+    /// The calls, by invocation.
+    pub(super) calls: Vec<Call<M::Op>>,
+    /// The return at which no order is left.
+    pub(super) dead_end: DeadEnd<M::State>,
+}
+
+/// Shrinks an illegal history. `None` if the budget does not suffice to see that it is illegal.
+pub(super) fn shrink<M: Model>(
+    model: &M,
+    calls: &[Call<M::Op>],
+    budget: Budget<'_>,
+) -> Option<Shrunk<M>> {
+    let initial = vec![model.initial()];
+    let mut calls = calls.to_vec();
+    calls.sort_by_key(|call| call.invoke);
+    let Found::NoOrder(dead_end) = Search::new(model, &calls, &initial).decide(budget, &mut 0)
+    else {
+        return None;
+    };
+    let mut shrunk = Shrunk { initial, is_whole: true, calls, dead_end };
+    shrunk.cut_after_dead_end();
+    let mut trials = Trials { model, budget, left: TRIALS_MAX, spent: 0 };
+    trials.start_later(&mut shrunk);
+    trials.drop_calls(&mut shrunk, |model, call| model.effect(&call.op) == Effect::Read);
+    trials.drop_calls(&mut shrunk, |_, _| true);
+    Some(shrunk)
+}
+
+impl<M: Model> Shrunk<M> {
+    /// Leaves out what was invoked after the dead end.
+    fn cut_after_dead_end(&mut self) {
+        let end = self.calls[self.dead_end.call].complete.expect("a dead end is a return");
+        let kept: Vec<usize> =
+            (0..self.calls.len()).filter(|i| self.calls[*i].invoke <= end).collect();
+        let renumber = |old: usize| kept.binary_search(&old).expect("it was invoked before");
+        self.dead_end.call = renumber(self.dead_end.call);
+        self.dead_end.order = self.dead_end.order.iter().map(|old| renumber(*old)).collect();
+        self.calls = kept.iter().map(|index| self.calls[*index].clone()).collect();
+    }
+}
+
+/// The searches of one shrinking, with what is left to spend.
+struct Trials<'a, M: Model> {
+    model: &'a M,
+    budget: Budget<'a>,
+    left: usize,
+    spent: u64,
+}
+
+impl<'a, M: Model> Trials<'a, M> {
+    fn budget(&mut self) -> Option<Budget<'a>> {
+        if self.left == 0 || self.spent > CONFIGURATIONS_MAX {
+            return None;
+        }
+        self.left -= 1;
+        Some(Budget { configurations_max: TRIAL_CONFIGURATIONS_MAX, stop: self.budget.stop })
+    }
+
+    fn dead_end(
+        &mut self,
+        calls: &[Call<M::Op>],
+        initial: &[M::State],
+    ) -> Option<DeadEnd<M::State>> {
+        let budget = self.budget()?;
+        let mut spent = 0;
+        let found = Search::new(self.model, calls, initial).decide(budget, &mut spent);
+        self.spent += spent;
+        match found {
+            Found::NoOrder(dead_end) => Some(dead_end),
+            Found::Order | Found::Undecided(_) => None,
+        }
+    }
+
+    /// Replaces the calls before a quiet moment by the states that they can leave. Calls that
+    /// were never answered may take effect later, so they come along.
+    fn start_later(&mut self, shrunk: &mut Shrunk<M>) {
+        for moment in quiet_moments(&shrunk.calls).into_iter().rev().take(QUIET_MOMENTS_MAX) {
+            let is_before = |call: &&Call<M::Op>| call.invoke < moment;
+            let before: Vec<Call<M::Op>> = shrunk.calls.iter().filter(is_before).cloned().collect();
+            let later = |call: &&Call<M::Op>| call.invoke >= moment || call.complete.is_none();
+            let later: Vec<Call<M::Op>> = shrunk.calls.iter().filter(later).cloned().collect();
+            let Some(budget) = self.budget() else { return };
+            let mut spent = 0;
+            let search = Search::new(self.model, &before, &shrunk.initial);
+            let states = search.final_states(budget, &mut spent);
+            self.spent += spent;
+            let Some(states) = states else { continue };
+            if let Some(dead_end) = self.dead_end(&later, &states) {
+                let initial = states;
+                *shrunk = Shrunk { initial, is_whole: false, calls: later, dead_end };
+                return;
+            }
+        }
+    }
+
+    /// Drops irrelevant calls of a kind, in ever smaller pieces.
+    fn drop_calls(&mut self, shrunk: &mut Shrunk<M>, may_go: impl Fn(&M, &Call<M::Op>) -> bool) {
+        let mut piece = shrunk.calls.len().div_ceil(2);
+        while piece > 0 {
+            let mut from = 0;
+            let mut dropped = false;
+            while from < shrunk.calls.len() {
+                let to = (from + piece).min(shrunk.calls.len());
+                let may_go = shrunk.calls[from..to].iter().all(|c| may_go(self.model, c));
+                if may_go && self.drop_piece(shrunk, from, to) {
+                    dropped = true;
+                } else {
+                    from = to;
+                }
+            }
+            if !dropped || piece > 1 {
+                piece /= 2;
+            }
+        }
+    }
+
+    fn drop_piece(&mut self, shrunk: &mut Shrunk<M>, from: usize, to: usize) -> bool {
+        let mut kept = shrunk.calls.clone();
+        let dropped: Vec<Call<M::Op>> = kept.drain(from..to).collect();
+        // One after another: each must be irrelevant to all that is left when it goes.
+        for (index, call) in dropped.iter().enumerate() {
+            let after = dropped[index + 1..].iter();
+            let rest: Vec<&M::Op> = kept.iter().chain(after).map(|c| &c.op).collect();
+            if !self.model.is_irrelevant(&call.op, &rest) {
+                return false;
+            }
+        }
+        match self.dead_end(&kept, &shrunk.initial) {
+            Some(dead_end) => {
+                shrunk.calls = kept;
+                shrunk.dead_end = dead_end;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// Positions at which no answered call is in flight and something has been answered, in order.
+fn quiet_moments<Op>(calls: &[Call<Op>]) -> Vec<u64> {
+    let mut moments = Vec::new();
+    let mut busy_until = 0;
+    for (index, call) in calls.iter().enumerate() {
+        if index > 0 && call.invoke > busy_until {
+            moments.push(call.invoke);
+        }
+        busy_until = busy_until.max(call.complete.unwrap_or(0));
+    }
+    moments
+}

@@ -1,0 +1,171 @@
+//! What a verification harness may see of a machine and, for proving itself, break in it.
+//!
+//! Machines take `I: Instruments = Off`. [`Off`] is zero-sized and says `ANY = false`, so every
+//! observation and every planted bug is compiled out of production binaries.
+
+use crate::ids::{Epoch, ServerId, SessionId, Zxid};
+
+/// The harness's access to one server's machine.
+pub trait Instruments: Send + 'static {
+    /// Whether there is anything at all; `false` removes all instrumented code.
+    const ANY: bool;
+
+    /// Whether this server carries the bug.
+    fn has(&self, plant: Plant) -> bool;
+
+    /// Something that invariants are judged by has happened.
+    fn observe(&mut self, observation: Observation);
+}
+
+/// No instruments: production.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Off;
+
+impl Instruments for Off {
+    const ANY: bool = false;
+
+    fn has(&self, _plant: Plant) -> bool {
+        false
+    }
+
+    fn observe(&mut self, _observation: Observation) {}
+}
+
+/// A bug that a harness can plant to prove that it would be found. What each means, and which
+/// property must catch it, is the harness's knowledge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Plant {
+    /// A follower acknowledges what it has not yet made durable (after ZOOKEEPER-4646).
+    AckBeforeFsync,
+}
+
+/// Which way a learner was brought up to the leader's history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SyncKind {
+    /// The missing proposals.
+    Diff,
+    /// A cut of the learner's log, then the missing proposals.
+    Trunc,
+    /// The whole tree.
+    Snap,
+}
+
+/// A step of the protocol, told at the moment it takes effect on the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observation {
+    /// The server looks for a leader.
+    Looking,
+    /// The server follows `leader`.
+    Following {
+        /// Whom.
+        leader: ServerId,
+    },
+    /// The server was elected and begins discovery.
+    Leading,
+    /// A quorum acknowledged `epoch`: this server is its only leader.
+    EpochEstablished {
+        /// The new epoch.
+        epoch: Epoch,
+        /// The last transaction of the history that the epoch begins with.
+        history: Zxid,
+    },
+    /// A quorum holds the initial history: broadcast begins.
+    Serving {
+        /// The leader's epoch.
+        epoch: Epoch,
+    },
+    /// The leader chose how to synchronise a learner.
+    SyncChosen {
+        /// The learner.
+        learner: ServerId,
+        /// The way.
+        kind: SyncKind,
+    },
+    /// This learner began to receive the leader's history, in this way.
+    SyncBegun {
+        /// The way.
+        kind: SyncKind,
+    },
+    /// This learner may serve clients.
+    SyncEnded,
+    /// The leader decided a transaction.
+    Proposed {
+        /// Its position.
+        zxid: Zxid,
+        /// A hash of its encoded form.
+        hash: u64,
+        /// The newest transaction that this server had applied.
+        applied: Zxid,
+    },
+    /// The server promised that it holds everything up to here durably.
+    Acknowledged {
+        /// The last transaction covered.
+        zxid: Zxid,
+        /// The last transaction that was durable here.
+        durable: Zxid,
+    },
+    /// A committed transaction changed the tree.
+    Delivered {
+        /// Its position.
+        zxid: Zxid,
+        /// A hash of its encoded form.
+        hash: u64,
+        /// The tree's digest afterwards.
+        digest: u64,
+        /// The session that asked for it.
+        session: SessionId,
+        /// The request within the session.
+        cxid: i32,
+    },
+    /// The tree was replaced by a leader's snapshot.
+    Replaced {
+        /// The snapshot's last transaction.
+        zxid: Zxid,
+        /// The tree's digest.
+        digest: u64,
+    },
+    /// The log was cut after `zxid`.
+    Truncated {
+        /// The last transaction kept.
+        zxid: Zxid,
+    },
+    /// A transaction was queued for the log.
+    Logged {
+        /// Its position.
+        zxid: Zxid,
+        /// A hash of its encoded form.
+        hash: u64,
+    },
+    /// What a start found on disk.
+    Recovered {
+        /// The snapshot's last transaction.
+        snapshot: Zxid,
+        /// The log's last transaction.
+        last: Zxid,
+        /// The tree's digest at the snapshot.
+        digest: u64,
+    },
+    /// The epoch numbers as the server now believes them; both are durable.
+    Epochs {
+        /// The last epoch promised to.
+        accepted: Epoch,
+        /// The last epoch joined.
+        current: Epoch,
+        /// The newest transaction in the log.
+        last_logged: Zxid,
+    },
+    /// A session's ephemerals and the session itself after its end was applied.
+    SessionClosed {
+        /// Which.
+        session: SessionId,
+        /// Ephemerals that are still there: always 0.
+        ephemerals_left: usize,
+    },
+}
+
+/// A stable 64-bit hash (FNV-1a) for comparing encoded transactions between servers.
+pub fn hash_bytes(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}

@@ -1,0 +1,20 @@
+//! What a server keeps on disk, as bytes: transaction log, snapshots and epoch files in Apache
+//! ZooKeeper's own formats, and what follows from finding them after a crash.
+//!
+//! Nothing here opens a file. The shell reads and writes whole files and ranges; these modules say
+//! which, and what the bytes mean.
+
+pub mod epoch;
+mod names;
+mod record;
+mod recovery;
+mod snapshot;
+
+pub use names::{FileName, logs_needed};
+pub use record::{
+    End, LogRecord, Scan, TornReason, append_header, append_record, scan, truncated_len,
+};
+pub use recovery::{Recovered, Recovery, RecoveryError, Truncate, Warning};
+pub use snapshot::{
+    Progress, SnapshotData, SnapshotDigest, SnapshotError, SnapshotReader, SnapshotWriter,
+};

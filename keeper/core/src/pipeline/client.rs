@@ -1,0 +1,295 @@
+//! Client connections of one server: their requests in order, and the answers that fit.
+//!
+//! Requests of a connection are answered in the order in which they came. A read waits for the
+//! writes and syncs before it on the same connection, never for those of others (ZooKeeper
+//! Programmer's Guide, "Consistency Guarantees"; `CommitProcessor`).
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+
+use crate::error::Code;
+use crate::ids::{ConnectionId, SessionId, Zxid};
+use crate::tree::TxnResult;
+use crate::wire::client::{
+    CreateRequest, Frames, MultiOp, MultiResult, OpCode, ReplyHeader, Request, Response,
+    encode_reply,
+};
+
+/// Where a connection stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The ConnectRequest has not come.
+    Handshake,
+    /// The session is being created, or confirmed by the leader.
+    Opening {
+        /// Whether the client sent the readOnly byte, and so expects one.
+        read_only_byte: bool,
+    },
+    /// Serving requests.
+    Open,
+}
+
+/// A request that waits for its turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// Answered from the tree when its turn comes.
+    Read {
+        /// The client's number.
+        xid: i32,
+        /// What is asked.
+        request: Request,
+    },
+    /// Answered with its transaction's result.
+    Write {
+        /// The client's number.
+        xid: i32,
+        /// What was asked, to know the answer's form.
+        shape: Shape,
+        /// The whole reply once the transaction is applied.
+        reply: Option<(Zxid, Code, Response)>,
+    },
+    /// Answered once the leader's barrier is passed.
+    Sync {
+        /// The client's number.
+        xid: i32,
+        /// Returned to the client.
+        path: String,
+        /// Whether the barrier is passed.
+        passed: bool,
+    },
+}
+
+/// The form of a write's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// The path of a new node.
+    Path,
+    /// The path and stat of a new node.
+    PathStat,
+    /// The node's stat.
+    Stat,
+    /// Nothing.
+    Empty,
+    /// The end of the session: nothing, then the connection closes.
+    Close,
+    /// One result for each operation; true where a create wants its stat.
+    Multi(Vec<bool>),
+}
+
+impl Shape {
+    /// The form that a write's answer takes; `None` for reads.
+    pub fn of(request: &Request) -> Option<Shape> {
+        match request {
+            Request::Create(CreateRequest { want_stat, .. }) => {
+                Some(if *want_stat { Shape::PathStat } else { Shape::Path })
+            }
+            Request::CreateContainer(_) | Request::CreateTtl { .. } => Some(Shape::PathStat),
+            Request::Delete { .. } => Some(Shape::Empty),
+            Request::SetData { .. } | Request::SetAcl { .. } => Some(Shape::Stat),
+            Request::CloseSession => Some(Shape::Close),
+            Request::Multi(ops) => Some(Shape::Multi(
+                ops.iter()
+                    .map(|op| matches!(op, MultiOp::Create(create) if create.want_stat))
+                    .collect(),
+            )),
+            _ => None,
+        }
+    }
+
+    /// The answer to a transaction's result.
+    pub fn reply(&self, result: &TxnResult) -> (Code, Response) {
+        match (self, result) {
+            (Shape::Multi(stats), TxnResult::Multi(parts)) => {
+                let part = |(part, stat): (&TxnResult, &bool)| multi_result(part, *stat);
+                (Code::Ok, Response::Multi(parts.iter().zip(stats).map(part).collect()))
+            }
+            (_, TxnResult::Error(code)) => (*code, Response::Empty),
+            (Shape::Path, TxnResult::Created { path, .. }) => {
+                (Code::Ok, Response::Path(path.clone()))
+            }
+            (Shape::PathStat, TxnResult::Created { path, stat }) => {
+                (Code::Ok, Response::PathStat { path: path.clone(), stat: *stat })
+            }
+            (Shape::Stat, TxnResult::DataSet(stat) | TxnResult::AclSet(stat)) => {
+                (Code::Ok, Response::Stat(*stat))
+            }
+            (Shape::Empty, TxnResult::Deleted)
+            | (Shape::Close, TxnResult::SessionClosed { .. }) => (Code::Ok, Response::Empty),
+            _ => (Code::RuntimeInconsistency, Response::Empty),
+        }
+    }
+}
+
+fn multi_result(result: &TxnResult, want_stat: bool) -> MultiResult {
+    match result {
+        TxnResult::Created { path, stat } if want_stat => {
+            MultiResult::Create2 { path: path.clone(), stat: *stat }
+        }
+        TxnResult::Created { path, .. } => MultiResult::Create { path: path.clone() },
+        TxnResult::Deleted => MultiResult::Delete,
+        TxnResult::DataSet(stat) | TxnResult::AclSet(stat) => MultiResult::SetData { stat: *stat },
+        TxnResult::Checked => MultiResult::Check,
+        TxnResult::Error(code) => MultiResult::Error(*code),
+        TxnResult::SessionCreated { .. }
+        | TxnResult::SessionClosed { .. }
+        | TxnResult::Multi(_) => MultiResult::Error(Code::RuntimeInconsistency),
+    }
+}
+
+/// One client's connection.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Where it stands.
+    pub stage: Stage,
+    /// Its incoming bytes.
+    pub frames: Frames,
+    /// Its session, once known.
+    pub session: SessionId,
+    /// The negotiated time-out.
+    pub timeout_ms: i32,
+    /// Requests that wait, oldest first.
+    pub waiting: VecDeque<Waiting>,
+    /// Whether the shell was told to stop reading.
+    pub paused: bool,
+}
+
+/// All client connections of one server.
+#[derive(Clone, Debug, Default)]
+pub struct Clients {
+    connections: BTreeMap<ConnectionId, Client>,
+    by_session: BTreeMap<SessionId, ConnectionId>,
+}
+
+impl Clients {
+    /// A client connected.
+    pub fn accept(&mut self, connection: ConnectionId, packet_bytes_max: usize) {
+        let client = Client {
+            stage: Stage::Handshake,
+            frames: Frames::new(packet_bytes_max),
+            session: SessionId(0),
+            timeout_ms: 0,
+            waiting: VecDeque::new(),
+            paused: false,
+        };
+        self.connections.insert(connection, client);
+    }
+
+    /// One connection.
+    pub fn get(&mut self, connection: ConnectionId) -> Option<&mut Client> {
+        self.connections.get_mut(&connection)
+    }
+
+    /// The connection that serves a session here.
+    pub fn of_session(&self, session: SessionId) -> Option<ConnectionId> {
+        self.by_session.get(&session).copied()
+    }
+
+    /// Binds a connection to its session.
+    pub fn bind(&mut self, connection: ConnectionId, session: SessionId) {
+        self.by_session.insert(session, connection);
+    }
+
+    /// Forgets a connection. True if there was one.
+    pub fn remove(&mut self, connection: ConnectionId) -> bool {
+        let Some(client) = self.connections.remove(&connection) else { return false };
+        if self.by_session.get(&client.session) == Some(&connection) {
+            self.by_session.remove(&client.session);
+        }
+        true
+    }
+
+    /// Forgets all connections and names them.
+    pub fn clear(&mut self) -> Vec<ConnectionId> {
+        self.by_session.clear();
+        std::mem::take(&mut self.connections).into_keys().collect()
+    }
+
+    /// Whether this is a client's connection.
+    pub fn contains(&self, connection: ConnectionId) -> bool {
+        self.connections.contains_key(&connection)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.connections.is_empty()
+    }
+
+    /// The result of a write reached this server. Returns the connection whose queue may move on,
+    /// if the request is one of ours: the oldest unanswered write of its session. A request that a
+    /// former connection of the session sent matches nothing.
+    pub fn complete_write(
+        &mut self,
+        session: SessionId,
+        cxid: i32,
+        zxid: Zxid,
+        result: &TxnResult,
+    ) -> Option<ConnectionId> {
+        let connection = self.of_session(session)?;
+        let client = self.connections.get_mut(&connection)?;
+        let oldest = client.waiting.iter_mut().find_map(|waiting| match waiting {
+            Waiting::Write { xid, shape, reply } if reply.is_none() => Some((xid, shape, reply)),
+            _ => None,
+        });
+        let (xid, shape, reply) = oldest?;
+        if *xid != cxid {
+            return None;
+        }
+        let (code, response) = shape.reply(result);
+        *reply = Some((zxid, code, response));
+        Some(connection)
+    }
+
+    /// A barrier was passed for the oldest waiting sync of a session.
+    pub fn complete_sync(&mut self, session: SessionId, cxid: i32) -> Option<ConnectionId> {
+        let connection = self.of_session(session)?;
+        let client = self.connections.get_mut(&connection)?;
+        client.waiting.iter_mut().find_map(|waiting| match waiting {
+            Waiting::Sync { xid, passed, .. } if !*passed && *xid == cxid => {
+                *passed = true;
+                Some(connection)
+            }
+            _ => None,
+        })
+    }
+}
+
+impl Client {
+    /// Takes the oldest request if it can be answered.
+    pub fn next_ready(&mut self) -> Option<Waiting> {
+        let ready = match self.waiting.front()? {
+            Waiting::Read { .. } => true,
+            Waiting::Write { reply, .. } => reply.is_some(),
+            Waiting::Sync { passed, .. } => *passed,
+        };
+        if ready { self.waiting.pop_front() } else { None }
+    }
+}
+
+/// A whole reply packet.
+pub fn reply_packet(xid: i32, zxid: Zxid, code: Code, response: &Response) -> Bytes {
+    let mut packet = Vec::with_capacity(64);
+    encode_reply(&ReplyHeader { xid, zxid, code }, response, &mut packet);
+    Bytes::from(packet)
+}
+
+/// Whether the operation changes the tree or a session, and so goes to the leader.
+pub fn is_write(op: OpCode) -> bool {
+    matches!(
+        op,
+        OpCode::Create
+            | OpCode::Create2
+            | OpCode::CreateContainer
+            | OpCode::CreateTtl
+            | OpCode::Delete
+            | OpCode::SetData
+            | OpCode::SetAcl
+            | OpCode::Multi
+            | OpCode::CloseSession
+    )
+}

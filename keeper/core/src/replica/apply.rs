@@ -1,0 +1,77 @@
+//! Committed transactions take effect: on the tree, on sessions, on watches, and as answers.
+
+use crate::ids::Zxid;
+use crate::instruments::{Instruments, Observation, hash_bytes};
+use crate::tree::TxnResult;
+use crate::txn::{Txn, TxnBody, decode_txn};
+
+use super::{Replica, Role};
+
+impl<I: Instruments> Replica<I> {
+    /// Applies everything logged up to and including `upto`.
+    pub(super) fn apply_upto(&mut self, upto: Zxid) {
+        while let Some(entry) = self.history.next_to_apply(upto) {
+            let zxid = entry.zxid;
+            let hash = if I::ANY { hash_bytes(&entry.txn) } else { 0 };
+            let (txn, _) = decode_txn(&entry.txn).expect("transactions are decoded when they come");
+            self.history.mark_applied(zxid);
+            self.apply(&txn, hash);
+        }
+        self.history.trim(self.settings.commit_log_count);
+        self.begin_snapshot_if_due();
+    }
+
+    fn apply(&mut self, txn: &Txn, hash: u64) {
+        let (zxid, session, cxid) = (txn.header.zxid, txn.header.session, txn.header.cxid);
+        let applied = self.tree.apply(txn);
+        self.transactions_since_snapshot += 1;
+        self.outstanding.applied(zxid);
+        let digest = self.digest();
+        self.observe(|| Observation::Delivered { zxid, hash, digest, session, cxid });
+        // Events leave before the answers that show the change.
+        for trigger in &applied.triggers {
+            for connection in self.watches.trigger(trigger) {
+                self.send_event(connection, trigger.kind, &trigger.path);
+            }
+        }
+        match &txn.body {
+            TxnBody::CreateSession { timeout_ms } => self.session_created(txn, *timeout_ms),
+            TxnBody::CloseSession { .. } => self.session_closed(txn, &applied.result),
+            _ => {
+                let connection = self.clients.complete_write(session, cxid, zxid, &applied.result);
+                if let Some(connection) = connection {
+                    self.answer(connection);
+                }
+            }
+        }
+    }
+
+    fn session_created(&mut self, txn: &Txn, timeout_ms: i32) {
+        let session = txn.header.session;
+        self.sessions.insert(session, timeout_ms);
+        if let Some(connection) = self.clients.of_session(session) {
+            self.open_session(connection, true);
+        }
+    }
+
+    fn session_closed(&mut self, txn: &Txn, result: &TxnResult) {
+        let (session, cxid) = (txn.header.session, txn.header.cxid);
+        self.sessions.remove(&session);
+        if let Role::Leading(leader) = &mut self.role
+            && let Some(tracker) = leader.sessions.as_mut()
+        {
+            tracker.remove(session);
+        }
+        let ephemerals_left = self.tree.ephemerals(session).count();
+        self.observe(|| Observation::SessionClosed { session, ephemerals_left });
+        if let Some(connection) =
+            self.clients.complete_write(session, cxid, txn.header.zxid, result)
+        {
+            self.answer(connection);
+        }
+        // A client whose session expired learns it when it connects again.
+        if let Some(connection) = self.clients.of_session(session) {
+            self.drop_client(connection);
+        }
+    }
+}

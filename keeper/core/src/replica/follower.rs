@@ -1,0 +1,114 @@
+//! What a follower knows of its leader, and how far it has come with it.
+
+use std::collections::VecDeque;
+
+use crate::event::DiskToken;
+use crate::ids::{ConnectionId, Epoch, ServerId, SessionId, Zxid};
+use crate::limits::QUORUM_PACKET_BYTES_MAX;
+use crate::log::SnapshotReader;
+use crate::session::Touched;
+use crate::wire::quorum::QuorumDecoder;
+
+/// How far a follower has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FollowerPhase {
+    /// The connection is being made, or will be tried again at this moment.
+    Connecting {
+        /// Monotonic milliseconds; `None` while an attempt is under way.
+        retry_at_ms: Option<u64>,
+    },
+    /// FOLLOWERINFO is out.
+    AwaitingEpoch,
+    /// The promise of the leader's epoch is being made durable.
+    Promising {
+        /// The disk operation.
+        token: DiskToken,
+        /// The epoch joined before, which the promise reports.
+        current: Epoch,
+    },
+    /// ACKEPOCH is out.
+    AwaitingSync,
+    /// A snapshot is arriving.
+    ReceivingSnapshot,
+    /// The leader's proposals are arriving.
+    AwaitingNewLeader,
+    /// The whole history and the epoch are being made durable.
+    Joining {
+        /// The disk operation behind all of them.
+        token: DiskToken,
+        /// The last transaction that the acknowledgement of NEWLEADER will cover.
+        upto: Zxid,
+    },
+    /// NEWLEADER is acknowledged.
+    AwaitingUpToDate,
+    /// Clients are served.
+    Serving,
+}
+
+/// A leader's tree on its way here.
+#[derive(Debug)]
+pub struct IncomingSnapshot {
+    /// The last transaction that it covers.
+    pub zxid: Zxid,
+    /// What has come of it.
+    pub reader: SnapshotReader,
+    /// What came behind the tree, until the signature is complete.
+    pub rest: Option<Vec<u8>>,
+}
+
+/// A follower's book.
+#[derive(Debug)]
+pub struct Follower {
+    /// Its leader.
+    pub leader: ServerId,
+    /// The connection to it.
+    pub connection: ConnectionId,
+    /// Its phase.
+    pub phase: FollowerPhase,
+    /// The leader's epoch, once known.
+    pub epoch: Epoch,
+    /// Attempts to connect so far.
+    pub attempts: u32,
+    /// When the leader was last heard from, monotonic milliseconds.
+    pub heard_ms: u64,
+    /// When following began, monotonic milliseconds.
+    pub began_ms: u64,
+    /// Everything up to here is committed, though not applied before UPTODATE.
+    pub committed: Zxid,
+    /// The last proposal acknowledged one by one.
+    pub acked: Zxid,
+    /// Sessions heard from since the last ping.
+    pub touched: Touched,
+    /// Syncs that wait for the leader; its answers carry no name and come in order.
+    pub syncs: VecDeque<(SessionId, i32)>,
+    /// Incoming packets.
+    pub decoder: QuorumDecoder,
+    /// The incoming snapshot.
+    pub snapshot: Option<IncomingSnapshot>,
+}
+
+impl Follower {
+    /// A follower that is about to connect.
+    pub fn new(now_ms: u64, leader: ServerId, connection: ConnectionId) -> Follower {
+        Follower {
+            leader,
+            connection,
+            phase: FollowerPhase::Connecting { retry_at_ms: None },
+            epoch: Epoch(0),
+            attempts: 1,
+            heard_ms: now_ms,
+            began_ms: now_ms,
+            committed: Zxid::ZERO,
+            acked: Zxid::ZERO,
+            touched: Touched::default(),
+            syncs: VecDeque::new(),
+            decoder: QuorumDecoder::new(QUORUM_PACKET_BYTES_MAX),
+            snapshot: None,
+        }
+    }
+
+    /// Whether the acknowledgement of NEWLEADER is out, so that proposals are acknowledged too.
+    pub fn has_joined(&self) -> bool {
+        matches!(self.phase, FollowerPhase::AwaitingUpToDate | FollowerPhase::Serving)
+    }
+}

@@ -1,0 +1,347 @@
+//! Following: the leader's history becomes this server's, then its proposals do (ZooKeeper's
+//! `Learner` and `Follower`).
+//!
+//! The order on disk is what keeps an acknowledged write safe: the leader's history, then
+//! currentEpoch, and only when both are durable the acknowledgement of NEWLEADER
+//! (ZOOKEEPER-3911, ZOOKEEPER-4643, ZOOKEEPER-4646, ZOOKEEPER-4785).
+
+use bytes::Bytes;
+
+use crate::effect::{DiskOp, Effect};
+use crate::ids::{ConnectionId, ServerId, Zxid};
+use crate::instruments::{Instruments, Observation, Plant, SyncKind};
+use crate::jute::Encode;
+use crate::txn::decode_txn;
+use crate::wire::quorum::payload::PROTOCOL_VERSION;
+use crate::wire::quorum::{EpochAck, LearnerInfo, PacketKind, QuorumPacket};
+use crate::zab::history::follows;
+
+use super::{Follower, FollowerPhase, Replica, Role};
+
+/// What follows a snapshot on the stream (`LearnerHandler`).
+pub(super) const SNAPSHOT_SIGNATURE: &str = "BenWasHere";
+/// Attempts to connect to an elected leader before another election.
+const CONNECT_ATTEMPTS_MAX: u32 = 5;
+/// The pause between them, in milliseconds.
+const CONNECT_PAUSE_MS: u64 = 100;
+
+/// Why a leader is given up.
+type Refusal = String;
+
+impl<I: Instruments> Replica<I> {
+    /// Another server was elected.
+    pub(super) fn follow(&mut self, leader: ServerId) {
+        self.info(format!("following server {leader}"));
+        self.observe(|| Observation::Following { leader });
+        let connection = self.next_connection();
+        let follower = Follower::new(self.now.mono_ms, leader, connection);
+        self.role = Role::Following(Box::new(follower));
+        self.connect_leader(connection, leader);
+    }
+
+    fn next_connection(&mut self) -> ConnectionId {
+        self.next_connection += 1;
+        ConnectionId(self.next_connection)
+    }
+
+    fn connect_leader(&mut self, connection: ConnectionId, leader: ServerId) {
+        let timeout_ms = self.settings.sync_ms().max(1);
+        self.out.push(Effect::ConnectLeader { connection, leader, timeout_ms });
+    }
+
+    pub(super) fn on_leader_connected(&mut self, connection: ConnectionId) {
+        let now_ms = self.now.mono_ms;
+        let accepted = self.accepted_epoch;
+        let info = LearnerInfo {
+            server: self.ensemble.me,
+            protocol_version: PROTOCOL_VERSION,
+            config_version: Some(self.ensemble.config_version as i64),
+            extra: Bytes::new(),
+        };
+        let Role::Following(follower) = &mut self.role else { return self.close(connection) };
+        if follower.connection != connection {
+            return self.close(connection);
+        }
+        follower.heard_ms = now_ms;
+        follower.phase = FollowerPhase::AwaitingEpoch;
+        let mut data = Vec::new();
+        info.encode(&mut data);
+        let zxid = Zxid::new(accepted, 0);
+        self.send_leader(QuorumPacket::with_data(PacketKind::FollowerInfo, zxid, data));
+    }
+
+    pub(super) fn on_leader_closed(&mut self) {
+        let now_ms = self.now.mono_ms;
+        let Role::Following(follower) = &mut self.role else { return };
+        let connecting = matches!(follower.phase, FollowerPhase::Connecting { .. });
+        if connecting && follower.attempts < CONNECT_ATTEMPTS_MAX {
+            let retry_at_ms = Some(now_ms + CONNECT_PAUSE_MS);
+            follower.phase = FollowerPhase::Connecting { retry_at_ms };
+        } else {
+            self.look("the connection to the leader ended");
+        }
+    }
+
+    pub(super) fn on_leader_bytes(&mut self, bytes: &[u8]) {
+        let now_ms = self.now.mono_ms;
+        let Role::Following(follower) = &mut self.role else { return };
+        follower.heard_ms = now_ms;
+        let mut handled = match &mut follower.snapshot {
+            Some(_) => self.on_snapshot_bytes(bytes),
+            None => {
+                follower.decoder.push(bytes);
+                Ok(())
+            }
+        };
+        // A packet may end the following: it is looked up anew each time.
+        while handled.is_ok() {
+            let Role::Following(follower) = &mut self.role else { return };
+            if follower.snapshot.is_some() {
+                return;
+            }
+            handled = match follower.decoder.next_packet() {
+                Ok(Some(packet)) => self.on_leader_packet(packet),
+                Ok(None) => return,
+                Err(error) => Err(error.to_string()),
+            };
+        }
+        if let Err(reason) = handled {
+            self.look(&reason);
+        }
+    }
+
+    fn on_leader_packet(&mut self, packet: QuorumPacket) -> Result<(), Refusal> {
+        use FollowerPhase::*;
+        let Role::Following(follower) = &mut self.role else { return Ok(()) };
+        match (follower.phase, packet.kind) {
+            (AwaitingEpoch, PacketKind::LeaderInfo) => self.on_leader_info(packet.zxid),
+            (AwaitingSync, PacketKind::Diff) => self.on_diff(),
+            (AwaitingSync, PacketKind::Trunc) => self.on_trunc(packet.zxid),
+            (AwaitingSync, PacketKind::Snap) => self.on_snap(packet.zxid),
+            (
+                AwaitingNewLeader | Joining { .. } | AwaitingUpToDate | Serving,
+                PacketKind::Proposal,
+            ) => self.on_proposal(packet.zxid, packet.data),
+            (
+                AwaitingNewLeader | Joining { .. } | AwaitingUpToDate | Serving,
+                PacketKind::Commit,
+            ) => self.on_commit(packet.zxid),
+            (AwaitingNewLeader, PacketKind::NewLeader) => self.on_new_leader(packet.zxid),
+            (AwaitingUpToDate, PacketKind::UpToDate) => {
+                self.on_up_to_date();
+                Ok(())
+            }
+            (Serving, kind) => self.on_serving_packet(kind, &packet),
+            (phase, kind) => Err(format!("the leader sent {kind:?} while {phase:?}")),
+        }
+    }
+
+    fn on_leader_info(&mut self, zxid: Zxid) -> Result<(), Refusal> {
+        let epoch = zxid.epoch();
+        let (accepted, current) = (self.accepted_epoch, self.current_epoch);
+        let phase = if epoch > accepted {
+            self.accepted_epoch = epoch;
+            let token = self.disk(DiskOp::AcceptedEpoch(epoch));
+            FollowerPhase::Promising { token, current }
+        } else if epoch == accepted {
+            // Promised before, perhaps to another: it must not count for this leader.
+            self.send_epoch_ack(EpochAck(None));
+            FollowerPhase::AwaitingSync
+        } else {
+            return Err(format!("the leader's epoch {epoch} is behind the accepted {accepted}"));
+        };
+        let Role::Following(follower) = &mut self.role else { return Ok(()) };
+        follower.epoch = epoch;
+        follower.phase = phase;
+        Ok(())
+    }
+
+    fn send_epoch_ack(&mut self, ack: EpochAck) {
+        let mut data = Vec::new();
+        ack.encode(&mut data);
+        let last = self.history.last();
+        self.send_leader(QuorumPacket::with_data(PacketKind::AckEpoch, last, data));
+    }
+
+    fn on_diff(&mut self) -> Result<(), Refusal> {
+        self.observe(|| Observation::SyncBegun { kind: SyncKind::Diff });
+        self.begin_receiving(self.history.applied());
+        Ok(())
+    }
+
+    fn on_trunc(&mut self, zxid: Zxid) -> Result<(), Refusal> {
+        self.observe(|| Observation::SyncBegun { kind: SyncKind::Trunc });
+        if zxid < self.history.applied() || !self.history.contains(zxid) {
+            let applied = self.history.applied();
+            let reason = format!(
+                "the leader wants the log cut after {zxid}, but {applied} is committed here: \
+                 the ensemble's histories have diverged"
+            );
+            self.out.push(Effect::Fatal { reason: reason.clone() });
+            return Err(reason);
+        }
+        self.history.truncate(zxid);
+        self.disk(DiskOp::Truncate { zxid });
+        self.observe(|| Observation::Truncated { zxid });
+        self.begin_receiving(self.history.applied());
+        Ok(())
+    }
+
+    fn begin_receiving(&mut self, committed: Zxid) {
+        if let Role::Following(follower) = &mut self.role {
+            follower.phase = FollowerPhase::AwaitingNewLeader;
+            follower.committed = committed;
+        }
+    }
+
+    fn on_proposal(&mut self, zxid: Zxid, data: Option<Bytes>) -> Result<(), Refusal> {
+        let last = self.history.last();
+        if !follows(last, zxid) {
+            return Err(format!("the leader proposed {zxid} after {last}"));
+        }
+        let txn = data.ok_or("the leader sent a proposal without a transaction")?;
+        let (decoded, _) = decode_txn(&txn).map_err(|error| error.to_string())?;
+        if decoded.header.zxid != zxid {
+            return Err(format!("the proposal {zxid} holds {}", decoded.header.zxid));
+        }
+        self.log_txn(zxid, txn);
+        if self.instruments_has(Plant::AckBeforeFsync) {
+            self.acknowledge_proposals();
+        }
+        Ok(())
+    }
+
+    fn on_commit(&mut self, zxid: Zxid) -> Result<(), Refusal> {
+        let last = self.history.last();
+        let Role::Following(follower) = &mut self.role else { return Ok(()) };
+        if zxid > last {
+            return Err(format!("the leader committed {zxid}, but only {last} was proposed"));
+        }
+        follower.committed = follower.committed.max(zxid);
+        if follower.phase == FollowerPhase::Serving {
+            self.apply_upto(zxid);
+        }
+        Ok(())
+    }
+
+    fn on_new_leader(&mut self, zxid: Zxid) -> Result<(), Refusal> {
+        let Role::Following(follower) = &mut self.role else { return Ok(()) };
+        let epoch = follower.epoch;
+        if zxid.epoch() != epoch {
+            return Err(format!("NEWLEADER of {zxid} in epoch {epoch}"));
+        }
+        // What the leader has committed is covered by this acknowledgement, the rest is not.
+        follower.acked = follower.committed;
+        self.current_epoch = epoch;
+        let token = self.disk(DiskOp::CurrentEpoch(epoch));
+        let upto = self.history.last();
+        if let Role::Following(follower) = &mut self.role {
+            follower.phase = FollowerPhase::Joining { token, upto };
+        }
+        if self.instruments_has(Plant::AckBeforeFsync) {
+            self.on_follower_persisted();
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_follower_persisted(&mut self) {
+        let persisted = self.persisted;
+        let early = self.instruments_has(Plant::AckBeforeFsync);
+        let Role::Following(follower) = &mut self.role else { return };
+        let zxid = Zxid::new(follower.epoch, 0);
+        match follower.phase {
+            FollowerPhase::Promising { token, current } if persisted >= token => {
+                follower.phase = FollowerPhase::AwaitingSync;
+                self.observe_epochs();
+                self.send_epoch_ack(EpochAck(Some(current)));
+            }
+            FollowerPhase::Joining { token, upto } if persisted >= token || early => {
+                follower.phase = FollowerPhase::AwaitingUpToDate;
+                self.observe_epochs();
+                let durable = self.history.durable(persisted);
+                self.observe(|| Observation::Acknowledged { zxid: upto, durable });
+                self.send_leader(QuorumPacket::bare(PacketKind::Ack, zxid));
+            }
+            _ => {}
+        }
+        self.acknowledge_proposals();
+    }
+
+    /// Acknowledges every proposal that has become durable, one by one as ZooKeeper's leader counts
+    /// them.
+    fn acknowledge_proposals(&mut self) {
+        let durable = self.history.durable(self.persisted);
+        let vouched =
+            if self.instruments_has(Plant::AckBeforeFsync) { self.history.last() } else { durable };
+        let Role::Following(follower) = &mut self.role else { return };
+        if !follower.has_joined() || vouched <= follower.acked {
+            return;
+        }
+        let from = std::mem::replace(&mut follower.acked, vouched);
+        let mut packets = Vec::new();
+        for entry in self.history.after(from).take_while(|entry| entry.zxid <= vouched) {
+            QuorumPacket::bare(PacketKind::Ack, entry.zxid).encode(&mut packets);
+        }
+        self.observe(|| Observation::Acknowledged { zxid: vouched, durable });
+        let Role::Following(follower) = &self.role else { return };
+        let connection = follower.connection;
+        self.send(connection, packets);
+    }
+
+    fn on_up_to_date(&mut self) {
+        let Role::Following(follower) = &mut self.role else { return };
+        follower.phase = FollowerPhase::Serving;
+        let (epoch, committed) = (follower.epoch, follower.committed);
+        self.settle_epoch();
+        self.observe(|| Observation::SyncEnded);
+        self.info(format!("serving as a follower in epoch {epoch} from {committed}"));
+        self.apply_upto(committed);
+        self.send_leader(QuorumPacket::bare(PacketKind::Ack, Zxid::new(epoch, 0)));
+    }
+
+    pub(super) fn tick_following(&mut self) {
+        let now_ms = self.now.mono_ms;
+        let (sync_ms, init_ms) = (self.settings.sync_ms(), self.settings.init_ms());
+        let Role::Following(follower) = &mut self.role else { return };
+        let leader = follower.leader;
+        if let FollowerPhase::Connecting { retry_at_ms: Some(at) } = follower.phase
+            && now_ms >= at
+        {
+            follower.attempts += 1;
+            follower.phase = FollowerPhase::Connecting { retry_at_ms: None };
+            let connection = self.next_connection();
+            if let Role::Following(follower) = &mut self.role {
+                follower.connection = connection;
+            }
+            return self.connect_leader(connection, leader);
+        }
+        let limit_ms = if follower.has_joined() { sync_ms } else { init_ms };
+        if now_ms > follower.heard_ms + limit_ms {
+            self.look("the leader is silent");
+        }
+    }
+
+    pub(super) fn follower_deadline_ms(&self, follower: &Follower) -> u64 {
+        let limit_ms = if follower.has_joined() {
+            self.settings.sync_ms()
+        } else {
+            self.settings.init_ms()
+        };
+        let silence = follower.heard_ms + limit_ms + 1;
+        match follower.phase {
+            FollowerPhase::Connecting { retry_at_ms: Some(at) } => at.min(silence),
+            _ => silence,
+        }
+    }
+
+    pub(super) fn send_leader(&mut self, packet: QuorumPacket) {
+        if let Role::Following(follower) = &self.role {
+            let connection = follower.connection;
+            self.send_packet(connection, packet);
+        }
+    }
+
+    pub(super) fn instruments_has(&self, plant: Plant) -> bool {
+        I::ANY && self.instruments.has(plant)
+    }
+}

@@ -1,0 +1,491 @@
+//! Leading: discovery, synchronisation, broadcast (ZooKeeper's `Leader` and `LearnerHandler`).
+
+use bytes::Bytes;
+
+use crate::effect::{DiskOp, Effect};
+use crate::ids::{ConnectionId, Epoch, ServerId, Zxid};
+use crate::instruments::{Instruments, Observation, SyncKind};
+use crate::jute::{Encode, put_string};
+use crate::limits;
+use crate::log::SnapshotWriter;
+use crate::session::{Origin, SessionTracker};
+use crate::wire::quorum::payload::PROTOCOL_VERSION;
+use crate::wire::quorum::{LeaderInfo, PacketKind, QuorumPacket};
+use crate::zab::leader::{Leader, Learner, LearnerPhase, Phase, SyncRequest};
+use crate::zab::sync;
+
+use super::{Replica, Role};
+
+impl<I: Instruments> Replica<I> {
+    /// This server was elected.
+    pub(super) fn lead(&mut self) {
+        let initial = self.history.last();
+        let tick_ms = self.settings.tick_ms;
+        let leader = Leader::new(self.now.mono_ms, initial, self.accepted_epoch, tick_ms);
+        self.role = Role::Leading(Box::new(leader));
+        self.info("leading: waiting for a quorum of followers".to_owned());
+        self.observe(|| Observation::Leading);
+        self.learner_connects(self.ensemble.me, self.accepted_epoch);
+    }
+
+    /// Somebody connected to the quorum port. Only a leader has something to say there.
+    pub(super) fn on_learner(&mut self, connection: ConnectionId) {
+        let now_ms = self.now.mono_ms;
+        match &mut self.role {
+            Role::Leading(leader) => {
+                leader.learners.insert(connection, Learner::new(now_ms));
+            }
+            Role::Looking | Role::Following(_) => self.close(connection),
+        }
+    }
+
+    pub(super) fn on_learner_closed(&mut self, connection: ConnectionId) {
+        let Role::Leading(leader) = &mut self.role else { return };
+        let Some(learner) = leader.learners.remove(&connection) else { return };
+        let deserted =
+            leader.phase == Phase::Broadcast && !leader.quorum_connected(&self.ensemble);
+        if let Some(snapshot) = learner.snapshot {
+            snapshot.abandon(&mut self.tree);
+        }
+        if deserted {
+            self.look("no quorum of followers is connected any more");
+        }
+    }
+
+    /// Ends a learner's connection from this side.
+    pub(super) fn drop_learner(&mut self, connection: ConnectionId, why: &str) {
+        self.info(format!("closing a learner's connection: {why}"));
+        self.close(connection);
+        self.on_learner_closed(connection);
+    }
+
+    /// A voter (this server among them) told which epoch it accepted last.
+    pub(super) fn learner_connects(&mut self, server: ServerId, accepted: Epoch) {
+        let Role::Leading(leader) = &mut self.role else { return };
+        if leader.phase == Phase::Discovery {
+            if leader.connect(&self.ensemble, server, accepted) {
+                let epoch = leader.epoch;
+                self.accepted_epoch = epoch;
+                let token = self.disk(DiskOp::AcceptedEpoch(epoch));
+                self.set_phase(Phase::Proposing { token });
+            }
+        } else if accepted > leader.epoch && self.ensemble.is_voter(server) {
+            // It promised a later epoch to a leader that never came to be, and can join only one
+            // beyond that.
+            self.look("a follower has promised a later epoch");
+        }
+    }
+
+    pub(super) fn on_leader_persisted(&mut self) {
+        let persisted = self.persisted;
+        let durable = self.history.durable(persisted);
+        let Role::Leading(leader) = &mut self.role else { return };
+        leader.own_acked = durable;
+        match leader.phase {
+            Phase::Proposing { token } if persisted >= token => {
+                leader.phase = Phase::AwaitingEpochAcks;
+                self.observe_epochs();
+                self.announce_epoch();
+                self.promise(self.ensemble.me);
+            }
+            Phase::Synchronisation { token } if persisted >= token => {
+                leader.own_synced = true;
+                self.observe_epochs();
+                self.serve_if_quorum_synced();
+            }
+            _ => {}
+        }
+        self.commit_what_is_acked();
+    }
+
+    /// LEADERINFO to every learner that waits for it.
+    fn announce_epoch(&mut self) {
+        let Role::Leading(leader) = &mut self.role else { return };
+        if matches!(leader.phase, Phase::Discovery | Phase::Proposing { .. }) {
+            return;
+        }
+        let zxid = Zxid::new(leader.epoch, 0);
+        let mut waiting = Vec::new();
+        for (connection, learner) in &mut leader.learners {
+            if learner.phase == LearnerPhase::AwaitingEpoch {
+                learner.phase = LearnerPhase::AwaitingEpochAck;
+                waiting.push(*connection);
+            }
+        }
+        for connection in waiting {
+            self.send_packet(connection, leader_info(zxid));
+        }
+    }
+
+    /// A learner's FOLLOWERINFO was understood.
+    pub(super) fn learner_informs(
+        &mut self,
+        connection: ConnectionId,
+        server: ServerId,
+        accepted: Epoch,
+    ) {
+        if let Some(learner) = self.learner(connection) {
+            learner.server = Some(server);
+            learner.phase = LearnerPhase::AwaitingEpoch;
+        }
+        self.learner_connects(server, accepted);
+        self.announce_epoch();
+    }
+
+    /// A learner's ACKEPOCH: `current` is absent if it had promised this epoch before, which then
+    /// does not count again.
+    pub(super) fn learner_promises(
+        &mut self,
+        connection: ConnectionId,
+        current: Option<Epoch>,
+        last: Zxid,
+    ) {
+        let own = (self.current_epoch, self.history.last());
+        let Role::Leading(leader) = &mut self.role else { return };
+        let established =
+            matches!(leader.phase, Phase::Synchronisation { .. } | Phase::Broadcast);
+        if !established && current.is_some_and(|current| (current, last) > own) {
+            return self.look("a follower's history is more recent");
+        }
+        let Some(learner) = leader.learners.get_mut(&connection) else { return };
+        learner.phase = LearnerPhase::Promised { last };
+        let server = learner.server;
+        if established {
+            self.synchronise(connection, last);
+        } else if let (Some(server), Some(_)) = (server, current) {
+            self.promise(server);
+        }
+    }
+
+    /// A voter promised the epoch; with a quorum the epoch is this leader's.
+    fn promise(&mut self, server: ServerId) {
+        let Role::Leading(leader) = &mut self.role else { return };
+        if leader.phase != Phase::AwaitingEpochAcks || !leader.promise(&self.ensemble, server) {
+            return;
+        }
+        let (epoch, history) = (leader.epoch, self.history.last());
+        leader.initial = history;
+        leader.last_proposed = history;
+        let waiting: Vec<(ConnectionId, Zxid)> = leader
+            .learners
+            .iter()
+            .filter_map(|(connection, learner)| match learner.phase {
+                LearnerPhase::Promised { last } => Some((*connection, last)),
+                _ => None,
+            })
+            .collect();
+        self.observe(|| Observation::EpochEstablished { epoch, history });
+        self.current_epoch = epoch;
+        let token = self.disk(DiskOp::CurrentEpoch(epoch));
+        self.set_phase(Phase::Synchronisation { token });
+        for (connection, last) in waiting {
+            self.synchronise(connection, last);
+        }
+    }
+
+    /// Sends a learner what it lacks, then NEWLEADER; from here on it gets every proposal.
+    fn synchronise(&mut self, connection: ConnectionId, last: Zxid) {
+        let plan = sync::plan(&self.history, last);
+        let Role::Leading(leader) = &mut self.role else { return };
+        // Before broadcast all of the history is sent as committed: with this epoch it will be.
+        let committed = match leader.phase {
+            Phase::Broadcast => leader.committed,
+            _ => leader.initial,
+        };
+        let epoch = leader.epoch;
+        let Some(learner) = leader.learners.get_mut(&connection) else { return };
+        learner.synced_upto = committed.max(plan.from);
+        let learner_id = learner.server.unwrap_or_default();
+        self.info(format!(
+            "server {learner_id} at {last} is synchronised by {:?} from {}",
+            plan.kind, plan.from
+        ));
+        self.observe(|| Observation::SyncChosen { learner: learner_id, kind: plan.kind });
+        let mut packets = Vec::new();
+        let opening = match plan.kind {
+            SyncKind::Diff => QuorumPacket::bare(PacketKind::Diff, committed),
+            SyncKind::Trunc => QuorumPacket::bare(PacketKind::Trunc, plan.from),
+            SyncKind::Snap => QuorumPacket::bare(PacketKind::Snap, plan.from),
+        };
+        let mut first = Vec::new();
+        opening.encode(&mut first);
+        for entry in self.history.after(plan.from) {
+            QuorumPacket::with_data(PacketKind::Proposal, entry.zxid, entry.txn.clone())
+                .encode(&mut packets);
+            if entry.zxid <= committed {
+                QuorumPacket::bare(PacketKind::Commit, entry.zxid).encode(&mut packets);
+            }
+        }
+        let config = Bytes::from(self.ensemble.config_text.clone());
+        QuorumPacket::with_data(PacketKind::NewLeader, Zxid::new(epoch, 0), config)
+            .encode(&mut packets);
+        if plan.kind == SyncKind::Snap {
+            let snapshot = SnapshotWriter::stream(&mut self.tree, &self.sessions, &mut first);
+            self.send(connection, first);
+            if let Some(learner) = self.learner(connection) {
+                learner.phase = LearnerPhase::Snapshot;
+                learner.snapshot = Some(snapshot);
+                learner.held_back = packets;
+            }
+            self.on_drained(connection);
+        } else {
+            self.set_learner_phase(connection, LearnerPhase::AwaitingNewLeaderAck);
+            first.append(&mut packets);
+            self.send(connection, first);
+        }
+    }
+
+    /// A learner's connection has room: the next part of its snapshot.
+    pub(super) fn on_drained(&mut self, connection: ConnectionId) {
+        let Role::Leading(leader) = &mut self.role else { return };
+        let Some(learner) = leader.learners.get_mut(&connection) else { return };
+        let Some(mut snapshot) = learner.snapshot.take() else { return };
+        let mut chunk = Vec::new();
+        if snapshot.chunk(&mut self.tree, limits::SNAPSHOT_CHUNK_BYTES, &mut chunk) {
+            put_string(&mut chunk, super::following::SNAPSHOT_SIGNATURE);
+            learner.phase = LearnerPhase::AwaitingNewLeaderAck;
+            chunk.append(&mut learner.held_back);
+            self.send(connection, chunk);
+        } else {
+            learner.snapshot = Some(snapshot);
+            self.send(connection, chunk);
+            self.out.push(Effect::ReportDrained { connection });
+        }
+    }
+
+    /// A learner has this leader's whole history durably.
+    pub(super) fn learner_synced(&mut self, connection: ConnectionId) {
+        let Role::Leading(leader) = &mut self.role else { return };
+        let serving = leader.phase == Phase::Broadcast;
+        let Some(learner) = leader.learners.get_mut(&connection) else { return };
+        learner.acked = learner.acked.max(learner.synced_upto);
+        learner.phase = LearnerPhase::Synced;
+        if serving {
+            self.bring_up_to_date(connection);
+            self.commit_what_is_acked();
+        } else {
+            self.serve_if_quorum_synced();
+        }
+    }
+
+    fn bring_up_to_date(&mut self, connection: ConnectionId) {
+        self.set_learner_phase(connection, LearnerPhase::Active);
+        let packet = QuorumPacket::bare(PacketKind::UpToDate, QuorumPacket::NO_ZXID);
+        self.send_packet(connection, packet);
+    }
+
+    /// Broadcast begins once a quorum holds the initial history: it is committed by that.
+    fn serve_if_quorum_synced(&mut self) {
+        let Role::Leading(leader) = &mut self.role else { return };
+        let synced = leader.synced_voters(&self.ensemble);
+        let ready = matches!(leader.phase, Phase::Synchronisation { .. })
+            && synced.contains(&self.ensemble.me)
+            && self.ensemble.is_quorum(&synced);
+        if !ready {
+            return;
+        }
+        leader.phase = Phase::Broadcast;
+        leader.committed = leader.initial;
+        let (epoch, initial) = (leader.epoch, leader.initial);
+        let synced: Vec<ConnectionId> = leader
+            .learners
+            .iter()
+            .filter(|(_, learner)| learner.phase == LearnerPhase::Synced)
+            .map(|(connection, _)| *connection)
+            .collect();
+        self.settle_epoch();
+        self.info(format!("serving as the leader of epoch {epoch} from {initial}"));
+        self.observe(|| Observation::Serving { epoch });
+        self.apply_upto(initial);
+        let tracker =
+            SessionTracker::new(self.settings.tick_ms, self.now.mono_ms, &self.sessions);
+        if let Role::Leading(leader) = &mut self.role {
+            leader.sessions = Some(tracker);
+        }
+        for connection in synced {
+            self.bring_up_to_date(connection);
+        }
+    }
+
+    /// A quorum's acknowledgements commit proposals, strictly in their order.
+    pub(super) fn commit_what_is_acked(&mut self) {
+        let Role::Leading(leader) = &mut self.role else { return };
+        if leader.phase != Phase::Broadcast {
+            return;
+        }
+        let acked = leader.quorum_acked(&self.ensemble).min(leader.last_proposed);
+        if acked <= leader.committed {
+            return;
+        }
+        let from = std::mem::replace(&mut leader.committed, acked);
+        let zxids: Vec<Zxid> = self
+            .history
+            .after(from)
+            .map(|entry| entry.zxid)
+            .take_while(|zxid| *zxid <= acked)
+            .collect();
+        for zxid in zxids {
+            self.send_to_learners(&QuorumPacket::bare(PacketKind::Commit, zxid));
+        }
+        self.apply_upto(acked);
+    }
+
+    /// A sync request waits for a ping round that begins after it: its echoes prove that a quorum
+    /// still followed this leader then, so nothing newer was committed elsewhere.
+    pub(super) fn submit_sync(&mut self, request: SyncRequest) {
+        let Role::Leading(leader) = &mut self.role else { return };
+        leader.waiting_syncs.push(request);
+        if !leader.has_barrier() {
+            self.begin_barrier();
+        }
+    }
+
+    fn begin_barrier(&mut self) {
+        let Role::Leading(leader) = &mut self.role else { return };
+        let requests = std::mem::take(&mut leader.waiting_syncs);
+        if requests.is_empty() {
+            return;
+        }
+        self.ping_learners();
+        if let Role::Leading(leader) = &mut self.role {
+            leader.begin_barrier(requests);
+        }
+        self.pass_barriers();
+    }
+
+    /// Answers syncs whose ping round a quorum has echoed.
+    pub(super) fn pass_barriers(&mut self) {
+        let Role::Leading(leader) = &mut self.role else { return };
+        for request in leader.passed_barriers(&self.ensemble) {
+            match request.origin {
+                Origin::Local => {
+                    let (session, cxid) = (request.session, request.cxid);
+                    if let Some(connection) = self.clients.complete_sync(session, cxid) {
+                        self.answer(connection);
+                    }
+                }
+                Origin::Learner(connection) => {
+                    let packet = QuorumPacket::bare(PacketKind::Sync, Zxid::ZERO);
+                    self.send_packet(connection, packet);
+                }
+            }
+        }
+        if matches!(&self.role, Role::Leading(leader) if !leader.has_barrier()) {
+            let pending =
+                matches!(&self.role, Role::Leading(leader) if !leader.waiting_syncs.is_empty());
+            if pending {
+                self.begin_barrier();
+            }
+        }
+    }
+
+    fn ping_learners(&mut self) {
+        let zxid = self.last_proposed();
+        let Role::Leading(leader) = &mut self.role else { return };
+        let mut active = Vec::new();
+        for (connection, learner) in &mut leader.learners {
+            if learner.phase == LearnerPhase::Active {
+                learner.pings_sent += 1;
+                active.push(*connection);
+            }
+        }
+        for connection in active {
+            self.send_packet(connection, QuorumPacket::bare(PacketKind::Ping, zxid));
+        }
+    }
+
+    /// Sends a packet to every learner that is kept up to date, behind a snapshot under way.
+    pub(super) fn send_to_learners(&mut self, packet: &QuorumPacket) {
+        let mut encoded = Vec::with_capacity(64 + packet.data.as_ref().map_or(0, Bytes::len));
+        packet.encode(&mut encoded);
+        let encoded = Bytes::from(encoded);
+        let Role::Leading(leader) = &mut self.role else { return };
+        let mut live = Vec::new();
+        for (connection, learner) in &mut leader.learners {
+            if learner.phase == LearnerPhase::Snapshot {
+                learner.held_back.extend_from_slice(&encoded);
+            } else if learner.forwards() {
+                live.push(*connection);
+            }
+        }
+        for connection in live {
+            self.send(connection, encoded.clone());
+        }
+    }
+
+    pub(super) fn tick_leading(&mut self) {
+        let (now_ms, sync_ms, init_ms) =
+            (self.now.mono_ms, self.settings.sync_ms(), self.settings.init_ms());
+        let Role::Leading(leader) = &mut self.role else { return };
+        if leader.phase != Phase::Broadcast {
+            if now_ms >= leader.began_ms + init_ms {
+                self.look("no quorum came within initLimit");
+            }
+            return;
+        }
+        let silent: Vec<ConnectionId> = leader
+            .learners
+            .iter()
+            .filter(|(_, learner)| {
+                let limit_ms = if learner.is_synced() { sync_ms } else { init_ms };
+                now_ms > learner.heard_ms + limit_ms
+            })
+            .map(|(connection, _)| *connection)
+            .collect();
+        if now_ms >= leader.check_at_ms {
+            leader.check_at_ms = now_ms + self.settings.tick_ms / 2;
+            if !leader.quorum_alive(&self.ensemble, now_ms, sync_ms) {
+                return self.look("a quorum has been silent for syncLimit");
+            }
+        }
+        for connection in silent {
+            self.drop_learner(connection, "it was silent too long");
+        }
+        let Role::Leading(leader) = &mut self.role else { return };
+        if now_ms >= leader.ping_at_ms {
+            leader.ping_at_ms = now_ms + self.settings.tick_ms / 2;
+            self.ping_learners();
+        }
+        self.expire_sessions();
+    }
+
+    pub(super) fn leader_deadline_ms(&self, leader: &Leader) -> u64 {
+        if leader.phase != Phase::Broadcast {
+            return leader.began_ms + self.settings.init_ms();
+        }
+        let expiry = leader.sessions.as_ref().and_then(SessionTracker::deadline_ms);
+        leader.ping_at_ms.min(leader.check_at_ms).min(expiry.unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn learner(&mut self, connection: ConnectionId) -> Option<&mut Learner> {
+        match &mut self.role {
+            Role::Leading(leader) => leader.learners.get_mut(&connection),
+            Role::Looking | Role::Following(_) => None,
+        }
+    }
+
+    pub(super) fn send_packet(&mut self, connection: ConnectionId, packet: QuorumPacket) {
+        let mut bytes = Vec::with_capacity(64);
+        packet.encode(&mut bytes);
+        self.send(connection, bytes);
+    }
+
+    fn set_phase(&mut self, phase: Phase) {
+        if let Role::Leading(leader) = &mut self.role {
+            leader.phase = phase;
+        }
+    }
+
+    fn set_learner_phase(&mut self, connection: ConnectionId, phase: LearnerPhase) {
+        if let Some(learner) = self.learner(connection) {
+            learner.phase = phase;
+        }
+    }
+}
+
+fn leader_info(zxid: Zxid) -> QuorumPacket {
+    let mut data = Vec::new();
+    let info = LeaderInfo { protocol_version: PROTOCOL_VERSION, extra: Bytes::new() };
+    info.encode(&mut data);
+    QuorumPacket::with_data(PacketKind::LeaderInfo, zxid, data)
+}

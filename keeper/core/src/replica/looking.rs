@@ -1,0 +1,106 @@
+//! Without a leader: electing one, and answering those who look for one.
+
+use crate::effect::Effect;
+use crate::ids::ServerId;
+use crate::instruments::{Instruments, Observation};
+use crate::wire::election::{Notification, ServerState};
+use crate::zab::election::{Elected, Output, Vote};
+
+use super::{Replica, Role};
+
+impl<I: Instruments> Replica<I> {
+    /// Leaves whatever role the server has and looks for a leader. Clients are sent away: they find
+    /// another server, or this one again once it serves.
+    pub(super) fn look(&mut self, why: &str) {
+        self.info(format!("looking for a leader: {why}"));
+        match std::mem::replace(&mut self.role, Role::Looking) {
+            Role::Looking => {}
+            Role::Leading(leader) => {
+                for (connection, learner) in leader.learners {
+                    if let Some(snapshot) = learner.snapshot {
+                        snapshot.abandon(&mut self.tree);
+                    }
+                    self.close(connection);
+                }
+            }
+            Role::Following(follower) => self.close(follower.connection),
+        }
+        for connection in self.clients.clear() {
+            self.watches.remove_connection(connection);
+            self.close(connection);
+        }
+        self.outstanding = Default::default();
+        self.observe(|| Observation::Looking);
+        self.observe_epochs();
+        let own = Vote {
+            peer_epoch: self.current_epoch,
+            zxid: self.history.last(),
+            leader: self.ensemble.me,
+        };
+        let output = self.election.start(self.now, &self.ensemble, own);
+        self.on_election_output(output);
+    }
+
+    pub(super) fn on_notification(&mut self, from: ServerId, notification: Notification) {
+        if matches!(self.role, Role::Looking) {
+            let output = self.election.receive(self.now, &self.ensemble, from, &notification);
+            self.on_election_output(output);
+        } else if notification.state == ServerState::Looking {
+            self.notify(from);
+        }
+    }
+
+    pub(super) fn on_election_peer(&mut self, peer: ServerId, up: bool) {
+        let output = self.election.peer(self.now, &self.ensemble, peer, up);
+        if matches!(self.role, Role::Looking) {
+            self.on_election_output(output);
+        }
+    }
+
+    pub(super) fn on_election_output(&mut self, output: Output) {
+        for peer in output.send_to {
+            self.notify(peer);
+        }
+        if let Some(elected) = output.elected {
+            self.take_role(elected);
+        }
+    }
+
+    /// Tells a peer this server's present vote.
+    fn notify(&mut self, to: ServerId) {
+        let (vote, round) = match self.role {
+            Role::Looking => (self.election.proposal(), self.election.round()),
+            _ => self.settled,
+        };
+        let notification = Notification {
+            state: self.state(),
+            leader: vote.leader,
+            zxid: vote.zxid,
+            round,
+            peer_epoch: vote.peer_epoch,
+            config: Some(self.ensemble.config_text.clone().into()),
+        };
+        self.out.push(Effect::Notify { to, notification });
+    }
+
+    fn take_role(&mut self, elected: Elected) {
+        self.settled = (elected.vote, elected.round);
+        let leader = elected.vote.leader;
+        if leader == self.ensemble.me {
+            self.lead();
+        } else {
+            self.follow(leader);
+        }
+        // Peers that still look learn how this server decided.
+        let peers: Vec<ServerId> = self.ensemble.peers().collect();
+        for peer in peers {
+            self.notify(peer);
+        }
+    }
+
+    /// The vote to report from now on carries the epoch that was established, so that newcomers
+    /// hear the same from all members (ZOOKEEPER-1732).
+    pub(super) fn settle_epoch(&mut self) {
+        self.settled.0.peer_epoch = self.current_epoch;
+    }
+}

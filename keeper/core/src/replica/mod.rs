@@ -1,0 +1,345 @@
+//! One server as one machine: `step` takes an event and says what is to be done.
+//!
+//! ```text
+//! client bytes -> clients -> (leader) prepare -> propose -> log, learners
+//!                         -> (follower) forward to the leader
+//! acknowledgements of a quorum -> commit -> apply -> watches, replies
+//! ```
+//!
+//! The tree holds committed transactions only. What must be durable before something is said waits
+//! for [`Event::Persisted`]: a promise of an epoch, an acknowledgement, a leader's own vote for its
+//! proposal. Disk operations take effect in the order in which they are emitted, so "B after A on
+//! disk" needs no waiting in between.
+
+mod apply;
+mod clients;
+mod following;
+mod follower;
+mod forward;
+mod leading;
+mod learners;
+mod looking;
+mod reads;
+mod snapshot;
+mod submit;
+
+pub use follower::{Follower, FollowerPhase};
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::effect::{DiskOp, Effect, Level};
+use crate::event::{DiskToken, Event, Port};
+use crate::ids::{ConnectionId, Epoch, ServerId, SessionId, Zxid};
+use crate::instruments::{Instruments, Observation, Off};
+use crate::pipeline::client::Clients;
+use crate::pipeline::prepare::Outstanding;
+use crate::session::first_session_id;
+use crate::time::Now;
+use crate::tree::{Tree, WatchTable};
+use crate::wire::election::ServerState;
+use crate::zab::election::{Election, Vote};
+use crate::zab::ensemble::{Ensemble, Settings};
+use crate::zab::history::{Entry, History};
+use crate::zab::leader::Leader;
+
+use snapshot::SnapshotJob;
+
+/// What a server found in its data directory.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The tree of the newest valid snapshot, or an empty one.
+    pub tree: Tree,
+    /// The sessions of that snapshot and their time-outs in milliseconds.
+    pub sessions: BTreeMap<SessionId, i32>,
+    /// The log after the snapshot: positions and encoded transactions, all of them durable.
+    pub tail: Vec<(Zxid, Bytes)>,
+    /// The file `acceptedEpoch`.
+    pub accepted_epoch: Epoch,
+    /// The file `currentEpoch`.
+    pub current_epoch: Epoch,
+}
+
+impl Recovered {
+    /// A server that has never run.
+    pub fn empty() -> Recovered {
+        Recovered {
+            tree: Tree::new(),
+            sessions: BTreeMap::new(),
+            tail: Vec::new(),
+            accepted_epoch: Epoch(0),
+            current_epoch: Epoch(0),
+        }
+    }
+}
+
+/// What the server is at present.
+#[derive(Debug)]
+enum Role {
+    Looking,
+    Leading(Box<Leader>),
+    Following(Box<Follower>),
+}
+
+/// A coordination server.
+#[derive(Debug)]
+pub struct Replica<I: Instruments = Off> {
+    instruments: I,
+    ensemble: Ensemble,
+    settings: Settings,
+    now: Now,
+    accepted_epoch: Epoch,
+    current_epoch: Epoch,
+    history: History,
+    tree: Tree,
+    sessions: BTreeMap<SessionId, i32>,
+    watches: WatchTable,
+    clients: Clients,
+    outstanding: Outstanding,
+    election: Election,
+    role: Role,
+    /// The vote to report while following or leading.
+    settled: (Vote, u64),
+    last_token: DiskToken,
+    persisted: DiskToken,
+    next_session: i64,
+    next_connection: u64,
+    snapshot: Option<SnapshotJob>,
+    transactions_since_snapshot: u64,
+    out: Vec<Effect>,
+}
+
+impl<I: Instruments> Replica<I> {
+    /// A server as its data directory left it. `entropy` keeps session identifiers apart when the
+    /// wall clock repeats itself. Call [`Replica::start`] next.
+    pub fn new(
+        now: Now,
+        ensemble: Ensemble,
+        settings: Settings,
+        recovered: Recovered,
+        entropy: u64,
+        instruments: I,
+    ) -> Replica<I> {
+        let Recovered { tree, sessions, tail, accepted_epoch, current_epoch } = recovered;
+        let snapshot = tree.last_zxid();
+        let mut history = History::new(snapshot, Vec::new());
+        for (zxid, txn) in tail {
+            history.push(Entry { zxid, txn, token: DiskToken(0) });
+        }
+        let next_session = first_session_id(ensemble.me.0, now.wall_ms) | (entropy & 0xffff) as i64;
+        let mut replica = Replica {
+            instruments,
+            ensemble,
+            settings,
+            now,
+            accepted_epoch,
+            current_epoch,
+            transactions_since_snapshot: history.unapplied() as u64,
+            history,
+            tree,
+            sessions,
+            watches: WatchTable::new(),
+            clients: Clients::default(),
+            outstanding: Outstanding::default(),
+            election: Election::new(),
+            role: Role::Looking,
+            settled: (Vote::default(), 0),
+            last_token: DiskToken(0),
+            persisted: DiskToken(0),
+            next_session,
+            next_connection: 1 << 63,
+            snapshot: None,
+            out: Vec::new(),
+        };
+        replica.set_config_node();
+        let (last, digest) = (replica.history.last(), replica.digest());
+        replica.observe(|| Observation::Recovered { snapshot, last, digest });
+        replica
+    }
+
+    /// Begins to look for a leader.
+    pub fn start(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.now = now;
+        self.look("the server starts");
+        effects.append(&mut self.out);
+    }
+
+    /// Takes one event and appends what is to be done.
+    pub fn step(&mut self, now: Now, event: Event, effects: &mut Vec<Effect>) {
+        self.now = now;
+        match event {
+            Event::Tick => self.tick(),
+            Event::Election { from, notification } => self.on_notification(from, notification),
+            Event::ElectionPeer { peer, up } => self.on_election_peer(peer, up),
+            Event::Accepted { connection, port: Port::Client } => self.on_client(connection),
+            Event::Accepted { connection, port: Port::Learner } => self.on_learner(connection),
+            Event::Connected { connection } => self.on_leader_connected(connection),
+            Event::Bytes { connection, bytes } => self.on_bytes(connection, &bytes),
+            Event::Closed { connection } => self.on_closed(connection),
+            Event::Drained { connection } => self.on_drained(connection),
+            Event::Persisted { token } => self.on_persisted(token),
+        }
+        effects.append(&mut self.out);
+    }
+
+    /// When [`Event::Tick`] is due, in monotonic milliseconds.
+    pub fn deadline_ms(&self) -> Option<u64> {
+        match &self.role {
+            Role::Looking => self.election.deadline_ms(),
+            Role::Leading(leader) => Some(self.leader_deadline_ms(leader)),
+            Role::Following(follower) => Some(self.follower_deadline_ms(follower)),
+        }
+    }
+
+    /// This server's number.
+    pub fn id(&self) -> ServerId {
+        self.ensemble.me
+    }
+
+    /// The role, as election messages spell it.
+    pub fn state(&self) -> ServerState {
+        match self.role {
+            Role::Looking => ServerState::Looking,
+            Role::Leading(_) => ServerState::Leading,
+            Role::Following(_) => ServerState::Following,
+        }
+    }
+
+    /// Whether clients are served.
+    pub fn is_serving(&self) -> bool {
+        match &self.role {
+            Role::Looking => false,
+            Role::Leading(leader) => leader.sessions.is_some(),
+            Role::Following(follower) => follower.phase == FollowerPhase::Serving,
+        }
+    }
+
+    /// The epoch joined last.
+    pub fn current_epoch(&self) -> Epoch {
+        self.current_epoch
+    }
+
+    /// The last transaction that the tree holds.
+    pub fn applied(&self) -> Zxid {
+        self.history.applied()
+    }
+
+    /// The tree's digest (ZooKeeper's `DigestCalculator`, version 2).
+    pub fn digest(&self) -> u64 {
+        self.tree.digest().tree_digest as u64
+    }
+
+    /// The tree, for reading.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// Live sessions and their time-outs in milliseconds.
+    pub fn sessions(&self) -> &BTreeMap<SessionId, i32> {
+        &self.sessions
+    }
+
+    fn tick(&mut self) {
+        match self.role {
+            Role::Looking => {
+                let output = self.election.tick(self.now, &self.ensemble);
+                self.on_election_output(output);
+            }
+            Role::Leading(_) => self.tick_leading(),
+            Role::Following(_) => self.tick_following(),
+        }
+    }
+
+    fn on_bytes(&mut self, connection: ConnectionId, bytes: &[u8]) {
+        if self.clients.contains(connection) {
+            return self.on_client_bytes(connection, bytes);
+        }
+        match &self.role {
+            Role::Leading(leader) if leader.learners.contains_key(&connection) => {
+                self.on_learner_bytes(connection, bytes);
+            }
+            Role::Following(follower) if follower.connection == connection => {
+                self.on_leader_bytes(bytes);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_closed(&mut self, connection: ConnectionId) {
+        if self.clients.contains(connection) {
+            return self.on_client_closed(connection);
+        }
+        match &self.role {
+            Role::Leading(leader) if leader.learners.contains_key(&connection) => {
+                self.on_learner_closed(connection);
+            }
+            Role::Following(follower) if follower.connection == connection => {
+                self.on_leader_closed();
+            }
+            _ => {}
+        }
+    }
+
+    fn on_persisted(&mut self, token: DiskToken) {
+        assert!(token <= self.last_token, "{token:?} was never asked for");
+        self.persisted = self.persisted.max(token);
+        self.advance_snapshot();
+        match self.role {
+            Role::Looking => {}
+            Role::Leading(_) => self.on_leader_persisted(),
+            Role::Following(_) => self.on_follower_persisted(),
+        }
+    }
+
+    /// Emits a disk operation.
+    fn disk(&mut self, op: DiskOp) -> DiskToken {
+        self.last_token.0 += 1;
+        let token = self.last_token;
+        self.out.push(Effect::Disk { token, op });
+        token
+    }
+
+    /// Appends a transaction to the log and to the history.
+    fn log_txn(&mut self, zxid: Zxid, txn: Bytes) {
+        let hash = if I::ANY { crate::instruments::hash_bytes(&txn) } else { 0 };
+        let token = self.disk(DiskOp::Append { zxid, txn: txn.clone() });
+        self.history.push(Entry { zxid, txn, token });
+        self.observe(|| Observation::Logged { zxid, hash });
+    }
+
+    fn send(&mut self, connection: ConnectionId, bytes: impl Into<Bytes>) {
+        self.out.push(Effect::Send { connection, bytes: bytes.into() });
+    }
+
+    fn close(&mut self, connection: ConnectionId) {
+        self.out.push(Effect::Close { connection });
+    }
+
+    fn info(&mut self, message: String) {
+        self.out.push(Effect::Log { level: Level::Info, message });
+    }
+
+    fn warn(&mut self, message: String) {
+        self.out.push(Effect::Log { level: Level::Warn, message });
+    }
+
+    fn observe(&mut self, observation: impl FnOnce() -> Observation) {
+        if I::ANY {
+            self.instruments.observe(observation());
+        }
+    }
+
+    fn observe_epochs(&mut self) {
+        let (accepted, current) = (self.accepted_epoch, self.current_epoch);
+        let last_logged = self.history.last();
+        self.observe(|| Observation::Epochs { accepted, current, last_logged });
+    }
+
+    /// `/zookeeper/config` holds the configuration that this server runs with (ZOOKEEPER-2819).
+    fn set_config_node(&mut self) {
+        let text = Bytes::from(self.ensemble.config_text.clone());
+        let version = Zxid(self.ensemble.config_version);
+        self.tree.set_config(text, version, 0);
+    }
+}

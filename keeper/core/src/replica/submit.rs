@@ -1,0 +1,105 @@
+//! A write finds its way: prepared here by the leader, or forwarded to it.
+
+use crate::error::Code;
+use crate::ids::{SessionId, Zxid};
+use crate::instruments::{Instruments, Observation, hash_bytes};
+use crate::pipeline::prepare::{prepare, prepare_close_session};
+use crate::session::Origin;
+use crate::txn::{Txn, TxnBody, TxnHeader, encode_txn};
+use crate::wire::client::Request;
+use crate::wire::quorum::{PacketKind, QuorumPacket};
+use crate::zab::leader::SyncRequest;
+
+use super::{Replica, Role};
+
+impl<I: Instruments> Replica<I> {
+    /// A request of a client of this server.
+    pub(super) fn submit_local(&mut self, session: SessionId, cxid: i32, request: &Request) {
+        match self.role {
+            Role::Leading(_) => self.submit(Origin::Local, session, cxid, request),
+            Role::Following(_) => self.forward(session, cxid, request),
+            Role::Looking => {}
+        }
+    }
+
+    /// A request at the leader, from its own client or a learner's.
+    pub(super) fn submit(
+        &mut self,
+        origin: Origin,
+        session: SessionId,
+        cxid: i32,
+        request: &Request,
+    ) {
+        if let Request::Sync { .. } = request {
+            return self.submit_sync(SyncRequest { origin, session, cxid });
+        }
+        let now_ms = self.now.mono_ms;
+        let Role::Leading(leader) = &mut self.role else { return };
+        let next = leader.next_zxid();
+        let Some(tracker) = leader.sessions.as_mut() else { return };
+        let Some(zxid) = next else {
+            return self.look("the epoch's transactions are used up");
+        };
+        let header = TxnHeader { session, cxid, zxid, time_ms: self.now.wall_ms };
+        let body = match request {
+            Request::CreateSession { timeout_ms } => {
+                tracker.track(now_ms, session, *timeout_ms, Some(origin));
+                TxnBody::CreateSession { timeout_ms: *timeout_ms }
+            }
+            Request::CloseSession => {
+                tracker.close(session);
+                prepare_close_session(&self.tree, &mut self.outstanding, &header)
+            }
+            request => match tracker.check(session, origin) {
+                Ok(()) => prepare(&self.tree, &mut self.outstanding, &header, request),
+                Err(code) => TxnBody::Error { code },
+            },
+        };
+        self.propose(Txn { header, body });
+    }
+
+    /// A learner's request could not even be read: it keeps its place with an error.
+    pub(super) fn submit_malformed(&mut self, session: SessionId, cxid: i32) {
+        let Role::Leading(leader) = &mut self.role else { return };
+        let Some(zxid) = leader.next_zxid() else {
+            return self.look("the epoch's transactions are used up");
+        };
+        let header = TxnHeader { session, cxid, zxid, time_ms: self.now.wall_ms };
+        self.propose(Txn { header, body: TxnBody::Error { code: Code::MarshallingError } });
+    }
+
+    /// Logs a transaction here and sends it to every learner that is being kept up to date.
+    fn propose(&mut self, txn: Txn) {
+        let zxid = txn.header.zxid;
+        let mut bytes = Vec::with_capacity(128);
+        encode_txn(&txn, None, &mut bytes);
+        let bytes = bytes::Bytes::from(bytes);
+        let (hash, applied) = (if I::ANY { hash_bytes(&bytes) } else { 0 }, self.applied());
+        self.observe(|| Observation::Proposed { zxid, hash, applied });
+        let packet = QuorumPacket::with_data(PacketKind::Proposal, zxid, bytes.clone());
+        self.log_txn(zxid, bytes);
+        if let Role::Leading(leader) = &mut self.role {
+            leader.last_proposed = zxid;
+        }
+        self.send_to_learners(&packet);
+    }
+
+    /// Ends sessions whose time has run out.
+    pub(super) fn expire_sessions(&mut self) {
+        let now_ms = self.now.mono_ms;
+        let Role::Leading(leader) = &mut self.role else { return };
+        let Some(tracker) = leader.sessions.as_mut() else { return };
+        for session in tracker.expire(now_ms) {
+            self.info(format!("session {session} expired"));
+            self.submit(Origin::Local, session, 0, &Request::CloseSession);
+        }
+    }
+
+    /// The newest zxid that the leader gave out, for its heartbeats.
+    pub(super) fn last_proposed(&self) -> Zxid {
+        match &self.role {
+            Role::Leading(leader) => leader.last_proposed,
+            _ => self.history.last(),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The nodes by path, and what must keep in step with every change to them: the digest, the sizes
+//! and the pre-images of the freezes. There is no way to change a node past these.
+
+use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::ops::RangeBounds;
+use std::sync::Arc;
+
+use crate::record::{Data, Stat, StatPersisted};
+
+use super::acl::AclId;
+use super::digest;
+use super::freeze::{Freezes, Image};
+use super::owner::Owner;
+
+/// One znode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Node {
+    pub(super) data: Data,
+    pub(super) acl: AclId,
+    pub(super) stat: StatPersisted,
+    /// Names, not paths.
+    pub(super) children: BTreeSet<Box<str>>,
+    /// The node's share of the tree's digest as it was added to the sum.
+    digest: u32,
+}
+
+impl Node {
+    /// A node without children.
+    pub(super) fn new(data: Data, acl: AclId, stat: StatPersisted) -> Node {
+        Node { data, acl, stat, children: BTreeSet::new(), digest: 0 }
+    }
+
+    /// `DataNode.copyStat`: each child created counts twice, each one living once less, so that
+    /// creations and deletions both count. Java's integers wrap, and so do these.
+    pub(super) fn stat(&self) -> Stat {
+        let living = self.children.len() as i32;
+        Stat {
+            czxid: self.stat.czxid,
+            mzxid: self.stat.mzxid,
+            ctime_ms: self.stat.ctime_ms,
+            mtime_ms: self.stat.mtime_ms,
+            version: self.stat.version,
+            cversion: self.stat.cversion.wrapping_mul(2).wrapping_sub(living),
+            aversion: self.stat.aversion,
+            ephemeral_owner: Owner::of(self.stat.ephemeral_owner).to_client(),
+            data_length: self.data_len() as i32,
+            num_children: living,
+            pzxid: self.stat.pzxid,
+        }
+    }
+
+    /// What a snapshot says of the node.
+    pub(super) fn image(&self) -> Image {
+        Image { data: self.data.clone(), acl: self.acl, stat: self.stat }
+    }
+
+    fn data_len(&self) -> usize {
+        self.data.as_ref().map_or(0, |data| data.len())
+    }
+}
+
+/// All nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Nodes {
+    map: BTreeMap<Arc<str>, Node>,
+    digest: u64,
+    data_bytes: u64,
+    pub(super) freezes: Freezes,
+}
+
+impl Nodes {
+    pub(super) fn get(&self, path: &str) -> Option<&Node> {
+        self.map.get(path)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    pub(super) fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    pub(super) fn data_bytes(&self) -> u64 {
+        self.data_bytes
+    }
+
+    /// In order of paths: a parent's path is a prefix of its children's and comes before them.
+    pub(super) fn iter(&self) -> btree_map::Iter<'_, Arc<str>, Node> {
+        self.map.iter()
+    }
+
+    /// A part of [`Nodes::iter`].
+    pub(super) fn range(
+        &self,
+        paths: impl RangeBounds<String>,
+    ) -> impl Iterator<Item = (&Arc<str>, &Node)> {
+        let bounds =
+            (paths.start_bound().map(String::as_str), paths.end_bound().map(String::as_str));
+        self.map.range::<str, _>(bounds)
+    }
+
+    /// Adds a node where none is.
+    pub(super) fn insert(&mut self, path: Arc<str>, mut node: Node) {
+        self.freezes.before_change(&path, None);
+        node.digest = digest::of_node(&path, &node.data, &node.stat);
+        self.digest = self.digest.wrapping_add(u64::from(node.digest));
+        self.data_bytes += (path.len() + node.data_len()) as u64;
+        let old = self.map.insert(path, node);
+        assert!(old.is_none(), "a node was inserted over another");
+    }
+
+    /// Takes a node away, its children's nodes not included.
+    pub(super) fn remove(&mut self, path: &str) -> Option<Node> {
+        let (path, node) = self.map.remove_entry(path)?;
+        self.freezes.before_change(&path, Some(&node));
+        self.digest = self.digest.wrapping_sub(u64::from(node.digest));
+        self.data_bytes -= (path.len() + node.data_len()) as u64;
+        Some(node)
+    }
+
+    /// Enters a child's name, which neither the digest nor a snapshot of the node shows.
+    pub(super) fn add_child(&mut self, path: &str, name: &str) {
+        let node = self.map.get_mut(path).expect("the caller has seen the node");
+        node.children.insert(name.into());
+    }
+
+    /// Changes a node that is there.
+    pub(super) fn update(&mut self, path: &str, change: impl FnOnce(&mut Node)) {
+        let node = self.map.get_mut(path).expect("the caller has seen the node");
+        if self.freezes.any() {
+            self.freezes.before_change(&Arc::from(path), Some(node));
+        }
+        let bytes_before = node.data_len() as u64;
+        change(node);
+        let digest = digest::of_node(path, &node.data, &node.stat);
+        let grown = self.digest.wrapping_add(u64::from(digest));
+        self.digest = grown.wrapping_sub(u64::from(node.digest));
+        self.data_bytes = self.data_bytes - bytes_before + node.data_len() as u64;
+        node.digest = digest;
+    }
+}

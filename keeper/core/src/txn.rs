@@ -1,0 +1,113 @@
+//! Transactions: what the leader decides, the log stores and every server applies
+//! (`zookeeper.jute`, module txn).
+
+mod codec;
+
+pub use codec::{
+    AskedAs, TxnDigest, decode_txn, encode_txn, encode_txn_asked, peek_txn_header, txn_type,
+};
+
+use crate::error::Code;
+use crate::ids::{SessionId, Zxid};
+use crate::record::{Acl, Data};
+
+/// A transaction with its header, as one proposal carries it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Txn {
+    /// Where it stands in the order and who asked for it.
+    pub header: TxnHeader,
+    /// What it does.
+    pub body: TxnBody,
+}
+
+/// `TxnHeader`; its `type` follows from the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TxnHeader {
+    /// The session that asked.
+    pub session: SessionId,
+    /// The request's xid within that session.
+    pub cxid: i32,
+    /// The position.
+    pub zxid: Zxid,
+    /// The leader's wall clock, milliseconds since the Unix epoch.
+    pub time_ms: i64,
+}
+
+/// The effect of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TxnBody {
+    /// A znode appears. `ephemeral` nodes belong to the header's session.
+    Create(CreateTxn),
+    /// A container znode appears (kind kept so that Apache's files and proposals can be read).
+    CreateContainer(CreateTxn),
+    /// A znode with a time to live appears.
+    CreateTtl {
+        /// As for a plain node.
+        create: CreateTxn,
+        /// Milliseconds.
+        ttl_ms: i64,
+    },
+    /// A znode disappears.
+    Delete {
+        /// Which.
+        path: String,
+    },
+    /// Data is replaced.
+    SetData {
+        /// Of which node.
+        path: String,
+        /// By what.
+        data: Data,
+        /// The node's version afterwards.
+        version: i32,
+    },
+    /// The ACL is replaced.
+    SetAcl {
+        /// Of which node.
+        path: String,
+        /// By what.
+        acl: Vec<Acl>,
+        /// The node's aversion afterwards.
+        version: i32,
+    },
+    /// A version was checked inside a multi; changes nothing.
+    CheckVersion {
+        /// Of which node.
+        path: String,
+        /// The version asked for.
+        version: i32,
+    },
+    /// A session begins.
+    CreateSession {
+        /// Its negotiated time-out.
+        timeout_ms: i32,
+    },
+    /// A session ends; these are the ephemerals that end with it (ZOOKEEPER-3145). `None`: an
+    /// older server's form, which leaves the list to the tree.
+    CloseSession {
+        /// Paths to delete.
+        paths: Option<Vec<String>>,
+    },
+    /// A request failed at the leader; it holds its place in the order and changes nothing.
+    Error {
+        /// Why.
+        code: Code,
+    },
+    /// All or nothing: every part carries this transaction's zxid.
+    Multi(Vec<TxnBody>),
+}
+
+/// The common part of the create transactions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateTxn {
+    /// The node's full path, its sequence number included.
+    pub path: String,
+    /// Its data.
+    pub data: Data,
+    /// Its ACL.
+    pub acl: Vec<Acl>,
+    /// Whether it ends with the header's session. Not encoded for containers and TTL nodes.
+    pub ephemeral: bool,
+    /// The parent's `cversion` (children ever created) afterwards; -1 in the oldest format.
+    pub parent_cversion: i32,
+}

@@ -1,0 +1,387 @@
+//! What a leader knows of its learners: who promised, who is synchronised, what is acknowledged,
+//! and when a quorum has confirmed that it still follows.
+//!
+//! The phases are those of ZAB 1.0: discovery (a quorum promises a new epoch), synchronisation (a
+//! quorum holds the leader's history), broadcast. Rules of what to send are in
+//! `replica::leading`; this is the book-keeping that they ask.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::event::DiskToken;
+use crate::ids::{ConnectionId, Epoch, ServerId, SessionId, Zxid};
+use crate::limits::QUORUM_PACKET_BYTES_MAX;
+use crate::log::SnapshotWriter;
+use crate::session::{Origin, SessionTracker};
+use crate::wire::quorum::QuorumDecoder;
+use crate::zab::ensemble::Ensemble;
+
+/// How far the leader itself has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Gathering the accepted epochs of a quorum.
+    Discovery,
+    /// The new epoch is being made durable as acceptedEpoch.
+    Proposing {
+        /// The disk operation.
+        token: DiskToken,
+    },
+    /// Waiting for a quorum to promise the epoch.
+    AwaitingEpochAcks,
+    /// Bringing a quorum to this history.
+    Synchronisation {
+        /// The disk operation that makes currentEpoch durable, behind the whole history.
+        token: DiskToken,
+    },
+    /// Serving.
+    Broadcast,
+}
+
+/// How far one learner has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LearnerPhase {
+    /// Connected; FOLLOWERINFO has not come.
+    AwaitingInfo,
+    /// Waits for the new epoch.
+    AwaitingEpoch,
+    /// LEADERINFO is out.
+    AwaitingEpochAck,
+    /// Waits until a quorum has promised.
+    Promised {
+        /// The end of its log.
+        last: Zxid,
+    },
+    /// A snapshot is being sent; what follows it is held back.
+    Snapshot,
+    /// NEWLEADER is out.
+    AwaitingNewLeaderAck,
+    /// Has this leader's history; UPTODATE is out once the leader serves.
+    Synced,
+    /// UPTODATE is out.
+    Active,
+}
+
+/// One learner's connection.
+#[derive(Debug)]
+pub struct Learner {
+    /// Its phase.
+    pub phase: LearnerPhase,
+    /// Who it is, once FOLLOWERINFO has come.
+    pub server: Option<ServerId>,
+    /// When it was last heard from, monotonic milliseconds.
+    pub heard_ms: u64,
+    /// Everything up to here is durable at the learner.
+    pub acked: Zxid,
+    /// What an acknowledgement of NEWLEADER will vouch for.
+    pub synced_upto: Zxid,
+    /// Pings sent on this connection.
+    pub pings_sent: u64,
+    /// Pings echoed; they come back in order.
+    pub pings_echoed: u64,
+    /// Packets that wait until a snapshot has left.
+    pub held_back: Vec<u8>,
+    /// The snapshot that is being sent.
+    pub snapshot: Option<SnapshotWriter>,
+    /// Its incoming packets.
+    pub decoder: QuorumDecoder,
+}
+
+impl Learner {
+    /// A learner that has just connected.
+    pub fn new(now_ms: u64) -> Learner {
+        Learner {
+            phase: LearnerPhase::AwaitingInfo,
+            server: None,
+            heard_ms: now_ms,
+            acked: Zxid::ZERO,
+            synced_upto: Zxid::ZERO,
+            pings_sent: 0,
+            pings_echoed: 0,
+            held_back: Vec::new(),
+            snapshot: None,
+            decoder: QuorumDecoder::new(QUORUM_PACKET_BYTES_MAX),
+        }
+    }
+
+    /// Whether live proposals and commits go to it.
+    pub fn forwards(&self) -> bool {
+        matches!(
+            self.phase,
+            LearnerPhase::Snapshot
+                | LearnerPhase::AwaitingNewLeaderAck
+                | LearnerPhase::Synced
+                | LearnerPhase::Active
+        )
+    }
+
+    /// Whether it acknowledged NEWLEADER.
+    pub fn is_synced(&self) -> bool {
+        matches!(self.phase, LearnerPhase::Synced | LearnerPhase::Active)
+    }
+}
+
+/// A `sync` request that waits for its barrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SyncRequest {
+    /// Where the answer goes.
+    pub origin: Origin,
+    /// Whose request.
+    pub session: SessionId,
+    /// Which request.
+    pub cxid: i32,
+}
+
+/// Sync requests that one ping round will answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Barrier {
+    /// The echo count from which each learner has confirmed.
+    targets: BTreeMap<ConnectionId, u64>,
+    requests: Vec<SyncRequest>,
+}
+
+/// A leader's book.
+#[derive(Debug)]
+pub struct Leader {
+    /// Its own phase.
+    pub phase: Phase,
+    /// The epoch proposed or led.
+    pub epoch: Epoch,
+    /// The last transaction of the history with which the epoch begins.
+    pub initial: Zxid,
+    /// Connected learners.
+    pub learners: BTreeMap<ConnectionId, Learner>,
+    /// Voters whose accepted epoch is known.
+    pub connecting: BTreeSet<ServerId>,
+    /// Voters that promised the epoch.
+    pub promised: BTreeSet<ServerId>,
+    /// The last zxid given out.
+    pub last_proposed: Zxid,
+    /// Everything up to here is committed.
+    pub committed: Zxid,
+    /// This server's own durable position.
+    pub own_acked: Zxid,
+    /// Whether this server itself has acknowledged NEWLEADER.
+    pub own_synced: bool,
+    /// Live sessions, from broadcast on.
+    pub sessions: Option<SessionTracker>,
+    /// When leading began, for the time limit on the first two phases.
+    pub began_ms: u64,
+    /// When learners are pinged next.
+    pub ping_at_ms: u64,
+    /// When a quorum must next be seen to follow.
+    pub check_at_ms: u64,
+    barriers: VecDeque<Barrier>,
+    /// Sync requests that wait for the next ping round.
+    pub waiting_syncs: Vec<SyncRequest>,
+}
+
+impl Leader {
+    /// A leader just elected.
+    pub fn new(now_ms: u64, initial: Zxid, accepted: Epoch, tick_ms: u64) -> Leader {
+        Leader {
+            phase: Phase::Discovery,
+            epoch: Epoch(accepted.0 + 1),
+            initial,
+            learners: BTreeMap::new(),
+            connecting: BTreeSet::new(),
+            promised: BTreeSet::new(),
+            last_proposed: initial,
+            committed: Zxid::ZERO,
+            own_acked: Zxid::ZERO,
+            own_synced: false,
+            sessions: None,
+            began_ms: now_ms,
+            ping_at_ms: now_ms + tick_ms / 2,
+            check_at_ms: now_ms + tick_ms,
+            barriers: VecDeque::new(),
+            waiting_syncs: Vec::new(),
+        }
+    }
+
+    /// A voter's accepted epoch counts towards the epoch to propose. True once a quorum is known.
+    pub fn connect(&mut self, ensemble: &Ensemble, server: ServerId, accepted: Epoch) -> bool {
+        if accepted >= self.epoch {
+            self.epoch = Epoch(accepted.0 + 1);
+        }
+        if ensemble.is_voter(server) {
+            self.connecting.insert(server);
+        }
+        self.connecting.contains(&ensemble.me) && ensemble.is_quorum(&self.connecting)
+    }
+
+    /// A voter promised the epoch. True once a quorum has.
+    pub fn promise(&mut self, ensemble: &Ensemble, server: ServerId) -> bool {
+        if ensemble.is_voter(server) {
+            self.promised.insert(server);
+        }
+        self.promised.contains(&ensemble.me) && ensemble.is_quorum(&self.promised)
+    }
+
+    /// The voters that acknowledged NEWLEADER, this server among them if it did.
+    pub fn synced_voters(&self, ensemble: &Ensemble) -> BTreeSet<ServerId> {
+        let mut voters: BTreeSet<ServerId> = self
+            .learners
+            .values()
+            .filter(|learner| learner.is_synced())
+            .filter_map(|learner| learner.server)
+            .filter(|server| ensemble.is_voter(*server))
+            .collect();
+        if self.own_synced {
+            voters.insert(ensemble.me);
+        }
+        voters
+    }
+
+    /// The newest position that a quorum of voters holds durably.
+    pub fn quorum_acked(&self, ensemble: &Ensemble) -> Zxid {
+        let mut acked: BTreeMap<ServerId, Zxid> = BTreeMap::new();
+        for learner in self.learners.values().filter(|learner| learner.is_synced()) {
+            if let Some(server) = learner.server.filter(|server| ensemble.is_voter(*server)) {
+                let entry = acked.entry(server).or_default();
+                *entry = (*entry).max(learner.acked);
+            }
+        }
+        acked.insert(ensemble.me, self.own_acked);
+        let mut positions: Vec<Zxid> = acked.into_values().collect();
+        positions.sort_unstable_by(|a, b| b.cmp(a));
+        positions.get(ensemble.voters.len() / 2).copied().unwrap_or(Zxid::ZERO)
+    }
+
+    /// The next zxid, or `None` when the epoch's counter is used up.
+    pub fn next_zxid(&self) -> Option<Zxid> {
+        if self.last_proposed.epoch() == self.epoch {
+            self.last_proposed.next()
+        } else {
+            Some(Zxid::new(self.epoch, 1))
+        }
+    }
+
+    /// Whether a quorum (this server included) is still connected.
+    pub fn quorum_connected(&self, ensemble: &Ensemble) -> bool {
+        let mut connected: BTreeSet<ServerId> =
+            self.learners.values().filter_map(|learner| learner.server).collect();
+        connected.insert(ensemble.me);
+        ensemble.is_quorum(&connected)
+    }
+
+    /// Whether a quorum (this server included) was heard from within `limit_ms`.
+    pub fn quorum_alive(&self, ensemble: &Ensemble, now_ms: u64, limit_ms: u64) -> bool {
+        let mut alive: BTreeSet<ServerId> = self
+            .learners
+            .values()
+            .filter(|learner| learner.is_synced() && now_ms <= learner.heard_ms + limit_ms)
+            .filter_map(|learner| learner.server)
+            .collect();
+        alive.insert(ensemble.me);
+        ensemble.is_quorum(&alive)
+    }
+
+    /// Whether a ping round is under way.
+    pub fn has_barrier(&self) -> bool {
+        !self.barriers.is_empty()
+    }
+
+    /// A barrier begins: every synchronised learner has been pinged once more.
+    pub fn begin_barrier(&mut self, requests: Vec<SyncRequest>) {
+        let targets = self
+            .learners
+            .iter()
+            .filter(|(_, learner)| learner.is_synced())
+            .map(|(connection, learner)| (*connection, learner.pings_sent))
+            .collect();
+        self.barriers.push_back(Barrier { targets, requests });
+    }
+
+    /// The sync requests whose ping round a quorum has echoed, in the order in which they came.
+    pub fn passed_barriers(&mut self, ensemble: &Ensemble) -> Vec<SyncRequest> {
+        let mut passed = Vec::new();
+        while let Some(barrier) = self.barriers.front() {
+            let mut confirmed = BTreeSet::from([ensemble.me]);
+            for (connection, target) in &barrier.targets {
+                let learner = self.learners.get(connection);
+                if let Some(server) = learner
+                    .filter(|learner| learner.pings_echoed >= *target)
+                    .and_then(|learner| learner.server)
+                {
+                    confirmed.insert(server);
+                }
+            }
+            if !ensemble.is_quorum(&confirmed) {
+                break;
+            }
+            passed.extend(self.barriers.pop_front().expect("looked at above").requests);
+        }
+        passed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ensemble() -> Ensemble {
+        Ensemble {
+            me: ServerId(1),
+            voters: (1..=3).map(ServerId).collect(),
+            config_text: String::new(),
+            config_version: 0,
+        }
+    }
+
+    fn leader() -> Leader {
+        let mut leader = Leader::new(0, Zxid(5), Epoch(2), 100);
+        for server in [2, 3] {
+            let mut learner = Learner::new(0);
+            learner.server = Some(ServerId(server));
+            learner.phase = LearnerPhase::Active;
+            leader.learners.insert(ConnectionId(server), learner);
+        }
+        leader.own_synced = true;
+        leader
+    }
+
+    #[test]
+    fn the_epoch_is_beyond_every_accepted_one_of_a_quorum() {
+        let mut leader = Leader::new(0, Zxid(5), Epoch(2), 100);
+        assert!(!leader.connect(&ensemble(), ServerId(2), Epoch(7)));
+        assert!(leader.connect(&ensemble(), ServerId(1), Epoch(2)));
+        assert_eq!(leader.epoch, Epoch(8));
+        assert_eq!(leader.next_zxid(), Some(Zxid::new(Epoch(8), 1)));
+    }
+
+    #[test]
+    fn committed_is_what_a_majority_holds() {
+        let mut leader = leader();
+        leader.own_acked = Zxid(9);
+        assert_eq!(leader.quorum_acked(&ensemble()), Zxid(0));
+        leader.learners.get_mut(&ConnectionId(3)).unwrap().acked = Zxid(7);
+        assert_eq!(leader.quorum_acked(&ensemble()), Zxid(7));
+        leader.own_acked = Zxid(6);
+        assert_eq!(leader.quorum_acked(&ensemble()), Zxid(6));
+        leader.learners.get_mut(&ConnectionId(3)).unwrap().phase =
+            LearnerPhase::AwaitingNewLeaderAck;
+        assert_eq!(leader.quorum_acked(&ensemble()), Zxid(0), "it is not synchronised");
+    }
+
+    #[test]
+    fn a_barrier_passes_when_a_quorum_echoes_a_later_ping() {
+        let mut leader = leader();
+        let request =
+            SyncRequest { origin: Origin::Local, session: SessionId(1), cxid: 1 };
+        for learner in leader.learners.values_mut() {
+            learner.pings_sent = 4;
+            learner.pings_echoed = 3;
+        }
+        leader.begin_barrier(vec![request]);
+        assert!(leader.passed_barriers(&ensemble()).is_empty());
+        leader.learners.get_mut(&ConnectionId(2)).unwrap().pings_echoed = 4;
+        assert_eq!(leader.passed_barriers(&ensemble()), vec![request]);
+        assert!(leader.passed_barriers(&ensemble()).is_empty());
+    }
+
+    #[test]
+    fn silence_beyond_the_limit_loses_the_quorum() {
+        let leader = leader();
+        assert!(leader.quorum_alive(&ensemble(), 500, 500));
+        assert!(!leader.quorum_alive(&ensemble(), 501, 500));
+    }
+}

@@ -1,0 +1,2 @@
+//! keeperd
+fn main() {}

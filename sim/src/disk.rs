@@ -1,0 +1,571 @@
+//! A host's disk: a serial queue of operations with latencies and faults, over [`Inode`]s and
+//! [`Names`].
+//!
+//! Durability is what POSIX promises and no more (fsync(2)): a file's data and size by a sync of
+//! the file, a name by a sync of its directory. Killing the process keeps all that was submitted;
+//! a power loss keeps what was synced, and any part of the rest. Faults carry the errno of Linux.
+//!
+//! The disk is plain data: time and randomness come as arguments or from its own named streams.
+
+pub mod directory;
+pub mod inode;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use crate::seed::Draws;
+use directory::{InodeId, Names, normal};
+use inode::Inode;
+
+/// An errno of Linux.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Errno(pub i32);
+
+/// No such file or directory.
+pub const ENOENT: Errno = Errno(2);
+/// Input/output error.
+pub const EIO: Errno = Errno(5);
+/// The file exists.
+pub const EEXIST: Errno = Errno(17);
+/// Not a directory.
+pub const ENOTDIR: Errno = Errno(20);
+/// Is a directory.
+pub const EISDIR: Errno = Errno(21);
+/// No space left on the device.
+pub const ENOSPC: Errno = Errno(28);
+
+/// An operation is done this long before its latency ends: the timers of a simulated host count
+/// whole milliseconds, and this makes that a rounding instead of a rounding up.
+const ROUNDING_NS: u64 = 500_000;
+
+/// How long operations take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskSettings {
+    /// A write, and each other operation that only touches memory, in microseconds.
+    pub write_us: u64,
+    /// A read, in microseconds.
+    pub read_us: u64,
+    /// A sync of a file or a directory, in microseconds.
+    pub sync_us: u64,
+    /// Each latency varies by up to this share either way, in percent (at most 100).
+    pub jitter_percent: u64,
+}
+
+impl Default for DiskSettings {
+    fn default() -> DiskSettings {
+        DiskSettings { write_us: 20, read_us: 50, sync_us: 1_000, jitter_percent: 40 }
+    }
+}
+
+/// Kinds of operations, for faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OpKind {
+    /// Appending.
+    Write,
+    /// Cutting a file.
+    Truncate,
+    /// Making a file durable.
+    Sync,
+    /// Making a directory's entries durable.
+    SyncDir,
+    /// Creating a file or directories.
+    Create,
+    /// Renaming.
+    Rename,
+    /// Removing.
+    Remove,
+    /// Opening, reading, listing and asking for a size.
+    Read,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Creates or empties a file: [`Outcome::File`].
+    Create(String),
+    /// Opens an existing file: [`Outcome::File`].
+    Open(String),
+    /// Changes an open file, in order, and makes it durable if so told. The first error sticks to
+    /// the handle: later changes are not made, and every later commit reports it.
+    Commit {
+        /// Which file.
+        file: Handle,
+        /// What to change.
+        changes: Vec<Change>,
+        /// Whether to make it durable.
+        sync: bool,
+    },
+    /// Closes an open file.
+    Close(Handle),
+    /// The bytes from an offset, at most so many: [`Outcome::Bytes`].
+    Read(String, u64, usize),
+    /// The size: [`Outcome::Len`].
+    Len(String),
+    /// The names in a directory: [`Outcome::Names`].
+    List(String),
+    /// Makes a directory and its parents.
+    CreateDirs(String),
+    /// Renames a file.
+    Rename(String, String),
+    /// Removes a file.
+    Remove(String),
+    /// Makes a directory's entries durable.
+    SyncDir(String),
+}
+
+impl Operation {
+    /// The kind that faults know it by; none for closing, which cannot fail, and for a commit,
+    /// each of whose steps has its own kind.
+    fn kind(&self) -> Option<OpKind> {
+        Some(match self {
+            Operation::Create(_) | Operation::CreateDirs(_) => OpKind::Create,
+            Operation::SyncDir(_) => OpKind::SyncDir,
+            Operation::Rename(..) => OpKind::Rename,
+            Operation::Remove(_) => OpKind::Remove,
+            Operation::Open(_) | Operation::Read(..) | Operation::Len(_) | Operation::List(_) => {
+                OpKind::Read
+            }
+            Operation::Commit { .. } | Operation::Close(_) => return None,
+        })
+    }
+}
+
+/// A change to an open file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Writes at the end.
+    Append(Vec<u8>),
+    /// Cuts the file.
+    Truncate(u64),
+}
+
+/// Names an open file of one disk. Never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Handle(u64);
+
+/// What came of an operation that succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing to tell.
+    Done,
+    /// An open file.
+    File(Handle),
+    /// Bytes read.
+    Bytes(Vec<u8>),
+    /// A size in bytes.
+    Len(u64),
+    /// Names, sorted.
+    Names(Vec<String>),
+}
+
+/// Names a submitted operation of one disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OpId(u64);
+
+/// Names an active fault of one disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DiskFaultId(u64);
+
+/// A fault, active until it is removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DiskFault {
+    /// Operations of these kinds fail with this errno: each of them, or only the n-th from now
+    /// (counted from 1). A failing sync of a file marks what it was to write clean, unwritten.
+    Error {
+        /// Which kinds.
+        kinds: Vec<OpKind>,
+        /// The error.
+        errno: Errno,
+        /// Which one; none for all.
+        nth: Option<u64>,
+    },
+    /// Every latency is multiplied.
+    Slow {
+        /// By this.
+        factor: u64,
+    },
+    /// Nothing completes.
+    Stall,
+}
+
+#[derive(Debug)]
+struct Queued {
+    id: OpId,
+    due_ns: u64,
+    operation: Operation,
+    wanted: bool,
+}
+
+#[derive(Debug)]
+struct OpenFile {
+    inode: InodeId,
+    error: Option<Errno>,
+}
+
+#[derive(Debug)]
+struct ErrorRule {
+    kinds: Vec<OpKind>,
+    errno: Errno,
+    nth: Option<u64>,
+    seen: u64,
+}
+
+/// One host's disk.
+#[derive(Debug)]
+pub struct Disk {
+    seed: u64,
+    host: u32,
+    settings: DiskSettings,
+    latency: Draws,
+    power_losses: u64,
+    names: Names,
+    inodes: BTreeMap<InodeId, Inode>,
+    open: BTreeMap<Handle, OpenFile>,
+    queue: VecDeque<Queued>,
+    results: BTreeMap<OpId, Result<Outcome, Errno>>,
+    busy_until_ns: u64,
+    next_id: u64,
+    errors: BTreeMap<DiskFaultId, ErrorRule>,
+    slow: BTreeMap<DiskFaultId, u64>,
+    stalls: BTreeSet<DiskFaultId>,
+    syncs: u64,
+}
+
+impl Disk {
+    /// An empty disk, whose draws come from streams of `host`.
+    pub fn new(seed: u64, host: u32, settings: DiskSettings) -> Disk {
+        Disk {
+            seed,
+            host,
+            settings,
+            latency: Draws::for_host(seed, "disk latency", host, 0),
+            power_losses: 0,
+            names: Names::default(),
+            inodes: BTreeMap::new(),
+            open: BTreeMap::new(),
+            queue: VecDeque::new(),
+            results: BTreeMap::new(),
+            busy_until_ns: 0,
+            next_id: 0,
+            errors: BTreeMap::new(),
+            slow: BTreeMap::new(),
+            stalls: BTreeSet::new(),
+            syncs: 0,
+        }
+    }
+
+    /// Queues an operation. It will be done even if nobody asks for its result.
+    pub fn submit(&mut self, now_ns: u64, operation: Operation) -> OpId {
+        let id = OpId(self.fresh_id());
+        let start_ns = self.busy_until_ns.max(now_ns);
+        let due_ns = start_ns.saturating_add(self.latency_ns(&operation));
+        self.busy_until_ns = due_ns;
+        self.queue.push_back(Queued { id, due_ns, operation, wanted: true });
+        id
+    }
+
+    /// When an operation that is still queued will be done; none while the disk stalls.
+    pub fn due_ns(&self, id: OpId) -> Option<u64> {
+        if !self.stalls.is_empty() {
+            return None;
+        }
+        // The queue is sorted by identifier.
+        let at = self.queue.binary_search_by_key(&id, |queued| queued.id).ok()?;
+        Some(self.queue[at].due_ns.saturating_sub(ROUNDING_NS))
+    }
+
+    /// Does what is due by `now_ns`, in order.
+    pub fn advance(&mut self, now_ns: u64) {
+        if !self.stalls.is_empty() {
+            return;
+        }
+        let limit_ns = now_ns.saturating_add(ROUNDING_NS);
+        while self.queue.front().is_some_and(|queued| queued.due_ns <= limit_ns) {
+            let queued = self.queue.pop_front().expect("the queue has a front");
+            let result = self.perform(queued.operation);
+            if queued.wanted {
+                self.results.insert(queued.id, result);
+            }
+        }
+    }
+
+    /// The result of an operation that is done. It is told once.
+    pub fn take(&mut self, id: OpId) -> Option<Result<Outcome, Errno>> {
+        self.results.remove(&id)
+    }
+
+    /// Nobody will ask for the result. The operation is done all the same.
+    pub fn abandon(&mut self, id: OpId) {
+        if let Some(Ok(Outcome::File(file))) = self.results.remove(&id) {
+            self.close(file);
+        }
+        if let Ok(at) = self.queue.binary_search_by_key(&id, |queued| queued.id) {
+            self.queue[at].wanted = false;
+        }
+    }
+
+    /// The process was killed: what was submitted will be done, but for syncs, which may not have
+    /// begun; handles are closed after it.
+    pub fn kill_process(&mut self) {
+        self.results.clear();
+        for queued in &mut self.queue {
+            queued.wanted = false;
+            if let Operation::Commit { sync, .. } = &mut queued.operation {
+                *sync = false;
+            }
+        }
+        let open: Vec<Handle> = self.open.keys().copied().collect();
+        for file in open {
+            let id = OpId(self.fresh_id());
+            let due_ns = self.busy_until_ns;
+            let operation = Operation::Close(file);
+            self.queue.push_back(Queued { id, due_ns, operation, wanted: false });
+        }
+    }
+
+    /// The power went away at `now_ns`: what was not synced survives in any part.
+    pub fn lose_power(&mut self, now_ns: u64) {
+        self.advance(now_ns);
+        self.kill_process();
+        // What the kernel had accepted may have reached the disk or not, as any unsynced change.
+        for queued in std::mem::take(&mut self.queue) {
+            if let Operation::Commit { file, changes, .. } = queued.operation
+                && let Some(open) = self.open.get(&file)
+                && let Some(inode) = self.inodes.get_mut(&open.inode)
+            {
+                changes.iter().for_each(|change| apply(inode, change));
+            }
+        }
+        self.open.clear();
+        self.busy_until_ns = now_ns;
+        let index = self.power_losses;
+        self.power_losses += 1;
+        self.names.lose_power(&mut Draws::for_host(self.seed, "lost names", self.host, index));
+        self.collect();
+        let mut draws = Draws::for_host(self.seed, "lost sectors", self.host, index);
+        for file in self.inodes.values_mut() {
+            file.lose_power(&mut draws);
+        }
+    }
+
+    /// Begins a fault.
+    pub fn add_fault(&mut self, fault: DiskFault) -> DiskFaultId {
+        let id = DiskFaultId(self.fresh_id());
+        match fault {
+            DiskFault::Error { kinds, errno, nth } => {
+                self.errors.insert(id, ErrorRule { kinds, errno, nth, seen: 0 });
+            }
+            DiskFault::Slow { factor } => {
+                self.slow.insert(id, factor);
+            }
+            DiskFault::Stall => {
+                self.stalls.insert(id);
+            }
+        }
+        id
+    }
+
+    /// Ends a fault at `now_ns`. What a stall held up is done from then on.
+    pub fn remove_fault(&mut self, now_ns: u64, id: DiskFaultId) {
+        self.errors.remove(&id);
+        self.slow.remove(&id);
+        if self.stalls.remove(&id) && self.stalls.is_empty() {
+            for queued in &mut self.queue {
+                queued.due_ns = queued.due_ns.max(now_ns);
+            }
+            self.busy_until_ns = self.busy_until_ns.max(now_ns);
+        }
+    }
+
+    /// How many syncs of files and directories have succeeded.
+    pub fn syncs(&self) -> u64 {
+        self.syncs
+    }
+
+    /// Whether a power loss now would change nothing.
+    pub fn is_durable(&self) -> bool {
+        self.queue.is_empty()
+            && self.names.is_durable()
+            && self.inodes.values().all(Inode::is_durable)
+    }
+
+    /// A file's content as a read would see it, at no cost in time: for the harness.
+    pub fn peek(&self, path: &str) -> Option<&[u8]> {
+        let inode = self.names.file(&normal(path)).ok()?;
+        self.inodes.get(&inode).map(Inode::content)
+    }
+
+    fn fresh_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    fn latency_ns(&mut self, operation: &Operation) -> u64 {
+        let DiskSettings { write_us, read_us, sync_us, .. } = self.settings;
+        let base_us = match operation {
+            Operation::Close(_) => return 0,
+            Operation::Commit { changes, sync, .. } => {
+                let writes_us = write_us.saturating_mul(changes.len() as u64);
+                writes_us.saturating_add(if *sync { sync_us } else { 0 })
+            }
+            Operation::SyncDir(_) => sync_us,
+            _ if operation.kind() == Some(OpKind::Read) => read_us,
+            _ => write_us,
+        };
+        let jitter = self.settings.jitter_percent.min(100);
+        let percent = self.latency.range(100 - jitter, 100 + jitter);
+        let factor = self.slow.values().fold(1u64, |product, &f| product.saturating_mul(f));
+        base_us.saturating_mul(10 * percent).saturating_mul(factor)
+    }
+
+    /// The error that a fault demands of the next operation of `kind`.
+    fn injected_error(&mut self, kind: OpKind) -> Option<Errno> {
+        let mut injected = None;
+        for rule in self.errors.values_mut().filter(|rule| rule.kinds.contains(&kind)) {
+            rule.seen += 1;
+            if rule.nth.is_none_or(|nth| nth == rule.seen) {
+                injected = injected.or(Some(rule.errno));
+            }
+        }
+        injected
+    }
+
+    fn perform(&mut self, operation: Operation) -> Result<Outcome, Errno> {
+        if let Some(kind) = operation.kind()
+            && let Some(errno) = self.injected_error(kind)
+        {
+            return Err(errno);
+        }
+        match operation {
+            Operation::Create(path) => self.create(&normal(&path)),
+            Operation::Open(path) => {
+                let inode = self.names.file(&normal(&path))?;
+                Ok(self.open(inode))
+            }
+            Operation::Commit { file, changes, sync } => self.commit(file, &changes, sync),
+            Operation::Close(file) => {
+                self.close(file);
+                Ok(Outcome::Done)
+            }
+            Operation::Read(path, offset, len) => {
+                let content = self.content(&path)?;
+                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(content.len());
+                let end = start.saturating_add(len).min(content.len());
+                Ok(Outcome::Bytes(content[start..end].to_vec()))
+            }
+            Operation::Len(path) => Ok(Outcome::Len(self.content(&path)?.len() as u64)),
+            Operation::List(dir) => self.names.list(&normal(&dir)).map(Outcome::Names),
+            Operation::CreateDirs(dir) => {
+                self.names.create_directories(&normal(&dir)).map(|()| Outcome::Done)
+            }
+            Operation::Rename(from, to) => {
+                self.names.rename(&normal(&from), &normal(&to)).map(|()| Outcome::Done)
+            }
+            Operation::Remove(path) => self.names.unlink(&normal(&path)).map(|()| Outcome::Done),
+            Operation::SyncDir(dir) => {
+                self.names.sync(&normal(&dir))?;
+                self.syncs += 1;
+                self.collect();
+                Ok(Outcome::Done)
+            }
+        }
+    }
+
+    fn commit(&mut self, file: Handle, changes: &[Change], sync: bool) -> Result<Outcome, Errno> {
+        let open = self.open.get(&file).expect("a handle commits before it closes");
+        if let Some(errno) = open.error {
+            return Err(errno);
+        }
+        let inode = open.inode;
+        let result = self.commit_to(inode, changes, sync);
+        if let Err(errno) = result {
+            self.open.get_mut(&file).expect("still open").error = Some(errno);
+        }
+        result.map(|()| Outcome::Done)
+    }
+
+    fn commit_to(&mut self, inode: InodeId, changes: &[Change], sync: bool) -> Result<(), Errno> {
+        for change in changes {
+            let (kind, len) = match change {
+                Change::Append(bytes) => (OpKind::Write, bytes.len()),
+                Change::Truncate(_) => (OpKind::Truncate, 0),
+            };
+            let Some(errno) = self.injected_error(kind) else {
+                apply(self.file(inode), change);
+                continue;
+            };
+            // A write that fails may have written a part (write(2)).
+            if let Change::Append(bytes) = change {
+                let written = self.latency.range(0, len as u64) as usize;
+                self.file(inode).append(&bytes[..written]);
+            }
+            return Err(errno);
+        }
+        if !sync {
+            return Ok(());
+        }
+        if let Some(errno) = self.injected_error(OpKind::Sync) {
+            self.file(inode).fail_sync();
+            return Err(errno);
+        }
+        self.file(inode).sync();
+        self.syncs += 1;
+        Ok(())
+    }
+
+    fn create(&mut self, path: &str) -> Result<Outcome, Errno> {
+        match self.names.file(path) {
+            Ok(inode) => {
+                self.file(inode).truncate(0);
+                Ok(self.open(inode))
+            }
+            Err(ENOENT) => {
+                let inode = InodeId(self.fresh_id());
+                self.names.link(path, inode)?;
+                self.inodes.insert(inode, Inode::default());
+                Ok(self.open(inode))
+            }
+            Err(errno) => Err(errno),
+        }
+    }
+
+    fn open(&mut self, inode: InodeId) -> Outcome {
+        let file = Handle(self.fresh_id());
+        self.open.insert(file, OpenFile { inode, error: None });
+        Outcome::File(file)
+    }
+
+    fn close(&mut self, file: Handle) {
+        if self.open.remove(&file).is_some() {
+            self.collect();
+        }
+    }
+
+    fn file(&mut self, inode: InodeId) -> &mut Inode {
+        self.inodes.get_mut(&inode).expect("a named or open file is kept")
+    }
+
+    fn content(&self, path: &str) -> Result<&[u8], Errno> {
+        let inode = self.names.file(&normal(path))?;
+        Ok(self.inodes.get(&inode).expect("a named file is kept").content())
+    }
+
+    /// Frees files that have neither a name nor a handle.
+    fn collect(&mut self) {
+        let mut kept: BTreeSet<InodeId> = self.names.inodes().collect();
+        kept.extend(self.open.values().map(|open| open.inode));
+        self.inodes.retain(|inode, _| kept.contains(inode));
+    }
+}
+
+fn apply(file: &mut Inode, change: &Change) {
+    match change {
+        Change::Append(bytes) => file.append(bytes),
+        Change::Truncate(len) => file.truncate(*len),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,24 @@
+//! The world: hosts with a network, clocks and disks that a seed decides, and faults that strike
+//! them. See [`world::World`].
+//!
+//! The present engine is turmoil; what turmoil lacks (one-way partitions, pauses, wrong clocks,
+//! connections that hang, disks) is a wrapper of ours around it, in `net`, [`disk`] and [`clock`].
+
+#[cfg(not(tokio_unstable))]
+compile_error!(
+    "build with `--cfg tokio_unstable`: without it a run is not deterministic. It is set in \
+     .cargo/config.toml, which a RUSTFLAGS variable or another working folder hides"
+);
+
+pub mod clock;
+pub mod disk;
+mod net;
+pub mod platform;
+pub mod seed;
+mod shared;
+mod task;
+pub mod trace;
+pub mod world;
+
+pub use shared::{HostId, Recorder};
+pub use task::RunPanic;

@@ -1,0 +1,160 @@
+//! What the hosts of one world share: one lock around plain data, and no more.
+//!
+//! A world runs on one thread, so the lock is never contended; it is there because platforms are
+//! `Send`. Wakers run after the lock is let go, because waking may run foreign code.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use crate::clock::WallClock;
+use crate::disk::{Disk, OpId};
+use crate::net::Network;
+use crate::seed::Draws;
+use crate::task::RunPanic;
+use crate::trace::{Event, Kind, Trace};
+use crate::world::Settings;
+
+/// Names a host of one world: hosts count from 0 in the order in which they were added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostId(pub u32);
+
+impl fmt::Display for HostId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One host as the world knows it.
+pub(crate) struct HostState {
+    pub(crate) name: String,
+    /// Whether its program runs.
+    pub(crate) running: bool,
+    /// Whether its machine has power: without, its kernel answers nobody.
+    pub(crate) powered: bool,
+    /// Counts the kills of its program.
+    pub(crate) incarnation: u32,
+    /// Counts its power losses.
+    pub(crate) boot: u32,
+    pub(crate) paused: Arc<AtomicBool>,
+    pub(crate) pauses: u32,
+    /// Tasks that were to run while the host was paused.
+    pub(crate) frozen: Vec<Waker>,
+    pub(crate) clock: WallClock,
+    pub(crate) entropy: Draws,
+    pub(crate) disk: Disk,
+    pub(crate) disk_waiters: BTreeMap<OpId, Waker>,
+}
+
+pub(crate) struct State {
+    pub(crate) seed: u64,
+    pub(crate) settings: Settings,
+    /// World time at the start of the current step.
+    pub(crate) now_ns: u64,
+    pub(crate) trace: Trace,
+    pub(crate) hosts: Vec<HostState>,
+    pub(crate) by_name: BTreeMap<String, HostId>,
+    pub(crate) by_ip: BTreeMap<IpAddr, HostId>,
+    pub(crate) net: Network,
+    pub(crate) panic: Option<RunPanic>,
+    /// Wakers to call once the lock is free.
+    pub(crate) wakes: VecDeque<Waker>,
+}
+
+impl State {
+    pub(crate) fn host(&self, host: HostId) -> &HostState {
+        &self.hosts[host.0 as usize]
+    }
+
+    pub(crate) fn host_mut(&mut self, host: HostId) -> &mut HostState {
+        &mut self.hosts[host.0 as usize]
+    }
+
+    pub(crate) fn record(&mut self, host: Option<HostId>, kind: Kind, content: &[u8]) {
+        self.trace.record(self.now_ns, host, kind, content);
+    }
+}
+
+/// The lock.
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    /// Whether the engine is running a step: only then may a host's clock be asked.
+    stepping: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new(state: State) -> Arc<Shared> {
+        Arc::new(Shared { state: Mutex::new(state), stepping: AtomicBool::new(false) })
+    }
+
+    /// Looks at the state or changes it, then wakes whom the change concerns.
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.lock();
+        let result = work(&mut state);
+        if state.wakes.is_empty() {
+            return result;
+        }
+        let wakes = std::mem::take(&mut state.wakes);
+        drop(state);
+        wakes.into_iter().for_each(Waker::wake);
+        result
+    }
+
+    /// A panic while the lock was held fails the run; until it ends, the state is still readable.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_stepping(&self, stepping: bool) {
+        self.stepping.store(stepping, Ordering::Relaxed);
+    }
+
+    /// World time, in nanoseconds since the start of the run. Inside a step it is the time of the
+    /// running host; a host that is being killed has no clock, so then it is the step's time.
+    pub(crate) fn now_ns(&self) -> u64 {
+        let elapsed = match self.stepping.load(Ordering::Relaxed) {
+            true => turmoil::sim_elapsed(),
+            false => None,
+        };
+        match elapsed {
+            Some(elapsed) => u64::try_from(elapsed.as_nanos()).expect("a run ends within centuries"),
+            None => self.lock().now_ns,
+        }
+    }
+}
+
+/// Appends events to the trace of a run, and reads it.
+#[derive(Clone)]
+pub struct Recorder {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Recorder {
+    /// Records an event of the program or the harness. Its tag and content are part of the hash.
+    pub fn record(&self, host: Option<HostId>, tag: u32, content: &[u8]) {
+        self.shared.with(|state| state.record(host, Kind::Own(tag), content));
+    }
+
+    /// The hash over all events so far.
+    pub fn hash(&self) -> u64 {
+        self.shared.with(|state| state.trace.hash())
+    }
+
+    /// How many events there were.
+    pub fn count(&self) -> u64 {
+        self.shared.with(|state| state.trace.count())
+    }
+
+    /// The last events, oldest first.
+    pub fn last(&self) -> Vec<Event> {
+        self.shared.with(|state| state.trace.last().cloned().collect())
+    }
+
+    /// All events, if [`Settings::keep_trace`] asked for them.
+    pub fn all(&self) -> Option<Vec<Event>> {
+        self.shared.with(|state| state.trace.all().map(<[Event]>::to_vec))
+    }
+}

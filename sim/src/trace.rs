@@ -1,0 +1,248 @@
+//! What happened in a run: a rolling hash over every event, the last events, and on request all.
+//!
+//! Equal hashes of two runs of one seed are the evidence that the run is deterministic. When they
+//! differ, the full lists name the first event that does.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use crate::shared::HostId;
+
+/// How many leading bytes of an event's content are kept for reports.
+const HEAD_BYTES: usize = 16;
+
+/// What kind of thing happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// The host's program began.
+    Started,
+    /// The host's program was killed, or its power lost.
+    Died,
+    /// A connection attempt succeeded.
+    Connected,
+    /// A connection attempt failed.
+    ConnectFailed,
+    /// A connection was accepted.
+    Accepted,
+    /// Bytes were handed to a stream.
+    Sent,
+    /// Bytes were taken from a stream.
+    Received,
+    /// A stream ended or failed for its reader.
+    StreamEnded,
+    /// An alarm fired.
+    TimerFired,
+    /// A disk operation was submitted.
+    DiskSubmitted,
+    /// A disk operation completed.
+    DiskCompleted,
+    /// A fault began or ended.
+    Fault,
+    /// The program's or the harness's own event, with its tag.
+    Own(u32),
+}
+
+impl Kind {
+    fn code(self) -> u64 {
+        match self {
+            Kind::Started => 1,
+            Kind::Died => 2,
+            Kind::Connected => 3,
+            Kind::ConnectFailed => 4,
+            Kind::Accepted => 5,
+            Kind::Sent => 6,
+            Kind::Received => 7,
+            Kind::StreamEnded => 8,
+            Kind::TimerFired => 9,
+            Kind::DiskSubmitted => 10,
+            Kind::DiskCompleted => 11,
+            Kind::Fault => 12,
+            Kind::Own(tag) => 1 << 32 | u64::from(tag),
+        }
+    }
+}
+
+/// One event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// World time, in nanoseconds since the start of the run.
+    pub at_ns: u64,
+    /// Where; none for an event of the harness.
+    pub host: Option<HostId>,
+    /// What.
+    pub kind: Kind,
+    /// The length of its content in bytes.
+    pub len: usize,
+    /// A hash of its whole content.
+    pub digest: u64,
+    head: [u8; HEAD_BYTES],
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:>12.3} ms ", self.at_ns as f64 / 1e6)?;
+        match self.host {
+            Some(host) => write!(f, "host {host:<3}")?,
+            None => f.write_str("harness ")?,
+        }
+        write!(f, " {:?}", self.kind)?;
+        if self.len > 0 {
+            let head = &self.head[..self.len.min(HEAD_BYTES)];
+            let more = if self.len > HEAD_BYTES { ".." } else { "" };
+            write!(f, ", {} bytes \"{}{more}\" #{:016x}", self.len, head.escape_ascii(), self.digest)?;
+        }
+        Ok(())
+    }
+}
+
+/// The record of one run.
+#[derive(Debug)]
+pub struct Trace {
+    hash: u64,
+    count: u64,
+    ring: VecDeque<Event>,
+    ring_len: usize,
+    all: Option<Vec<Event>>,
+}
+
+impl Trace {
+    /// Keeps the last `ring_len` events, and every event if `keep_all`.
+    pub fn new(ring_len: usize, keep_all: bool) -> Trace {
+        Trace {
+            hash: 0x9e37_79b9_7f4a_7c15,
+            count: 0,
+            ring: VecDeque::new(),
+            ring_len,
+            all: keep_all.then(Vec::new),
+        }
+    }
+
+    /// Appends an event.
+    pub fn record(&mut self, at_ns: u64, host: Option<HostId>, kind: Kind, content: &[u8]) {
+        let digest = digest(content);
+        let host_code = host.map_or(u64::MAX, |host| u64::from(host.0));
+        for word in [at_ns, host_code, kind.code(), digest] {
+            self.hash = mix(self.hash, word);
+        }
+        self.count += 1;
+        if self.ring_len == 0 && self.all.is_none() {
+            return;
+        }
+        let mut head = [0; HEAD_BYTES];
+        let kept = content.len().min(HEAD_BYTES);
+        head[..kept].copy_from_slice(&content[..kept]);
+        let event = Event { at_ns, host, kind, len: content.len(), digest, head };
+        if let Some(all) = &mut self.all {
+            all.push(event.clone());
+        }
+        if self.ring.len() == self.ring_len {
+            self.ring.pop_front();
+        }
+        if self.ring_len > 0 {
+            self.ring.push_back(event);
+        }
+    }
+
+    /// The hash over all events so far, in order.
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// How many events there were.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The last events, oldest first.
+    pub fn last(&self) -> impl Iterator<Item = &Event> {
+        self.ring.iter()
+    }
+
+    /// All events, if they were kept.
+    pub fn all(&self) -> Option<&[Event]> {
+        self.all.as_deref()
+    }
+}
+
+/// Where two runs part: the number of the first event that differs, and that event in each run
+/// (none where a run has ended before). None if the runs are equal.
+pub fn first_difference<'a>(
+    a: &'a [Event],
+    b: &'a [Event],
+) -> Option<(usize, Option<&'a Event>, Option<&'a Event>)> {
+    let common = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    (common < a.len().max(b.len())).then(|| (common, a.get(common), b.get(common)))
+}
+
+/// Hashes bytes eight at a time. Fast and well mixed, but not for an adversary.
+fn digest(content: &[u8]) -> u64 {
+    let mut hash = content.len() as u64;
+    let mut chunks = content.chunks_exact(8);
+    for chunk in &mut chunks {
+        hash = mix(hash, u64::from_le_bytes(chunk.try_into().expect("chunks have eight bytes")));
+    }
+    let mut last = [0; 8];
+    last[..chunks.remainder().len()].copy_from_slice(chunks.remainder());
+    mix(hash, u64::from_le_bytes(last))
+}
+
+/// Folds the 128-bit product of two keyed words.
+fn mix(hash: u64, word: u64) -> u64 {
+    let product = u128::from(hash ^ 0xa076_1d64_78bd_642f) * u128::from(word ^ 0xe703_7ed1_a0b4_28db);
+    (product as u64) ^ ((product >> 64) as u64) ^ hash.rotate_left(23)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trace_of(events: &[(u64, u32, Kind, &[u8])]) -> Trace {
+        let mut trace = Trace::new(2, true);
+        for &(at_ns, host, kind, content) in events {
+            trace.record(at_ns, Some(HostId(host)), kind, content);
+        }
+        trace
+    }
+
+    #[test]
+    fn hash_covers_time_host_kind_content_and_order() {
+        let base = trace_of(&[(1, 2, Kind::Sent, b"ab"), (3, 4, Kind::Received, b"cd")]);
+        let same = trace_of(&[(1, 2, Kind::Sent, b"ab"), (3, 4, Kind::Received, b"cd")]);
+        assert_eq!(base.hash(), same.hash());
+        for other in [
+            trace_of(&[(9, 2, Kind::Sent, b"ab"), (3, 4, Kind::Received, b"cd")]),
+            trace_of(&[(1, 9, Kind::Sent, b"ab"), (3, 4, Kind::Received, b"cd")]),
+            trace_of(&[(1, 2, Kind::Own(6), b"ab"), (3, 4, Kind::Received, b"cd")]),
+            trace_of(&[(1, 2, Kind::Sent, b"ab\0"), (3, 4, Kind::Received, b"cd")]),
+            trace_of(&[(3, 4, Kind::Received, b"cd"), (1, 2, Kind::Sent, b"ab")]),
+            trace_of(&[(1, 2, Kind::Sent, b"ab")]),
+        ] {
+            assert_ne!(base.hash(), other.hash());
+        }
+    }
+
+    #[test]
+    fn ring_is_bounded_and_the_list_is_not() {
+        let trace = trace_of(&[
+            (1, 0, Kind::Started, b""),
+            (2, 0, Kind::Sent, b"a"),
+            (3, 0, Kind::Sent, b"b"),
+        ]);
+        assert_eq!(trace.last().map(|event| event.at_ns).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(trace.all().unwrap().len(), 3);
+        assert_eq!(trace.count(), 3);
+    }
+
+    #[test]
+    fn first_difference_is_named() {
+        let a = trace_of(&[(1, 0, Kind::Sent, b"x"), (2, 0, Kind::Sent, b"y")]);
+        let b = trace_of(&[(1, 0, Kind::Sent, b"x"), (2, 0, Kind::Sent, b"a long line of bytes")]);
+        let (number, in_a, in_b) = first_difference(a.all().unwrap(), b.all().unwrap()).unwrap();
+        assert_eq!(number, 1);
+        assert!(in_a.unwrap().to_string().contains("1 bytes \"y\""));
+        assert!(in_b.unwrap().to_string().contains("20 bytes \"a long line of b..\""));
+        assert_eq!(first_difference(a.all().unwrap(), a.all().unwrap()), None);
+        let (number, _, in_b) = first_difference(a.all().unwrap(), &a.all().unwrap()[..1]).unwrap();
+        assert_eq!((number, in_b), (1, None));
+    }
+}

@@ -1,0 +1,1 @@
+//! Hosts of a world talk, keep time and fail as machines do.
