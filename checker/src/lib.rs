@@ -14,8 +14,8 @@ pub mod history;
 pub mod linear;
 pub mod model;
 mod verdict;
-//Z pub mod znode;
+pub mod znode;
 
 pub use check::{CheckError, check_text};
 pub use verdict::{ExplainLine, Explanation, Verdict};
-//Z pub use znode::check_all::{PropertyName, check_all};
+pub use znode::check_all::{PropertyName, check_all};

@@ -4,14 +4,16 @@
 //! The present engine is turmoil; what turmoil lacks (one-way partitions, pauses, wrong clocks,
 //! connections that hang, disks) is a wrapper of ours around it, in `net`, [`disk`] and [`clock`].
 
-#[cfg(not(tokio_unstable))]
+#[cfg(not(any(tokio_unstable, doc, doctest)))]
 compile_error!(
     "build with `--cfg tokio_unstable`: without it a run is not deterministic. It is set in \
      .cargo/config.toml, which a RUSTFLAGS variable or another working folder hides"
 );
 
 pub mod clock;
+pub mod cluster;
 pub mod disk;
+pub mod fault;
 mod net;
 pub mod platform;
 pub mod seed;

@@ -121,7 +121,8 @@ impl State {
             .conns
             .iter()
             .filter(|(id, conn)| {
-                let is_pair = (conn.local, conn.peer) == (a, b) || (conn.local, conn.peer) == (b, a);
+                let is_pair =
+                    (conn.local, conn.peer) == (a, b) || (conn.local, conn.peer) == (b, a);
                 // The older end speaks for both.
                 is_pair && conn.mate.is_none_or(|mate| **id < mate)
             })
@@ -150,9 +151,11 @@ impl State {
     /// The machine of `host` is back: it resets what it does not know when it hears of it.
     pub(crate) fn speak_again(&mut self, host: HostId) {
         let arrival_ns = self.now_ns + self.round_trip_ns();
-        let stale = self.net.conns.iter().filter(|(_, conn)| {
-            conn.peer == host && conn.stale && conn.unacknowledged > 0
-        });
+        let stale = self
+            .net
+            .conns
+            .iter()
+            .filter(|(_, conn)| conn.peer == host && conn.stale && conn.unacknowledged > 0);
         self.net.resets.extend(stale.map(|(id, _)| (arrival_ns, *id)));
     }
 
@@ -266,8 +269,8 @@ impl State {
             return Gate::Reset;
         }
         remember(&mut conn.reader, waker);
-        let held = !self.net.blocks.is_empty()
-            && self.net.blocks.contains_key(&(conn.peer, conn.local));
+        let held =
+            !self.net.blocks.is_empty() && self.net.blocks.contains_key(&(conn.peer, conn.local));
         if conn.muted || held { Gate::Wait } else { Gate::Open(usize::MAX) }
     }
 

@@ -29,6 +29,8 @@ const ADDRESS_IN_USE: i32 = 98;
 const ADDRESS_NOT_AVAILABLE: i32 = 99;
 /// ETIMEDOUT of Linux.
 const TIMED_OUT: i32 = 110;
+/// EHOSTUNREACH of Linux.
+const HOST_UNREACHABLE: i32 = 113;
 /// ECONNREFUSED of Linux.
 const CONNECTION_REFUSED: i32 = 111;
 
@@ -86,9 +88,8 @@ impl SimPlatform {
             if ip.is_loopback() {
                 return Ok((self.host, ip));
             }
-            // An address of no host answers nothing.
             let host = self.shared.with(|state| state.by_ip.get(&ip).copied());
-            return host.map(|host| (host, ip)).ok_or_else(|| os_error(TIMED_OUT));
+            return host.map(|host| (host, ip)).ok_or_else(|| os_error(HOST_UNREACHABLE));
         }
         self.shared
             .with(|state| {
@@ -99,9 +100,7 @@ impl SimPlatform {
     }
 
     fn may_reach(&self, peer: HostId) -> bool {
-        self.shared.with(|state| {
-            state.host(peer).powered && state.net.is_whole(self.host, peer)
-        })
+        self.shared.with(|state| state.host(peer).powered && state.net.is_whole(self.host, peer))
     }
 
     /// One SYN and what comes of it. `None` if nothing came: another SYN may.

@@ -120,7 +120,9 @@ impl Shared {
             false => None,
         };
         match elapsed {
-            Some(elapsed) => u64::try_from(elapsed.as_nanos()).expect("a run ends within centuries"),
+            Some(elapsed) => {
+                u64::try_from(elapsed.as_nanos()).expect("a run ends within centuries")
+            }
             None => self.lock().now_ns,
         }
     }

@@ -72,11 +72,18 @@ impl Future for Gated {
             Ok(polled) => polled,
             Err(payload) => {
                 record_panic(&me.shared, Some(me.host), &*payload);
-                // The run is over; what the broken task owns may panic once more as it is dropped.
-                let work = me.work.take();
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(work)));
                 Poll::Ready(())
             }
+        }
+    }
+}
+
+impl Drop for Gated {
+    /// tokio would swallow a panic of what a killed task owns.
+    fn drop(&mut self) {
+        let work = self.work.take();
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(work))) {
+            record_panic(&self.shared, Some(self.host), &*payload);
         }
     }
 }

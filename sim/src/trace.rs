@@ -89,7 +89,13 @@ impl fmt::Display for Event {
         if self.len > 0 {
             let head = &self.head[..self.len.min(HEAD_BYTES)];
             let more = if self.len > HEAD_BYTES { ".." } else { "" };
-            write!(f, ", {} bytes \"{}{more}\" #{:016x}", self.len, head.escape_ascii(), self.digest)?;
+            write!(
+                f,
+                ", {} bytes \"{}{more}\" #{:016x}",
+                self.len,
+                head.escape_ascii(),
+                self.digest
+            )?;
         }
         Ok(())
     }
@@ -188,7 +194,8 @@ fn digest(content: &[u8]) -> u64 {
 
 /// Folds the 128-bit product of two keyed words.
 fn mix(hash: u64, word: u64) -> u64 {
-    let product = u128::from(hash ^ 0xa076_1d64_78bd_642f) * u128::from(word ^ 0xe703_7ed1_a0b4_28db);
+    let product =
+        u128::from(hash ^ 0xa076_1d64_78bd_642f) * u128::from(word ^ 0xe703_7ed1_a0b4_28db);
     (product as u64) ^ ((product >> 64) as u64) ^ hash.rotate_left(23)
 }
 

@@ -120,8 +120,8 @@ impl World {
         World { sim, shared, settings, slow_links: BTreeMap::new() }
     }
 
-    /// Adds a host that runs `software`, now and again after each restart. When the program's future
-    /// ends, the tasks that it spawned go on.
+    /// Adds a host that runs `software`, now and again after each restart. When the program's
+    /// future ends, the tasks that it spawned go on.
     ///
     /// # Panics
     /// If the name is taken.
@@ -378,8 +378,8 @@ impl World {
         });
     }
 
-    /// Resets each connection between `a` and `b` with `probability`, as a firewall or a kernel that
-    /// gave up may after a long partition. `index` names the stream of draws: use the fault's.
+    /// Resets each connection between `a` and `b` with `probability`, as a firewall or a kernel
+    /// that gave up may after a long partition. `index` names the stream of draws: the fault's.
     pub fn reset_connections(&mut self, a: &[HostId], b: &[HostId], probability: f64, index: u64) {
         self.shared.with(|state| {
             let mut draws = Draws::new(state.seed, "reset on heal", index);

@@ -263,8 +263,8 @@ mod tests {
 
     #[test]
     fn every_kind_of_value_reads_and_writes() {
-        let text = "{:a nil, \"b\" [true -7 2.5 12N], c #{\\x \\space}, :d (1 #inst \"2020\") #_ (9) \
-                    :e #_ x 5}";
+        let text = "{:a nil, \"b\" [true -7 2.5 12N], c #{\\x \\space}, :d (1 #inst \"2020\") \
+                    #_ (9) :e #_ x 5}";
         let forms = parse_edn(text).unwrap();
         assert_eq!(forms.len(), 1);
         assert_eq!(

@@ -4,6 +4,7 @@
 
 use proptest::prelude::*;
 
+use super::shrink::shrink;
 use super::{Budget, Call, check_calls};
 use crate::history::Value;
 use crate::model::Model;
@@ -47,6 +48,13 @@ fn agree<M: Model>(model: &M, calls: &[Call<M::Op>]) -> Result<(), TestCaseError
     let verdict = check_calls(model, "x", calls, Budget::default());
     prop_assert_eq!(legal, verdict.is_valid(), "brute force against {}\n{:?}", verdict, calls);
     prop_assert_eq!(!legal, verdict.explanation().is_some());
+    if let Some(shrunk) = shrink(model, calls, Budget::default()) {
+        // What is left must be illegal by itself, from every state that it may start from.
+        for state in &shrunk.initial {
+            let placed = &mut vec![false; shrunk.calls.len()];
+            prop_assert!(!brute_force(model, &shrunk.calls, placed, state), "{:?}", calls);
+        }
+    }
     Ok(())
 }
 
@@ -149,11 +157,13 @@ fn a_stale_read_is_explained_by_the_few_operations_that_matter() {
     calls.push(call(2, RegisterOp::Read(int(29)), 310, Some(312)));
     calls.push(call(2, RegisterOp::Read(int(99)), 320, Some(322)));
     let verdict = check_calls(&REGISTER, "/k7", &calls, Budget::default());
-    let expected = "\
-linearizability: /k7: no order explains these operations
-      earlier operations leave 99
-  c2  read → 29                    0.310 … 0.312 s  impossible: it could only find 99   ← contradiction";
-    assert_eq!(verdict.explanation().unwrap().to_string(), expected);
+    let text = verdict.explanation().unwrap().to_string();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert_eq!(lines[0], "linearizability: /k7: no order explains these operations");
+    assert_eq!(lines[1], "      earlier operations leave 99");
+    let contradiction = "0.310 … 0.312 s  impossible: it could only find 99   ← contradiction";
+    assert_eq!(lines[2], format!("  c2  read → 29                    {contradiction}"));
 }
 
 #[test]
@@ -189,7 +199,31 @@ fn a_hot_key_with_many_clients_is_decided_within_a_small_budget() {
     let budget = Budget { configurations_max: 2_000_000, stop: None };
     assert_eq!(check_calls(&REGISTER, "x", &calls, budget), Verdict::Valid);
     calls.push(call(60, RegisterOp::Read(Value::Int(3)), 30_000, Some(30_001)));
-    assert!(check_calls(&REGISTER, "x", &calls, budget).explanation().is_some());
+    let verdict = check_calls(&REGISTER, "x", &calls, budget);
+    let explanation = verdict.explanation().unwrap();
+    assert!(explanation.lines.len() <= 10, "{explanation}");
+}
+
+#[test]
+fn a_write_that_could_be_hidden_may_also_be_last() {
+    // Both writes could be hidden before the other; the reads tell which came last.
+    for last in [1, 2] {
+        let calls = [
+            call(1, RegisterOp::Write(Value::Int(1)), 0, Some(10)),
+            call(2, RegisterOp::Write(Value::Int(2)), 1, Some(11)),
+            call(3, RegisterOp::Read(Value::Int(last)), 20, Some(21)),
+        ];
+        assert!(check_calls(&REGISTER, "x", &calls, Budget::default()).is_valid());
+    }
+    // The same, where an equal operation that is never answered wants nothing.
+    let cas = || RegisterOp::Cas(Value::Int(2), Value::Int(2));
+    let calls = [
+        call(0, cas(), 0, None),
+        call(1, RegisterOp::Write(Value::Int(2)), 4, Some(10)),
+        call(2, RegisterOp::Write(Value::Nil), 0, Some(4)),
+        call(3, cas(), 5, Some(10)),
+    ];
+    assert!(check_calls(&REGISTER, "x", &calls, Budget::default()).is_valid());
 }
 
 #[test]

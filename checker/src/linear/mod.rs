@@ -50,7 +50,7 @@ pub struct Budget<'a> {
 
 impl Default for Budget<'_> {
     fn default() -> Self {
-        Budget { configurations_max: 20_000_000, stop: None }
+        Budget { configurations_max: 50_000_000, stop: None }
     }
 }
 
@@ -75,19 +75,18 @@ pub fn check<M: Model>(
             to_ns: operation.complete_ns,
         });
     }
-    let mut verdict = Verdict::nothing_checked();
+    if keys.is_empty() {
+        return Ok(Verdict::nothing_checked());
+    }
+    let mut verdict = Verdict::Valid;
     for (key, calls) in keys {
         let name = match key {
             Value::Nil => "the register".to_owned(),
             key => format!("key {key}"),
         };
         match check_calls(model, &name, &calls, budget) {
-            Verdict::Valid if matches!(verdict, Verdict::Unknown { ref spent, .. } if spent.is_empty()) =>
-            {
-                verdict = Verdict::Valid;
-            }
             Verdict::Valid => {}
-            Verdict::Invalid(explanation) => return Ok(Verdict::Invalid(explanation)),
+            invalid @ Verdict::Invalid(_) => return Ok(invalid),
             unknown @ Verdict::Unknown { .. } => verdict = unknown,
         }
     }

@@ -2,11 +2,14 @@
 //!
 //! Events are taken in turn, and operations are given places only when one of them returns without
 //! having one. What keeps the number of configurations small:
-//! reads are placed as soon as the state allows; a write that nobody reads is hidden just before
-//! another write (and gets its last chance of a place of its own when it returns); of open operations with equal effect, the one that returns first goes first; a
-//! write is placed early only if an open read or update wants its state; configurations that
-//! another dominates are dropped; and the width of the beam starts small and grows, since an order
-//! that is found is right however many were not looked at.
+//! - reads are placed as soon as the state allows;
+//! - a write that nobody reads is hidden just before another write, and gets its last chance of a
+//!   place of its own when it returns, if anyone can still want its state;
+//! - of open operations with equal effect, the one that returns first goes first;
+//! - a write is placed early only if an open read or update wants its state;
+//! - configurations that another dominates are dropped;
+//! - the width of the beam starts small and grows, since an order that is found is right however
+//!   many were not looked at.
 
 use std::collections::{BTreeSet, VecDeque};
 

@@ -13,9 +13,10 @@ use crate::model::{Effect, Model};
 /// Searches that shrinking may do.
 const TRIALS_MAX: usize = 3000;
 
-/// Configurations that one of them may spend, and all of them together.
-const TRIAL_CONFIGURATIONS_MAX: u64 = 200_000;
-const CONFIGURATIONS_MAX: u64 = 3_000_000;
+/// Configurations that one of them may always spend, and all of them together. A history that
+/// cost more itself may cost more to shrink, in the same proportion.
+const TRIAL_CONFIGURATIONS_MIN: u64 = 200_000;
+const TRIALS_PER_BUDGET: u64 = 20;
 
 /// Quiet moments tried, the latest first.
 const QUIET_MOMENTS_MAX: usize = 64;
@@ -41,14 +42,15 @@ pub(super) fn shrink<M: Model>(
     let initial = vec![model.initial()];
     let mut calls = calls.to_vec();
     calls.sort_by_key(|call| call.invoke);
-    let Found::NoOrder(dead_end) = Search::new(model, &calls, &initial).decide(budget, &mut 0)
-    else {
-        return None;
-    };
+    let mut cost = 0;
+    let found = Search::new(model, &calls, &initial).decide(budget, &mut cost);
+    let Found::NoOrder(dead_end) = found else { return None };
     let mut shrunk = Shrunk { initial, is_whole: true, calls, dead_end };
     shrunk.cut_after_dead_end();
-    let mut trials = Trials { model, budget, left: TRIALS_MAX, spent: 0 };
+    let trial_max = cost.saturating_mul(2).max(TRIAL_CONFIGURATIONS_MIN);
+    let mut trials = Trials { model, budget, left: TRIALS_MAX, trial_max, spent: 0 };
     trials.start_later(&mut shrunk);
+    trials.drop_calls(&mut shrunk, |_, _| true);
     trials.drop_calls(&mut shrunk, |model, call| model.effect(&call.op) == Effect::Read);
     trials.drop_calls(&mut shrunk, |_, _| true);
     Some(shrunk)
@@ -72,16 +74,18 @@ struct Trials<'a, M: Model> {
     model: &'a M,
     budget: Budget<'a>,
     left: usize,
+    /// Configurations for one search.
+    trial_max: u64,
     spent: u64,
 }
 
 impl<'a, M: Model> Trials<'a, M> {
     fn budget(&mut self) -> Option<Budget<'a>> {
-        if self.left == 0 || self.spent > CONFIGURATIONS_MAX {
+        if self.left == 0 || self.spent > self.trial_max.saturating_mul(TRIALS_PER_BUDGET) {
             return None;
         }
         self.left -= 1;
-        Some(Budget { configurations_max: TRIAL_CONFIGURATIONS_MAX, stop: self.budget.stop })
+        Some(Budget { configurations_max: self.trial_max, stop: self.budget.stop })
     }
 
     fn dead_end(
@@ -129,12 +133,9 @@ impl<'a, M: Model> Trials<'a, M> {
             let mut dropped = false;
             while from < shrunk.calls.len() {
                 let to = (from + piece).min(shrunk.calls.len());
-                let may_go = shrunk.calls[from..to].iter().all(|c| may_go(self.model, c));
-                if may_go && self.drop_piece(shrunk, from, to) {
-                    dropped = true;
-                } else {
-                    from = to;
-                }
+                let before = shrunk.calls.len();
+                dropped |= self.drop_piece(shrunk, (from, to), &may_go);
+                from = to - (before - shrunk.calls.len());
             }
             if !dropped || piece > 1 {
                 piece /= 2;
@@ -142,17 +143,30 @@ impl<'a, M: Model> Trials<'a, M> {
         }
     }
 
-    fn drop_piece(&mut self, shrunk: &mut Shrunk<M>, from: usize, to: usize) -> bool {
-        let mut kept = shrunk.calls.clone();
-        let dropped: Vec<Call<M::Op>> = kept.drain(from..to).collect();
-        // One after another: each must be irrelevant to all that is left when it goes.
-        for (index, call) in dropped.iter().enumerate() {
-            let after = dropped[index + 1..].iter();
-            let rest: Vec<&M::Op> = kept.iter().chain(after).map(|c| &c.op).collect();
-            if !self.model.is_irrelevant(&call.op, &rest) {
-                return false;
-            }
+    /// Drops what is irrelevant between two positions, if the rest is still illegal.
+    fn drop_piece(
+        &mut self,
+        shrunk: &mut Shrunk<M>,
+        (from, to): (usize, usize),
+        may_go: &impl Fn(&M, &Call<M::Op>) -> bool,
+    ) -> bool {
+        // Reads first: what nobody reads any more may go with them. One after another, since each
+        // must be irrelevant to all that is left when it goes.
+        let is_read = |model: &M, call: &Call<M::Op>| model.effect(&call.op) == Effect::Read;
+        let piece = || (from..to).filter(|index| may_go(self.model, &shrunk.calls[*index]));
+        let (reads, others): (Vec<usize>, Vec<usize>) =
+            piece().partition(|index| is_read(self.model, &shrunk.calls[*index]));
+        let mut gone = vec![false; shrunk.calls.len()];
+        for index in reads.into_iter().chain(others) {
+            let rest = (0..gone.len()).filter(|other| *other != index && !gone[*other]);
+            let rest: Vec<&M::Op> = rest.map(|other| &shrunk.calls[other].op).collect();
+            gone[index] = self.model.is_irrelevant(&shrunk.calls[index].op, &rest);
         }
+        if !gone.contains(&true) {
+            return false;
+        }
+        let left = shrunk.calls.iter().zip(&gone).filter(|(_, gone)| !**gone);
+        let kept: Vec<Call<M::Op>> = left.map(|(call, _)| call.clone()).collect();
         match self.dead_end(&kept, &shrunk.initial) {
             Some(dead_end) => {
                 shrunk.calls = kept;

@@ -7,15 +7,16 @@
 //! Only one-shot watches are represented; persistent watches need other rules and are not
 //! recorded here.
 
+pub mod check_all;
 pub mod ephemerals;
 pub mod fifo;
 mod identifiers;
 mod jsonl;
-mod replay;
 mod placement;
 pub mod read_your_writes;
 pub mod reads;
 mod render;
+mod replay;
 mod request;
 pub mod sequential;
 pub mod session_zxid;

@@ -14,7 +14,8 @@ pub(super) struct Explain {
 impl Explain {
     pub(super) fn new(property: &str, headline: String) -> Explain {
         let property = property.to_owned();
-        let explanation = Explanation { property, headline, lines: Vec::new(), contradiction: None };
+        let explanation =
+            Explanation { property, headline, lines: Vec::new(), contradiction: None };
         Explain { explanation }
     }
 

@@ -134,13 +134,13 @@ impl<'a> Replay<'a> {
         let operation = &self.history.operations[index];
         let parts = operation.request.parts();
         let reported = errors(operation);
-        let decisive = reported.iter().find(|error| {
-            !matches!(**error, ErrorCode::OK | ErrorCode::RUNTIME_INCONSISTENCY)
-        })?;
+        let decisive = reported
+            .iter()
+            .find(|error| !matches!(**error, ErrorCode::OK | ErrorCode::RUNTIME_INCONSISTENCY))?;
         if !decisive.depends_on_tree() || self.tree.are_parts_in_doubt(&parts) {
             return None;
         }
-        let what = match self.tree.would_fail(&parts) {
+        let what = match self.tree.would_fail(&parts, operation.session) {
             Some(expected) if expected == reported => return None,
             Some(expected) => {
                 let list: Vec<String> = expected.iter().map(ErrorCode::to_string).collect();
@@ -194,10 +194,10 @@ impl Times {
     /// The first field in which a stat differs. With `partial`, the fields that count children
     /// are passed over.
     fn differ(&mut self, expected: &Stat, reported: &Stat, partial: bool) -> Option<String> {
-        let zxid = |name, expected: Zxid, reported: Zxid| (name, expected.0 as i64, reported.0 as i64);
-        let number = |name, expected: i32, reported: i32| {
-            (name, i64::from(expected), i64::from(reported))
-        };
+        let zxid =
+            |name, expected: Zxid, reported: Zxid| (name, expected.0 as i64, reported.0 as i64);
+        let number =
+            |name, expected: i32, reported: i32| (name, i64::from(expected), i64::from(reported));
         let mut fields = vec![
             number("version", expected.version, reported.version),
             zxid("czxid", expected.czxid, reported.czxid),

@@ -62,7 +62,7 @@ pub enum Request {
 }
 
 /// One part of a multi.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MultiOp {
     /// See [`Request::Create`].
     Create {
@@ -99,7 +99,7 @@ pub enum MultiOp {
 }
 
 /// How a new znode lives and is named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum CreateMode {
     /// Stays until deleted.
     Persistent,

@@ -48,6 +48,8 @@ struct Doubt {
     children_of: BTreeSet<String>,
     /// Beginnings of names that a sequential creation may have used.
     sequential: BTreeSet<String>,
+    /// Sessions that may be over.
+    sessions: BTreeSet<SessionId>,
 }
 
 impl Tree {
@@ -86,13 +88,7 @@ impl Tree {
             match self.apply_part(part, session, zxid) {
                 Ok(result) => results.push(result),
                 Err(error) => {
-                    while let Some((path, before)) = self.journal.pop() {
-                        match before {
-                            Some(znode) => self.nodes.insert(path, znode),
-                            None => self.nodes.remove(&path),
-                        };
-                    }
-                    self.changes.truncate(changes);
+                    self.roll_back(changes);
                     let mut errors = vec![ErrorCode::RUNTIME_INCONSISTENCY; parts.len()];
                     errors[..index].fill(ErrorCode::OK);
                     errors[index] = error;
@@ -103,9 +99,30 @@ impl Tree {
         Ok(results)
     }
 
-    /// Whether and how the parts would fail, without applying them.
-    pub(super) fn would_fail(&mut self, parts: &[MultiOp]) -> Option<Vec<ErrorCode>> {
-        self.clone().apply(parts, SessionId(0), Zxid(0)).err()
+    fn roll_back(&mut self, changes: usize) {
+        while let Some((path, before)) = self.journal.pop() {
+            match before {
+                Some(znode) => self.nodes.insert(path, znode),
+                None => self.nodes.remove(&path),
+            };
+        }
+        self.changes.truncate(changes);
+    }
+
+    /// Whether and how the parts would fail; the tree stays as it is.
+    pub(super) fn would_fail(
+        &mut self,
+        parts: &[MultiOp],
+        session: SessionId,
+    ) -> Option<Vec<ErrorCode>> {
+        let changes = self.changes.len();
+        match self.apply(parts, session, Zxid(0)) {
+            Ok(_) => {
+                self.roll_back(changes);
+                None
+            }
+            Err(errors) => Some(errors),
+        }
     }
 
     fn apply_part(
@@ -185,6 +202,10 @@ impl Tree {
             ..Znode::default()
         };
         self.nodes.insert(path.to_owned(), znode);
+        if self.doubt.sessions.contains(&SessionId(owner)) {
+            self.doubt.children_of.insert(parent.to_owned());
+            self.doubt.nodes.insert(path.to_owned());
+        }
         self.change(zxid, path, WatchEventKind::NodeCreated);
         self.change(zxid, parent, WatchEventKind::NodeChildrenChanged);
     }
@@ -298,6 +319,7 @@ impl Tree {
 
     /// From here on this session may end at any time: its ephemerals may be gone.
     pub(super) fn doubt_session(&mut self, session: SessionId) {
+        self.doubt.sessions.insert(session);
         for path in self.owned_by(session) {
             self.doubt.children_of.insert(parent_of(&path).to_owned());
             self.doubt.nodes.insert(path);

@@ -1,1 +1,14 @@
-//! To be described.
+//! The coordination server's shell: performs the machine's effects on a platform.
+//!
+//! One loop per server owns the machine, takes what has arrived in batches, steps the machine and
+//! performs its effects in order. Reading, writing and syncing happen in tasks beside it.
+
+pub mod config;
+mod connection;
+mod disk;
+mod election;
+pub mod node;
+pub mod recover;
+
+pub use disk::Directories;
+pub use node::{NodeConfig, NodeError, PeerAddress, run};

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ENOENT, EEXIST, EISDIR, ENOTDIR, Errno};
+use super::{EEXIST, EISDIR, ENOENT, ENOTDIR, Errno};
 use crate::seed::Draws;
 
 /// Names a file's content.
@@ -155,11 +155,10 @@ impl Names {
         let is_of_dir = |change: &Change| change.names().iter().flatten().any(|n| parent(n) == dir);
         let mut chosen: Vec<bool> = self.pending.iter().map(is_of_dir).collect();
         // Earlier changes of the same names come along, whatever their directory.
-        for at in (0..self.pending.len()).rev() {
+        for (at, later) in self.pending.iter().enumerate().rev() {
             if chosen[at] {
-                for earlier in 0..at {
-                    chosen[earlier] |= overlap(&self.pending[earlier], &self.pending[at]);
-                }
+                let earlier = chosen.iter_mut().zip(&self.pending).take(at);
+                earlier.for_each(|(chosen, earlier)| *chosen |= overlap(earlier, later));
             }
         }
         let mut chosen = chosen.into_iter();
@@ -257,7 +256,8 @@ fn parent(path: &str) -> &str {
 
 /// One spelling per path: no leading, trailing or doubled slash, no `.`.
 pub(super) fn normal(path: &str) -> String {
-    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    let parts: Vec<&str> =
+        path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     parts.join("/")
 }
 
@@ -286,7 +286,9 @@ mod tests {
                 let mut names = names.clone();
                 names.lose_power(&mut Draws::new(seed, "names", 0));
                 let list = names.list("d").unwrap_or_default();
-                list.into_iter().map(|n| (n.clone(), names.file(&format!("d/{n}")).unwrap().0)).collect()
+                list.into_iter()
+                    .map(|n| (n.clone(), names.file(&format!("d/{n}")).unwrap().0))
+                    .collect()
             })
             .collect()
     }

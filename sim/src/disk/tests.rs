@@ -67,7 +67,7 @@ fn sync_takes_about_a_millisecond_and_many_writes_add_up() {
 fn slow_disk_multiplies_latencies_until_it_ends() {
     let mut disk = disk();
     let log = create(&mut disk, "log");
-    let mut sync_ns = |disk: &mut Disk| {
+    let sync_ns = |disk: &mut Disk| {
         let start_ns = disk.busy_until_ns;
         run(disk, sync(log)).unwrap();
         disk.busy_until_ns - start_ns

@@ -26,7 +26,11 @@ pub struct SimStream {
 }
 
 impl SimStream {
-    pub(crate) fn new(shared: Arc<Shared>, id: ConnId, stream: turmoil::net::TcpStream) -> SimStream {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        id: ConnId,
+        stream: turmoil::net::TcpStream,
+    ) -> SimStream {
         let peer = stream.peer_addr().expect("a simulated stream knows its peer");
         let (read, write) = stream.into_split();
         let half = |shared| Half { shared, id };

@@ -226,8 +226,9 @@ impl Future for Completion {
                 Err(Some(due_ns)) => {
                     let ahead = Duration::from_nanos(due_ns.saturating_sub(now_ns));
                     let deadline = Instant::now() + ahead;
-                    let sleep =
-                        self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+                    let sleep = self
+                        .sleep
+                        .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
                     if sleep.deadline() != deadline {
                         sleep.as_mut().reset(deadline);
                     }

@@ -103,8 +103,9 @@ impl<'a, M: Model> Tables<'a, M> {
         (after != IMPOSSIBLE).then_some(after)
     }
 
-    /// Whether a call that returns no earlier than this position can use the state that an overwriting call
-    /// leaves. If none can, a place of its own gains the write nothing over being hidden.
+    /// Whether a call that returns no earlier than this position can use the state that an
+    /// overwriting call leaves. If none can, a place of its own gains the write nothing over
+    /// being hidden.
     pub(super) fn is_wanted_from(&mut self, call: usize, position: u64) -> bool {
         if self.classes.len() * self.classes.len() > WANTED_PAIRS_MAX {
             return true;

@@ -81,9 +81,18 @@ mod tests {
 
     #[test]
     fn other_files_are_nobodys() {
-        for name in
-            ["log.", "log", "log.0A", "log.01", "log.+1", "log.1.tmp", "snap.1", "myid", "log.g", ""]
-        {
+        for name in [
+            "log.",
+            "log",
+            "log.0A",
+            "log.01",
+            "log.+1",
+            "log.1.tmp",
+            "snap.1",
+            "myid",
+            "log.g",
+            "",
+        ] {
             assert_eq!(FileName::parse(name), None, "{name}");
         }
         assert!(FileName::is_compressed_snapshot("snapshot.1f.gz"));

@@ -320,9 +320,6 @@ impl<I: Instruments> Replica<I> {
         self.out.push(Effect::Log { level: Level::Info, message });
     }
 
-    fn warn(&mut self, message: String) {
-        self.out.push(Effect::Log { level: Level::Warn, message });
-    }
 
     fn observe(&mut self, observation: impl FnOnce() -> Observation) {
         if I::ANY {

@@ -194,11 +194,14 @@ impl Step<'_> {
         refused
     }
 
-    /// The parent's side of a create. Never backwards: the snapshot may know of later children.
+    /// The parent's side of a create. Never backwards: the snapshot may know of later children. The
+    /// oldest transactions do not say the count, and count once more unless the parent has seen them
+    /// already; they are older than multis, so that a zxid has one of them.
     fn count_child(&mut self, parent: &str, parent_cversion: i32, name: Option<&str>) {
-        let zxid = self.header.zxid;
+        let (zxid, strict) = (self.header.zxid, self.strict);
         self.tree.nodes.update(parent, |node| {
             let created = match parent_cversion {
+                -1 if !strict && node.stat.pzxid >= zxid => node.stat.cversion,
                 -1 => node.stat.cversion.wrapping_add(1),
                 given => given,
             };

@@ -51,7 +51,8 @@ mod tests {
             ephemeral_owner: 9,
             pzxid: Zxid(3),
         };
-        let longs = |values: &[u64]| values.iter().flat_map(|v| v.to_be_bytes()).collect::<Vec<_>>();
+        let longs =
+            |values: &[u64]| values.iter().flat_map(|v| v.to_be_bytes()).collect::<Vec<_>>();
         let ints = |values: &[u32]| values.iter().flat_map(|v| v.to_be_bytes()).collect::<Vec<_>>();
         let expected = [longs(&[1, 2, 3, 4, 5]), ints(&[6, 7, 8]), longs(&[9])].concat();
         assert_eq!(stat_bytes(&stat), expected);

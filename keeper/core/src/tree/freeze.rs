@@ -55,7 +55,7 @@ struct Freeze {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Cursor {
     Start,
-    /// Lists up to this one.
+    /// The number of lists, and the lists up to this one.
     Acls(AclId),
     /// Nodes up to this one; `None`: all lists and no node.
     Nodes(Option<Arc<str>>),
@@ -92,8 +92,12 @@ impl Tree {
     /// Appends the next part to `out`: about `max_bytes`, beyond it by one node at most, and one
     /// node at least. Returns whether the body is complete. `id` is not thawed.
     pub fn freeze_chunk(&mut self, id: FreezeId, max_bytes: usize, out: &mut Vec<u8>) -> bool {
-        let mut freeze =
-            self.nodes.freezes.open.remove(&id).expect("chunks are read before the freeze is thawed");
+        let mut freeze = self
+            .nodes
+            .freezes
+            .open
+            .remove(&id)
+            .expect("chunks are read before the freeze is thawed");
         let full_at = out.len().saturating_add(max_bytes.max(1));
         freeze.write_acls(full_at, out);
         freeze.write_nodes(&self.nodes, full_at, out);
@@ -147,6 +151,7 @@ impl Freeze {
         let from = match self.cursor {
             Cursor::Start => {
                 put_count(out, self.acls.len());
+                self.cursor = Cursor::Acls(AclId::MIN);
                 Bound::Unbounded
             }
             Cursor::Acls(written) => Bound::Excluded(written),

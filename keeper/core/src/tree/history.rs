@@ -19,12 +19,25 @@ pub(crate) struct Draw {
     detail: u8,
 }
 
-pub(crate) fn draw() -> impl Strategy<Value = Draw> {
-    (any::<u8>(), any::<u16>(), any::<u8>())
-        .prop_map(|(kind, node, detail)| Draw { kind, node, detail })
+impl Draw {
+    /// The same, but a closeSession in it lists its paths. Without the list a fuzzy snapshot that
+    /// has lost an ephemeral already cannot tell its parent's pzxid (ZOOKEEPER-3145).
+    pub(crate) fn listing(self) -> Draw {
+        Draw { node: if self.kind % 16 == 13 { self.node | 1 } else { self.node }, ..self }
+    }
 }
 
-pub(crate) fn draws(len: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value = Vec<Draw>> {
+pub(crate) fn draw() -> impl Strategy<Value = Draw> {
+    (any::<u8>(), any::<u16>(), any::<u8>()).prop_map(|(kind, node, detail)| Draw {
+        kind,
+        node,
+        detail,
+    })
+}
+
+pub(crate) fn draws(
+    len: impl Into<prop::collection::SizeRange>,
+) -> impl Strategy<Value = Vec<Draw>> {
     prop::collection::vec(draw(), len)
 }
 
@@ -95,7 +108,7 @@ fn create(tree: &Tree, draw: Draw, path: &str) -> TxnBody {
     match draw.node % 20 {
         0 if !ephemeral => TxnBody::CreateContainer(create),
         1 if !ephemeral => TxnBody::CreateTtl { create, ttl_ms: 5000 },
-        2 => TxnBody::Create(CreateTxn { parent_cversion: -1, ..create }),
+        2 if draw.kind % 16 < 14 => TxnBody::Create(CreateTxn { parent_cversion: -1, ..create }),
         _ => TxnBody::Create(create),
     }
 }

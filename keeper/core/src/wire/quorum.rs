@@ -1,8 +1,8 @@
 //! The quorum protocol between a leader and its learners (`Leader`, `LearnerHandler`, `Learner`).
 //!
 //! Packets follow each other without frames. What a packet's data hold depends on its kind: see
-//! [`payload`]. After a SNAP packet the stream carries a snapshot, which [`QuorumDecoder::take_rest`]
-//! hands over undecoded.
+//! [`payload`]. After a SNAP packet the stream carries a snapshot, which
+//! [`QuorumDecoder::take_rest`] hands over undecoded.
 
 pub mod payload;
 

@@ -127,7 +127,9 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_leave_the_decoders_standing(bytes in vec(prop_oneof![0..4u8, any::<u8>()], 0..90)) {
+    fn any_bytes_leave_the_decoders_standing(
+        bytes in vec(prop_oneof![0..4u8, any::<u8>()], 0..90),
+    ) {
         reads_what_it_writes::<Id>(&bytes)?;
         reads_what_it_writes::<Acl>(&bytes)?;
         reads_what_it_writes::<Stat>(&bytes)?;

@@ -151,7 +151,13 @@ impl Line {
             Successor::No => true,
         });
         if let Some(&Torn { file: damaged, offset, reason }) = damage {
-            return Err(RecoveryError::Damaged { file: damaged, offset, reason, next: file, found });
+            return Err(RecoveryError::Damaged {
+                file: damaged,
+                offset,
+                reason,
+                next: file,
+                found,
+            });
         }
         match (successor, self.last()) {
             (Successor::No, Some(after)) => {

@@ -107,7 +107,10 @@ fn the_newest_snapshot_and_what_follows_it_count() {
     assert_eq!(tail(&recovered), [line(1, 6..=7), line(3, 1..=2)].concat());
     assert_eq!(recovered.tail[0].1, txn(zxid(1, 6), b"body"));
     assert_eq!(recovered.last_zxid(), zxid(3, 2));
-    assert_eq!((recovered.truncate, recovered.remove.len(), recovered.warnings.len()), (None, 0, 0));
+    assert_eq!(
+        (recovered.truncate, recovered.remove.len(), recovered.warnings.len()),
+        (None, 0, 0)
+    );
     assert!(recovered.snapshot.exact);
 }
 
@@ -115,7 +118,8 @@ fn the_newest_snapshot_and_what_follows_it_count() {
 fn an_older_snapshot_stands_in_for_a_broken_one() {
     let broken = cut(&snapshot(zxid(1, 5)), 9);
     let good = [snapshot(zxid(1, 2)), log(&line(1, 1..=4)), log(&line(1, 5..=7))];
-    let files = [&good[..], &[broken.clone(), (FileName::Snapshot(zxid(1, 6)), Vec::new())]].concat();
+    let files =
+        [&good[..], &[broken.clone(), (FileName::Snapshot(zxid(1, 6)), Vec::new())]].concat();
     let recovered = recover(&disk(&files)).unwrap();
     assert_eq!(recovered.snapshot.last_zxid, zxid(1, 2));
     assert_eq!(tail(&recovered), line(1, 3..=7));

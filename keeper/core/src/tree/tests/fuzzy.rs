@@ -26,7 +26,7 @@ impl Live<'_> {
     fn step(&mut self) {
         for _ in 0..*self.pace.next().unwrap() {
             if let Some(draw) = self.draws.next() {
-                self.txns.append(&mut grow(&mut self.tree, &[*draw]));
+                self.txns.append(&mut grow(&mut self.tree, &[draw.listing()]));
             }
         }
     }

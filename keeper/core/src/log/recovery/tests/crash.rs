@@ -110,7 +110,9 @@ impl Server {
         let found = recovered.tail.len();
         assert!(found >= self.synced, "{found} found, {} synced", self.synced);
         self.written.truncate(found);
-        assert!(recovered.tail.iter().map(|(zxid, txn)| (*zxid, txn.to_vec())).eq(self.written.clone()));
+        assert!(
+            recovered.tail.iter().map(|(zxid, txn)| (*zxid, txn.to_vec())).eq(self.written.clone())
+        );
         if let Some(Truncate { file, len }) = recovered.truncate {
             self.disk.get_mut(&file).unwrap().truncate(len);
         }

@@ -1,0 +1,144 @@
+//! No watch event is lost.
+//!
+//! A session that watches a znode has received the event of its first change by the time it sees
+//! any reply at or after that change's zxid, whatever happened to its connection in between: on
+//! reconnect the client names its watches, and the server makes up for what it missed.
+
+use std::collections::BTreeMap;
+
+use super::render::{Explain, nothing, operation_line};
+use super::replay::Replay;
+use super::session_zxid::by_session;
+use super::tree::Change;
+use super::watch_once::{WatchKind, registered};
+use super::witness::has_position;
+use super::{WatchEvent, WatchEventKind, ZHistory, ZOperation};
+use crate::verdict::{ExplainLine, Verdict};
+
+const PROPERTY: &str = "watch completeness";
+
+/// Checks that every watch whose znode changed has fired in time.
+pub fn check(history: &ZHistory) -> Verdict {
+    if let Some(nothing) = nothing(history) {
+        return nothing;
+    }
+    let mut changes: BTreeMap<String, Vec<Change>> = BTreeMap::new();
+    for change in Replay::new(history).changes() {
+        changes.entry(change.path.clone()).or_default().push(change);
+    }
+    for (session, mut operations) in by_session(history) {
+        operations.retain(|op| has_position(op));
+        operations.sort_by_key(|op| op.sequence);
+        let newest = newest_so_far(&operations);
+        let events: Vec<&WatchEvent> =
+            history.watches.iter().filter(|event| event.session == session).collect();
+        for operation in &operations {
+            let Some((path, kind)) = registered(operation) else { continue };
+            let Some(change) = first_change(&changes, path, kind, operation) else { continue };
+            let after = operations.partition_point(|op| op.sequence <= operation.sequence);
+            let shows = newest[after..].partition_point(|zxid| *zxid < Some(change.zxid)) + after;
+            let Some(reply) = operations.get(shows) else { continue };
+            let delivered = events.iter().any(|event| {
+                event.path == path
+                    && kind.is_fired_by(event.kind)
+                    && (operation.sequence..reply.sequence).contains(&event.sequence)
+            });
+            if !delivered {
+                let headline = format!("session {session} never received a watch event");
+                return Explain::new(PROPERTY, headline)
+                    .line(operation_line(operation), "sets the watch")
+                    .line(change_line(history, change), "fires it")
+                    .contradiction(
+                        operation_line(reply),
+                        "shows the change; no event came before",
+                    );
+            }
+        }
+    }
+    Verdict::Valid
+}
+
+/// The largest zxid among the replies up to each.
+fn newest_so_far(operations: &[&ZOperation]) -> Vec<Option<super::Zxid>> {
+    let mut newest = None;
+    let zxids = operations.iter().map(|operation| {
+        newest = operation.zxid.max(newest);
+        newest
+    });
+    zxids.collect()
+}
+
+/// The first change after a registration that its watch waits for.
+fn first_change<'a>(
+    changes: &'a BTreeMap<String, Vec<Change>>,
+    path: &str,
+    kind: WatchKind,
+    registration: &ZOperation,
+) -> Option<&'a Change> {
+    let of_path = changes.get(path)?;
+    let from = of_path.partition_point(|change| Some(change.zxid) <= registration.zxid);
+    of_path[from..].iter().find(|change| kind.is_fired_by(change.kind))
+}
+
+fn change_line(history: &ZHistory, change: &Change) -> ExplainLine {
+    let by = history.operations.iter().find(|op| op.committed_zxid() == Some(change.zxid));
+    by.map(operation_line).unwrap_or_else(|| {
+        let what = match change.kind {
+            WatchEventKind::NodeCreated => "created",
+            WatchEventKind::NodeDeleted => "deleted",
+            WatchEventKind::NodeDataChanged => "changed",
+            WatchEventKind::NodeChildrenChanged => "changed in its children",
+        };
+        ExplainLine {
+            client: "?".to_owned(),
+            text: format!("{} {what} at zxid {}", change.path, change.zxid),
+            from_ns: None,
+            to_ns: None,
+            note: String::new(),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::znode::testing::Ensemble;
+    use crate::znode::{CreateMode, Outcome};
+
+    fn sample() -> ZHistory {
+        let mut ensemble = Ensemble::new();
+        let (a, b) = (ensemble.session(1), ensemble.session(2));
+        ensemble.watch_exists(b, "/k");
+        ensemble.create(a, "/k", "a", CreateMode::Ephemeral);
+        ensemble.watch_children(b, "/");
+        ensemble.get(b, "/k");
+        ensemble.close(a);
+        ensemble.sync(b, "/");
+        let history = ensemble.into_history();
+        assert_eq!(history.watches.len(), 2);
+        history
+    }
+
+    #[test]
+    fn delivered_events_are_valid() {
+        assert_eq!(check(&sample()), Verdict::Valid);
+    }
+
+    #[test]
+    fn a_lost_event_is_seen_for_a_write_and_for_the_end_of_a_session() {
+        for lost in 0..2 {
+            let mut history = sample();
+            history.watches.remove(lost);
+            let text = check(&history).explanation().unwrap().to_string();
+            assert!(text.contains("never received a watch event"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_session_that_sees_nothing_later_has_lost_nothing() {
+        let mut history = sample();
+        history.watches.remove(1);
+        history.operations.last_mut().unwrap().outcome = Outcome::Unknown;
+        assert_eq!(check(&history), Verdict::Valid);
+    }
+}

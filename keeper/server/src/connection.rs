@@ -1,0 +1,189 @@
+//! One stream of bytes between the machine and a client, a learner or the leader: a task that reads
+//! and a task that writes.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::{Bytes, BytesMut};
+use keeper_core::event::Event;
+use keeper_core::ids::ConnectionId;
+use platform::{Platform, Stream, Task};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+/// Bytes read at once.
+const READ_BYTES: usize = 64 << 10;
+/// Reads of one connection that may wait for the machine.
+const READS_IN_FLIGHT: usize = 4;
+/// How long a closing connection may take to send what it still holds.
+const LINGER_MS: u64 = 1_000;
+
+/// An event with what it holds until the machine has taken it.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    /// For the machine.
+    pub(crate) event: Event,
+    /// The reader's credit.
+    pub(crate) _credit: Option<OwnedSemaphorePermit>,
+}
+
+impl From<Event> for Arrival {
+    fn from(event: Event) -> Arrival {
+        Arrival { event, _credit: None }
+    }
+}
+
+#[derive(Debug)]
+enum Outgoing {
+    Bytes(Bytes),
+    ReportDrained,
+    Close,
+}
+
+/// The machine's end of a connection. Dropping it ends the connection at once.
+#[derive(Debug)]
+pub(crate) struct Connection<T: Task> {
+    outgoing: UnboundedSender<Outgoing>,
+    /// Bytes given to the writer that it has not written yet.
+    queued_bytes: Arc<AtomicUsize>,
+    queued_bytes_max: usize,
+    reading: watch::Sender<bool>,
+    reader: T,
+}
+
+impl<T: Task> Drop for Connection<T> {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+/// The peer does not take what is sent to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Overflow;
+
+impl<T: Task> Connection<T> {
+    /// Starts the two tasks of a stream.
+    pub(crate) fn start<P: Platform<Task = T>>(
+        platform: &P,
+        id: ConnectionId,
+        stream: P::Stream,
+        arrivals: UnboundedSender<Arrival>,
+        queued_bytes_max: usize,
+    ) -> Connection<T> {
+        let (input, output) = stream.into_split();
+        let (outgoing, queue) = unbounded_channel();
+        let (reading, may_read) = watch::channel(true);
+        let queued_bytes = Arc::new(AtomicUsize::new(0));
+        let reader = platform.spawn(read(id, input, may_read, arrivals.clone()));
+        let writer = write(platform.clone(), id, output, queue, queued_bytes.clone(), arrivals);
+        platform.spawn(writer);
+        Connection { outgoing, queued_bytes, queued_bytes_max, reading, reader }
+    }
+
+    /// Queues bytes.
+    pub(crate) fn send(&self, bytes: Bytes) -> Result<(), Overflow> {
+        let queued = self.queued_bytes.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
+        // The writer ends by itself on an error, which the reader reports.
+        let _ = self.outgoing.send(Outgoing::Bytes(bytes));
+        if queued > self.queued_bytes_max { Err(Overflow) } else { Ok(()) }
+    }
+
+    /// Asks for [`Event::Drained`] behind what was queued.
+    pub(crate) fn report_drained(&self) {
+        let _ = self.outgoing.send(Outgoing::ReportDrained);
+    }
+
+    /// Reads on or stops reading.
+    pub(crate) fn set_reading(&self, on: bool) {
+        self.reading.send_replace(on);
+    }
+
+    /// Ends the connection behind what was queued.
+    pub(crate) fn close(self) {
+        let _ = self.outgoing.send(Outgoing::Close);
+    }
+}
+
+async fn read<R: tokio::io::AsyncRead + Unpin>(
+    id: ConnectionId,
+    mut input: R,
+    mut may_read: watch::Receiver<bool>,
+    arrivals: UnboundedSender<Arrival>,
+) {
+    let credits = Arc::new(Semaphore::new(READS_IN_FLIGHT));
+    let mut buffer = BytesMut::new();
+    loop {
+        if may_read.wait_for(|on| *on).await.is_err() {
+            return;
+        }
+        let credit = credits.clone().acquire_owned().await.expect("the semaphore is never closed");
+        buffer.reserve(READ_BYTES.min(4 << 10));
+        match input.read_buf(&mut buffer).await {
+            Ok(0) | Err(_) => break,
+            Ok(_) => {
+                let bytes = buffer.split().freeze();
+                let event = Event::Bytes { connection: id, bytes };
+                if arrivals.send(Arrival { event, _credit: Some(credit) }).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+    let _ = arrivals.send(Event::Closed { connection: id }.into());
+}
+
+async fn write<P: Platform, W: tokio::io::AsyncWrite + Send + Unpin>(
+    platform: P,
+    id: ConnectionId,
+    mut output: W,
+    mut queue: UnboundedReceiver<Outgoing>,
+    queued_bytes: Arc<AtomicUsize>,
+    arrivals: UnboundedSender<Arrival>,
+) {
+    let mut batch = Vec::new();
+    let mut bytes = BytesMut::new();
+    while queue.recv_many(&mut batch, 256).await > 0 {
+        let mut closing = false;
+        for item in batch.drain(..) {
+            match item {
+                Outgoing::Bytes(more) => bytes.extend_from_slice(&more),
+                Outgoing::ReportDrained => {
+                    if flush(&mut output, &mut bytes, &queued_bytes).await.is_err() {
+                        return;
+                    }
+                    let _ = arrivals.send(Event::Drained { connection: id }.into());
+                }
+                Outgoing::Close => closing = true,
+            }
+        }
+        if closing {
+            let work = flush(&mut output, &mut bytes, &queued_bytes);
+            if let Ok(Ok(())) = platform.timeout(LINGER_MS, work).await {
+                let _ = platform.timeout(LINGER_MS, output.shutdown()).await;
+            }
+            return;
+        }
+        if flush(&mut output, &mut bytes, &queued_bytes).await.is_err() {
+            // A half that cannot be written may still be readable for long: tell the machine.
+            let _ = arrivals.send(Event::Closed { connection: id }.into());
+            return;
+        }
+    }
+}
+
+async fn flush<W: tokio::io::AsyncWrite + Unpin>(
+    output: &mut W,
+    bytes: &mut BytesMut,
+    queued_bytes: &AtomicUsize,
+) -> io::Result<()> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    let whole = bytes.split().freeze();
+    output.write_all(&whole).await?;
+    output.flush().await?;
+    queued_bytes.fetch_sub(whole.len(), Ordering::Relaxed);
+    Ok(())
+}

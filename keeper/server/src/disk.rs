@@ -1,0 +1,234 @@
+//! The disk side of a server: performs the machine's disk operations in their order.
+//!
+//! Neighbouring appends share one fsync (group commit); everything else is durable before the next
+//! operation begins. The loop runs beside the node's own, so heartbeats go on while the disk stalls.
+//! After the first error nothing more is done: what the file holds is unknown from then on, and the
+//! node starts over from what it can read back.
+
+use std::io;
+
+use bytes::Bytes;
+use keeper_core::effect::DiskOp;
+use keeper_core::event::DiskToken;
+use keeper_core::ids::{Epoch, Zxid};
+use keeper_core::log::{FileName, append_header, append_record, epoch, truncated_len};
+use platform::{File, Files};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+
+/// Operations taken at once.
+const BATCH_MAX: usize = 1_024;
+
+/// What the disk reports.
+#[derive(Debug)]
+pub(crate) enum DiskReport {
+    /// Everything up to here is durable.
+    Persisted(DiskToken),
+    /// An operation failed; the disk side has stopped.
+    Failed(io::Error),
+}
+
+/// Where a server's files are. Both directories end in ZooKeeper's `version-2`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directories {
+    /// Snapshots and epochs (`dataDir`).
+    pub data: String,
+    /// Transaction logs (`dataLogDir`).
+    pub log: String,
+}
+
+/// Performs operations until the node is gone or one fails.
+pub(crate) async fn run<F: Files>(
+    files: F,
+    directories: Directories,
+    mut operations: UnboundedReceiver<(DiskToken, DiskOp)>,
+    reports: UnboundedSender<DiskReport>,
+) {
+    let mut disk = Disk { files, directories, log: None, snapshot: None };
+    let mut batch = Vec::new();
+    while operations.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        let last = batch.last().map(|(token, _)| *token).expect("at least one was received");
+        let report = match disk.perform_all(batch.drain(..)).await {
+            Ok(()) => DiskReport::Persisted(last),
+            Err(error) => DiskReport::Failed(error),
+        };
+        let failed = matches!(report, DiskReport::Failed(_));
+        if reports.send(report).is_err() || failed {
+            return;
+        }
+    }
+}
+
+struct Disk<F: Files> {
+    files: F,
+    directories: Directories,
+    log: Option<Log<F::File>>,
+    snapshot: Option<Snapshot<F::File>>,
+}
+
+/// The log file that is appended to.
+struct Log<W> {
+    file: W,
+    /// Something was appended since the last sync.
+    dirty: bool,
+    /// The directory does not durably name the file yet.
+    new: bool,
+}
+
+/// A snapshot in the making.
+struct Snapshot<W> {
+    file: W,
+    temporary: String,
+}
+
+impl<F: Files> Disk<F> {
+    async fn perform_all(
+        &mut self,
+        operations: impl Iterator<Item = (DiskToken, DiskOp)>,
+    ) -> io::Result<()> {
+        for (_, operation) in operations {
+            match operation {
+                DiskOp::Append { zxid, txn } => self.append(zxid, &txn).await?,
+                DiskOp::Roll => {
+                    self.sync_log().await?;
+                    self.log = None;
+                }
+                DiskOp::Truncate { zxid } => {
+                    self.sync_log().await?;
+                    self.log = None;
+                    truncate(&self.files, &self.directories.log, zxid).await?;
+                }
+                DiskOp::AcceptedEpoch(value) => self.write_epoch(ACCEPTED_EPOCH, value).await?,
+                DiskOp::CurrentEpoch(value) => self.write_epoch(CURRENT_EPOCH, value).await?,
+                DiskOp::SnapshotBegin { zxid } => self.begin_snapshot(zxid).await?,
+                DiskOp::SnapshotChunk(chunk) => self.add_to_snapshot(&chunk).await?,
+                DiskOp::SnapshotEnd { zxid } => self.end_snapshot(zxid).await?,
+                DiskOp::SnapshotAbort => self.abort_snapshot().await?,
+            }
+        }
+        self.sync_log().await
+    }
+
+    async fn append(&mut self, zxid: Zxid, txn: &Bytes) -> io::Result<()> {
+        let mut bytes = Vec::with_capacity(txn.len() + 32);
+        if self.log.is_none() {
+            let path = join(&self.directories.log, &FileName::Log(zxid).to_string());
+            let file = self.files.create(&path).await?;
+            append_header(&mut bytes);
+            self.log = Some(Log { file, dirty: true, new: true });
+        }
+        append_record(&mut bytes, txn);
+        if let Some(log) = &mut self.log {
+            log.file.append(bytes);
+            log.dirty = true;
+        }
+        Ok(())
+    }
+
+    async fn sync_log(&mut self) -> io::Result<()> {
+        let Some(log) = self.log.as_mut().filter(|log| log.dirty) else { return Ok(()) };
+        log.file.sync().await?;
+        log.dirty = false;
+        if std::mem::take(&mut log.new) {
+            self.files.sync_dir(&self.directories.log).await?;
+        }
+        Ok(())
+    }
+
+    /// The log before the epoch: a server must not claim an epoch whose history it may lose
+    /// (ZOOKEEPER-4643).
+    async fn write_epoch(&mut self, name: &str, value: Epoch) -> io::Result<()> {
+        self.sync_log().await?;
+        replace(&self.files, &self.directories.data, name, epoch::encode(value)).await
+    }
+
+    async fn begin_snapshot(&mut self, zxid: Zxid) -> io::Result<()> {
+        let name = FileName::Snapshot(zxid).to_string();
+        let temporary = join(&self.directories.data, &temporary_name(&name));
+        let file = self.files.create(&temporary).await?;
+        self.snapshot = Some(Snapshot { file, temporary });
+        Ok(())
+    }
+
+    async fn add_to_snapshot(&mut self, chunk: &Bytes) -> io::Result<()> {
+        if let Some(snapshot) = &mut self.snapshot {
+            snapshot.file.append(chunk.to_vec());
+            snapshot.file.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Under its own name a snapshot is whole: a server that finds one trusts it.
+    async fn end_snapshot(&mut self, zxid: Zxid) -> io::Result<()> {
+        let Some(mut snapshot) = self.snapshot.take() else { return Ok(()) };
+        self.sync_log().await?;
+        snapshot.file.sync().await?;
+        drop(snapshot.file);
+        let path = join(&self.directories.data, &FileName::Snapshot(zxid).to_string());
+        self.files.rename(&snapshot.temporary, &path).await?;
+        self.files.sync_dir(&self.directories.data).await
+    }
+
+    async fn abort_snapshot(&mut self) -> io::Result<()> {
+        match self.snapshot.take() {
+            Some(snapshot) => self.files.remove(&snapshot.temporary).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// The file that holds the last epoch promised to.
+pub(crate) const ACCEPTED_EPOCH: &str = "acceptedEpoch";
+/// The file that holds the last epoch joined.
+pub(crate) const CURRENT_EPOCH: &str = "currentEpoch";
+
+/// Removes every record after `zxid`, the last file first and each durably, so that a crash in
+/// between never leaves a gap.
+async fn truncate<F: Files>(files: &F, directory: &str, zxid: Zxid) -> io::Result<()> {
+    let mut logs = Vec::new();
+    for name in files.list(directory).await? {
+        if let Some(FileName::Log(first)) = FileName::parse(&name) {
+            logs.push(first);
+        }
+    }
+    logs.sort_unstable();
+    for first in logs.into_iter().rev() {
+        let path = join(directory, &FileName::Log(first).to_string());
+        if first > zxid {
+            files.remove(&path).await?;
+            files.sync_dir(directory).await?;
+            continue;
+        }
+        let bytes = files.read(&path).await?;
+        if let Some(len) = truncated_len(&bytes, zxid) {
+            let mut file = files.open_append(&path).await?;
+            file.truncate(len as u64);
+            file.sync().await?;
+        }
+        break;
+    }
+    Ok(())
+}
+
+/// Replaces a small file so that after a crash it is either the old one or the new one.
+pub(crate) async fn replace<F: Files>(
+    files: &F,
+    directory: &str,
+    name: &str,
+    bytes: Vec<u8>,
+) -> io::Result<()> {
+    let temporary = join(directory, &temporary_name(name));
+    let mut file = files.create(&temporary).await?;
+    file.append(bytes);
+    file.sync().await?;
+    drop(file);
+    files.rename(&temporary, &join(directory, name)).await?;
+    files.sync_dir(directory).await
+}
+
+pub(crate) fn temporary_name(name: &str) -> String {
+    format!("{name}.tmp")
+}
+
+pub(crate) fn join(directory: &str, name: &str) -> String {
+    format!("{directory}/{name}")
+}

@@ -1,0 +1,415 @@
+//! One server's loop.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use keeper_core::effect::{DiskOp, Effect, Level};
+use keeper_core::event::{DiskToken, Event, Port};
+use keeper_core::ids::{ConnectionId, ServerId};
+use keeper_core::instruments::Instruments;
+use keeper_core::replica::Replica;
+use keeper_core::time::Now;
+use keeper_core::zab::ensemble::{Ensemble, Settings};
+use platform::{Listener, Mono, Platform, Task, Timer};
+use thiserror::Error;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::connection::{Arrival, Connection};
+use crate::disk::{self, Directories, DiskReport};
+use crate::election::{ElectionArrival, ElectionChange, Elections};
+use crate::recover::{Found, RecoverError, recover};
+
+/// Events taken at once.
+const BATCH_MAX: usize = 256;
+/// The pause before a server whose disk failed reads it back and starts over, in milliseconds.
+const DISK_RETRY_MS: u64 = 1_000;
+/// Bytes that a client may leave unread before it is hung up on.
+const CLIENT_QUEUE_BYTES_MAX: usize = 64 << 20;
+/// Bytes that another server may leave unread before it is hung up on.
+const PEER_QUEUE_BYTES_MAX: usize = 1 << 30;
+
+/// Where another server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerAddress {
+    /// A name or an address.
+    pub host: String,
+    /// Where learners connect.
+    pub quorum_port: u16,
+    /// Where votes are exchanged.
+    pub election_port: u16,
+}
+
+/// Everything that a server needs to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeConfig {
+    /// Who it is and who the others are.
+    pub ensemble: Ensemble,
+    /// Time limits and sizes.
+    pub settings: Settings,
+    /// Its files.
+    pub directories: Directories,
+    /// The address on which clients are served.
+    pub client_address: String,
+    /// The port on which clients are served.
+    pub client_port: u16,
+    /// All servers, this one included; empty for one that stands alone.
+    pub servers: BTreeMap<ServerId, PeerAddress>,
+    /// Whether the server ports listen on every address (`quorumListenOnAllIPs`).
+    pub listen_on_all_addresses: bool,
+}
+
+/// Why a server stopped for good.
+#[derive(Debug, Error)]
+pub enum NodeError {
+    /// A port could not be had.
+    #[error("cannot listen on {address}:{port}: {source}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// The port.
+        port: u16,
+        /// The operating system's word.
+        source: io::Error,
+    },
+    /// The data directory cannot be started from.
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
+    /// Going on could damage the ensemble's data.
+    #[error("{0}")]
+    Fatal(String),
+}
+
+/// Runs a server until it must stop for good. A failing disk is no reason: the server then starts
+/// over from what it can read back. `instruments` makes a set for each start.
+///
+/// # Errors
+/// See [`NodeError`].
+pub async fn run<P: Platform, I: Instruments>(
+    platform: P,
+    config: NodeConfig,
+    mut instruments: impl FnMut() -> I + Send,
+) -> Result<(), NodeError> {
+    let mut listeners = Listeners::open(&platform, &config).await?;
+    loop {
+        let found = match recover(&platform.files(), &config.directories).await {
+            Ok(found) => found,
+            Err(error @ RecoverError::Io { .. }) => {
+                tracing::warn!(%error, "the data directory cannot be read; trying again");
+                platform.sleep_ms(DISK_RETRY_MS).await;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let mut node = Node::start(&platform, &config, found, instruments());
+        let error = node.serve(&mut listeners).await?;
+        drop(node);
+        tracing::warn!(%error, "the disk failed; starting over from what it holds");
+        platform.sleep_ms(DISK_RETRY_MS).await;
+    }
+}
+
+/// The ports of a server. They stay open over a restart of the machine.
+struct Listeners<P: Platform> {
+    client: P::Listener,
+    quorum: Option<P::Listener>,
+    election: Option<P::Listener>,
+}
+
+impl<P: Platform> Listeners<P> {
+    async fn open(platform: &P, config: &NodeConfig) -> Result<Listeners<P>, NodeError> {
+        let client = listen(platform, &config.client_address, config.client_port).await?;
+        let (mut quorum, mut election) = (None, None);
+        if let Some(own) = config.servers.get(&config.ensemble.me) {
+            let every = "0.0.0.0".to_owned();
+            let address = if config.listen_on_all_addresses { &every } else { &own.host };
+            quorum = Some(listen(platform, address, own.quorum_port).await?);
+            election = Some(listen(platform, address, own.election_port).await?);
+        }
+        Ok(Listeners { client, quorum, election })
+    }
+}
+
+async fn listen<P: Platform>(
+    platform: &P,
+    address: &str,
+    port: u16,
+) -> Result<P::Listener, NodeError> {
+    platform.listen(address, port).await.map_err(|source| NodeError::Listen {
+        address: address.to_owned(),
+        port,
+        source,
+    })
+}
+
+async fn accept<L: Listener>(listener: &mut Option<L>) -> io::Result<L::Stream> {
+    match listener {
+        Some(listener) => listener.accept().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A connection to the leader that has been made, or has not.
+struct Dialed<P: Platform> {
+    connection: ConnectionId,
+    stream: Option<P::Stream>,
+}
+
+/// One life of the machine, from a recovery to the next.
+struct Node<P: Platform, I: Instruments> {
+    platform: P,
+    replica: Replica<I>,
+    servers: BTreeMap<ServerId, PeerAddress>,
+    connections: BTreeMap<ConnectionId, Connection<P::Task>>,
+    dialing: BTreeMap<ConnectionId, P::Task>,
+    elections: Elections<P>,
+    operations: UnboundedSender<(DiskToken, DiskOp)>,
+    disk: P::Task,
+    inbox: Inbox<P>,
+    arrivals: UnboundedSender<Arrival>,
+    dialed: UnboundedSender<Dialed<P>>,
+    next_connection: u64,
+    effects: Vec<Effect>,
+    fatal: Option<String>,
+}
+
+/// Where everything arrives.
+struct Inbox<P: Platform> {
+    arrivals: UnboundedReceiver<Arrival>,
+    elections: UnboundedReceiver<ElectionArrival<P>>,
+    dialed: UnboundedReceiver<Dialed<P>>,
+    disk: UnboundedReceiver<DiskReport>,
+}
+
+impl<P: Platform, I: Instruments> Drop for Node<P, I> {
+    fn drop(&mut self) {
+        self.disk.abort();
+        for task in self.dialing.values() {
+            task.abort();
+        }
+    }
+}
+
+impl<P: Platform, I: Instruments> Node<P, I> {
+    fn start(platform: &P, config: &NodeConfig, found: Found, instruments: I) -> Node<P, I> {
+        for warning in &found.warnings {
+            tracing::warn!("{warning}");
+        }
+        let (arrivals, arrivals_inbox) = unbounded_channel();
+        let (election_arrivals, elections_inbox) = unbounded_channel();
+        let (dialed, dialed_inbox) = unbounded_channel();
+        let (operations, queue) = unbounded_channel();
+        let (reports, disk_inbox) = unbounded_channel();
+        let disk =
+            platform.spawn(disk::run(platform.files(), config.directories.clone(), queue, reports));
+        let me = config.ensemble.me;
+        let elections = Elections::new(platform.clone(), me, &config.servers, election_arrivals);
+        let mut entropy = [0; 8];
+        platform.fill(&mut entropy);
+        let replica = Replica::new(
+            now(platform),
+            config.ensemble.clone(),
+            config.settings.clone(),
+            found.recovered,
+            u64::from_le_bytes(entropy),
+            instruments,
+        );
+        Node {
+            platform: platform.clone(),
+            replica,
+            servers: config.servers.clone(),
+            connections: BTreeMap::new(),
+            dialing: BTreeMap::new(),
+            elections,
+            operations,
+            disk,
+            inbox: Inbox {
+                arrivals: arrivals_inbox,
+                elections: elections_inbox,
+                dialed: dialed_inbox,
+                disk: disk_inbox,
+            },
+            arrivals,
+            dialed,
+            next_connection: 0,
+            effects: Vec::new(),
+            fatal: None,
+        }
+    }
+
+    /// Serves until the disk fails, which is returned, or the server must stop for good.
+    async fn serve(&mut self, listeners: &mut Listeners<P>) -> Result<io::Error, NodeError> {
+        let mut timer = self.platform.timer();
+        let mut batch = Vec::new();
+        let at = now(&self.platform);
+        self.replica.start(at, &mut self.effects);
+        self.perform();
+        loop {
+            if let Some(reason) = self.fatal.take() {
+                return Err(NodeError::Fatal(reason));
+            }
+            timer.set(self.replica.deadline_ms().map(|ms| Mono(ms.saturating_mul(1_000_000))));
+            // New connections first: under load the inbox is never empty. Votes and the disk before
+            // the rest: they are few, and what waits for them is many.
+            tokio::select! {
+                biased;
+                stream = listeners.client.accept() => self.accepted(stream, Port::Client),
+                stream = accept(&mut listeners.quorum) => self.accepted(stream, Port::Learner),
+                stream = accept(&mut listeners.election) => self.accepted_election(stream),
+                Some(report) = self.inbox.disk.recv() => match report {
+                    DiskReport::Persisted(token) => self.step(Event::Persisted { token }),
+                    DiskReport::Failed(error) => return Ok(error),
+                },
+                Some(arrival) = self.inbox.elections.recv() => self.election(arrival),
+                Some(dialed) = self.inbox.dialed.recv() => self.dialed(dialed),
+                _ = self.inbox.arrivals.recv_many(&mut batch, BATCH_MAX) => {
+                    for arrival in batch.drain(..) {
+                        self.step(arrival.event);
+                    }
+                }
+                () = timer.fired() => {}
+            }
+            let due = now(&self.platform).mono_ms;
+            if self.replica.deadline_ms().is_some_and(|deadline| deadline <= due) {
+                self.step(Event::Tick);
+            }
+        }
+    }
+
+    fn step(&mut self, event: Event) {
+        let at = now(&self.platform);
+        self.replica.step(at, event, &mut self.effects);
+        self.perform();
+    }
+
+    fn perform(&mut self) {
+        let mut effects = std::mem::take(&mut self.effects);
+        for effect in effects.drain(..) {
+            self.perform_one(effect);
+        }
+        // Performing may have queued more, but never emits effects itself.
+        self.effects = effects;
+    }
+
+    fn perform_one(&mut self, effect: Effect) {
+        match effect {
+            Effect::Notify { to, notification } => self.elections.notify(to, notification),
+            Effect::ConnectLeader { connection, leader, timeout_ms } => {
+                self.dial(connection, leader, timeout_ms);
+            }
+            Effect::Send { connection, bytes } => {
+                let Some(open) = self.connections.get(&connection) else { return };
+                if open.send(bytes).is_err() {
+                    tracing::warn!(connection = connection.0, "a peer leaves too much unread");
+                    self.connections.remove(&connection);
+                    let _ = self.arrivals.send(Event::Closed { connection }.into());
+                }
+            }
+            Effect::ReportDrained { connection } => {
+                if let Some(open) = self.connections.get(&connection) {
+                    open.report_drained();
+                }
+            }
+            Effect::Read { connection, on } => {
+                if let Some(open) = self.connections.get(&connection) {
+                    open.set_reading(on);
+                }
+            }
+            Effect::Close { connection } => {
+                if let Some(task) = self.dialing.remove(&connection) {
+                    task.abort();
+                }
+                if let Some(open) = self.connections.remove(&connection) {
+                    open.close();
+                }
+            }
+            Effect::Disk { token, op } => {
+                // A disk side that stopped has reported why.
+                let _ = self.operations.send((token, op));
+            }
+            Effect::Fatal { reason } => {
+                tracing::error!("{reason}");
+                self.fatal = Some(reason);
+            }
+            Effect::Log { level, message } => self.log(level, &message),
+        }
+    }
+
+    fn log(&self, level: Level, message: &str) {
+        let server = self.replica.id().0;
+        match level {
+            Level::Info => tracing::info!(server, "{message}"),
+            Level::Warn => tracing::warn!(server, "{message}"),
+        }
+    }
+
+    fn accepted(&mut self, stream: io::Result<P::Stream>, port: Port) {
+        let stream = match stream {
+            Ok(stream) => stream,
+            Err(error) => return tracing::warn!(%error, "a connection could not be accepted"),
+        };
+        self.next_connection += 1;
+        let connection = ConnectionId(self.next_connection);
+        let queue_max = match port {
+            Port::Client => CLIENT_QUEUE_BYTES_MAX,
+            Port::Learner => PEER_QUEUE_BYTES_MAX,
+        };
+        self.open(connection, stream, queue_max);
+        self.step(Event::Accepted { connection, port });
+    }
+
+    fn open(&mut self, connection: ConnectionId, stream: P::Stream, queue_max: usize) {
+        let arrivals = self.arrivals.clone();
+        let open = Connection::start(&self.platform, connection, stream, arrivals, queue_max);
+        self.connections.insert(connection, open);
+    }
+
+    fn accepted_election(&mut self, stream: io::Result<P::Stream>) {
+        match stream {
+            Ok(stream) => self.elections.accept(stream),
+            Err(error) => tracing::warn!(%error, "an election connection could not be accepted"),
+        }
+    }
+
+    fn election(&mut self, arrival: ElectionArrival<P>) {
+        for change in self.elections.take(arrival) {
+            self.step(match change {
+                ElectionChange::Vote(from, notification) => Event::Election { from, notification },
+                ElectionChange::Peer(peer, up) => Event::ElectionPeer { peer, up },
+            });
+        }
+    }
+
+    fn dial(&mut self, connection: ConnectionId, leader: ServerId, timeout_ms: u64) {
+        let Some(address) = self.servers.get(&leader).cloned() else {
+            let _ = self.arrivals.send(Event::Closed { connection }.into());
+            return;
+        };
+        let (platform, dialed) = (self.platform.clone(), self.dialed.clone());
+        let task = self.platform.spawn(async move {
+            let connecting = platform.connect(&address.host, address.quorum_port);
+            let stream = platform.timeout(timeout_ms, connecting).await;
+            let stream = stream.ok().and_then(Result::ok);
+            let _ = dialed.send(Dialed { connection, stream });
+        });
+        self.dialing.insert(connection, task);
+    }
+
+    fn dialed(&mut self, dialed: Dialed<P>) {
+        let Dialed { connection, stream } = dialed;
+        if self.dialing.remove(&connection).is_none() {
+            return;
+        }
+        match stream {
+            Some(stream) => {
+                self.open(connection, stream, PEER_QUEUE_BYTES_MAX);
+                self.step(Event::Connected { connection });
+            }
+            None => self.step(Event::Closed { connection }),
+        }
+    }
+}
+
+fn now<P: Platform>(platform: &P) -> Now {
+    let wall_ms = i64::try_from(platform.wall_ns() / 1_000_000).unwrap_or(i64::MAX);
+    Now { mono_ms: platform.now().0 / 1_000_000, wall_ms }
+}

@@ -1,0 +1,115 @@
+//! `seeds.jsonl`: one line for each run of a campaign, in the order in which runs ended.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::summary::Syncs;
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunLine {
+    /// The build that ran it.
+    pub build: String,
+    /// The scenario.
+    pub scenario: String,
+    /// The run's seed; with the scenario and the build it is an address of the run.
+    pub seed: u64,
+    /// The corpus entry, if the plan came from there and not from the seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corpus: Option<String>,
+    /// The planted bug, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plant: Option<String>,
+    /// How it ended.
+    pub verdict: RunVerdict,
+    /// The failures' fingerprints, the first found first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fingerprints: Vec<String>,
+    /// Why it is undecided, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// How long it took, in milliseconds of real time.
+    pub wall_ms: u64,
+    /// How long it was, in milliseconds of simulated time.
+    pub sim_ms: u64,
+    /// Operations of clients.
+    pub operations: u64,
+    /// Those that were answered.
+    pub acknowledged: u64,
+    /// Those of which nobody knows whether they happened.
+    pub unknown: u64,
+    /// Events of the trace.
+    pub events: u64,
+    /// The trace's hash, hexadecimal: the same build must reach it again.
+    pub trace_hash: String,
+    /// Faults that struck, by kind.
+    pub faults: BTreeMap<String, u64>,
+    /// How often another server came to lead.
+    pub leader_changes: u64,
+    /// Synchronisations of learners by kind.
+    pub syncs: Syncs,
+    /// Crashes of servers that were being synchronised.
+    pub crashes_during_sync: u64,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunVerdict {
+    /// Every property holds.
+    Pass,
+    /// A property is violated.
+    Fail,
+    /// Neither: a limit was reached, or nothing was checked.
+    Undecided,
+}
+
+impl RunLine {
+    /// The line with its line feed.
+    pub fn to_json_line(&self) -> String {
+        let json = serde_json::to_string(self).expect("a run line is plain data with text keys");
+        json + "\n"
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn example() -> RunLine {
+    RunLine {
+        build: "0.1.0+4f2c1de".to_owned(),
+        scenario: "keeper/register".to_owned(),
+        seed: 1234,
+        corpus: None,
+        plant: None,
+        verdict: RunVerdict::Pass,
+        fingerprints: Vec::new(),
+        reason: None,
+        wall_ms: 41,
+        sim_ms: 31_000,
+        operations: 800,
+        acknowledged: 700,
+        unknown: 30,
+        events: 18_233,
+        trace_hash: "00ff".to_owned(),
+        faults: [("crash".to_owned(), 2), ("partition".to_owned(), 1)].into(),
+        leader_changes: 3,
+        syncs: Syncs { diff: 4, trunc: 1, snap: 2 },
+        crashes_during_sync: 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_line_and_is_read_again() {
+        let mut line = example();
+        line.verdict = RunVerdict::Fail;
+        line.fingerprints = vec!["12ab".to_owned()];
+        let text = line.to_json_line();
+        assert_eq!(text.matches('\n').count(), 1);
+        assert!(text.contains("\"verdict\":\"fail\""), "{text}");
+        assert_eq!(serde_json::from_str::<RunLine>(&text).unwrap(), line);
+    }
+}

@@ -1,0 +1,175 @@
+//! The closing line of a campaign, and `summary.md`.
+
+use crate::summary::{Summary, Utilization};
+use crate::words::{by_kind, count, duration};
+
+/// The most bytes of `summary.md`: it goes into pages of CI services, which have limits.
+const MARKDOWN_BYTES_MAX: usize = 60_000;
+
+impl Summary {
+    /// The campaign in one line.
+    pub fn closing_line(&self) -> String {
+        let Utilization { runs, wall_ms, sim_ms, operations, acknowledged, .. } = self.utilization;
+        let distinct = match runs.failed {
+            0 => String::new(),
+            _ => format!(" ({} distinct)", self.failures.len()),
+        };
+        let interrupted = if self.interrupted { "interrupted: " } else { "" };
+        let doubts: String =
+            self.doubts.iter().map(|doubt| format!("; NOT TRUSTED: {doubt}")).collect();
+        format!(
+            "{interrupted}{}, {} passed, {} failed{distinct}, {} undecided; {} simulated in {}; \
+             {} ({acknowledged} acknowledged); {}{doubts}",
+            count(runs.total, "run"),
+            runs.passed,
+            runs.failed,
+            runs.undecided,
+            duration(sim_ms),
+            duration(wall_ms),
+            count(operations, "operation"),
+            self.seen(),
+        )
+    }
+
+    /// What the campaign saw happen to the ensemble.
+    fn seen(&self) -> String {
+        let Utilization { faults, leader_changes, syncs, crashes_during_sync, .. } =
+            &self.utilization;
+        format!(
+            "faults: {}; {}; synchronised by {} DIFF, {} TRUNC, {} SNAP; {} during \
+             synchronisation",
+            by_kind(faults),
+            count(*leader_changes, "leader change"),
+            syncs.diff,
+            syncs.trunc,
+            syncs.snap,
+            match crashes_during_sync {
+                1 => "1 crash".to_owned(),
+                many => format!("{many} crashes"),
+            },
+        )
+    }
+
+    /// The text of `summary.md`.
+    pub fn to_markdown(&self) -> String {
+        let environment = &self.environment;
+        let plant = environment.plant.as_ref();
+        let mut text = format!(
+            "# squall: {}\n\n{}\n\n| | |\n|---|---|\n| build | {} |\n| command | `{}` |\n\
+             | seed | {} |\n| scenarios | {} |\n{}| started | {} |\n",
+            self.headline(),
+            self.closing_line(),
+            environment.build,
+            environment.command.join(" "),
+            environment.seed,
+            environment.scenarios.join(", "),
+            plant.map_or(String::new(), |plant| format!("| planted bug | {plant} |\n")),
+            environment.started,
+        );
+        let failures = self.failures.iter().map(|failure| {
+            format!(
+                "| {} | {} | {} | {} | [{}]({}) |\n",
+                failure.scenario,
+                failure.property,
+                cell(&failure.headline),
+                failure.count,
+                failure.fingerprint,
+                failure.folder,
+            )
+        });
+        let head = "\n## Failures\n\n| scenario | property | what | runs | folder |\n\
+            |---|---|---|---|---|\n";
+        append(&mut text, head, failures.collect());
+        let undecided = self.undecided.iter().map(|run| {
+            let plan = &run.plan;
+            format!("| {} | {} | {} | {plan} |\n", run.scenario, run.seed, cell(&run.reason))
+        });
+        let head = "\n## Undecided\n\n| scenario | seed | why | plan |\n|---|---|---|---|\n";
+        append(&mut text, head, undecided.collect());
+        text
+    }
+
+    fn headline(&self) -> &'static str {
+        match self.exit_code {
+            0 if self.failures.is_empty() => "all passed",
+            0 | 1 => "failures",
+            2 => "undecided",
+            3 => "not to be trusted",
+            4 => "nothing ran",
+            130 => "interrupted",
+            _ => "internal error",
+        }
+    }
+}
+
+/// Appends a table as far as it fits; says how many of its rows did not.
+fn append(text: &mut String, head: &str, rows: Vec<String>) {
+    if rows.is_empty() {
+        return;
+    }
+    text.push_str(head);
+    let all = rows.len();
+    for (written, row) in rows.into_iter().enumerate() {
+        if text.len() + row.len() > MARKDOWN_BYTES_MAX {
+            text.push_str(&format!("\n{} more are in summary.json\n", all - written));
+            return;
+        }
+        text.push_str(&row);
+    }
+}
+
+/// A text that stays inside its cell.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::summary::example;
+
+    #[test]
+    fn the_closing_line_is_one_line() {
+        let summary = example();
+        assert_eq!(
+            summary.closing_line(),
+            "4 runs, 1 passed, 2 failed (1 distinct), 1 undecided; 2 m 04 s simulated in \
+             4 m 05 s; 3200 operations (2800 acknowledged); faults: 8 crash, 4 partition; \
+             12 leader changes; synchronised by 16 DIFF, 4 TRUNC, 8 SNAP; 4 crashes during \
+             synchronisation"
+        );
+        let doubtful = Summary {
+            interrupted: true,
+            doubts: vec!["no SNAP was seen".to_owned()],
+            failures: Vec::new(),
+            utilization: Utilization::default(),
+            ..summary
+        };
+        assert_eq!(
+            doubtful.closing_line(),
+            "interrupted: 0 runs, 0 passed, 0 failed, 0 undecided; 0.0 s simulated in 0.0 s; \
+             0 operations (0 acknowledged); faults: none; 0 leader changes; synchronised by \
+             0 DIFF, 0 TRUNC, 0 SNAP; 0 crashes during synchronisation; NOT TRUSTED: no SNAP \
+             was seen"
+        );
+    }
+
+    #[test]
+    fn markdown_has_a_row_for_each_failure_and_undecided_run() {
+        let text = example().to_markdown();
+        assert!(text.starts_with("# squall: failures\n"), "{text}");
+        let row = "| keeper/register | linearizability | /k7: no order explains \\| these | 2 | \
+            [12ab](failures/12ab) |\n";
+        assert!(text.contains(row), "{text}");
+        assert!(text.contains("| keeper/register | 5 | nothing was checked |"), "{text}");
+    }
+
+    #[test]
+    fn markdown_stays_small() {
+        let mut summary = example();
+        summary.undecided = vec![summary.undecided[0].clone(); 5_000];
+        let text = summary.to_markdown();
+        assert!(text.len() < MARKDOWN_BYTES_MAX + 100, "{}", text.len());
+        assert!(text.ends_with("more are in summary.json\n"));
+    }
+}

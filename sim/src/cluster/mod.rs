@@ -1,0 +1,13 @@
+//! A whole coordination ensemble with its clients in one world: the plan of a run, the run itself,
+//! and the record that it leaves.
+
+mod client;
+pub mod plan;
+pub mod record;
+mod recording;
+mod requests;
+pub mod run;
+
+pub use plan::Plan;
+pub use record::RunRecord;
+pub use run::{RunOptions, run};

@@ -1,0 +1,228 @@
+//! What everybody in a run writes down, in one place and in one order.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use keeper_core::ids::{Epoch, Zxid};
+use keeper_core::instruments::{Instruments, Observation, Plant};
+
+use super::record::{
+    ClientOperation, ClientOutcome, ClientSessionEvent, ClientWatchEvent, FinalState, Observed,
+    RunRecord,
+};
+use crate::platform::SimPlatform;
+
+/// Tags of this module's events in the trace.
+const TAG_OBSERVATION: u32 = 1;
+const TAG_OPERATION: u32 = 2;
+const TAG_EVENT: u32 = 3;
+
+/// The run's notebook. The world is single-threaded; the lock is for the compiler.
+#[derive(Clone, Default)]
+pub(crate) struct Recording(Arc<Mutex<Notes>>);
+
+/// What is noted, and what follows from it at any moment.
+#[derive(Default)]
+pub(crate) struct Notes {
+    pub(crate) record: RunRecord,
+    pub(crate) servers: BTreeMap<u32, ServerNotes>,
+    /// Clients that have come to the end of their part.
+    pub(crate) clients_done: u32,
+    /// A write made after chaos was acknowledged.
+    pub(crate) probe_served: bool,
+    text: String,
+}
+
+/// A server as its observations show it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ServerNotes {
+    pub(crate) incarnation: u32,
+    pub(crate) serving: bool,
+    pub(crate) leading: bool,
+    pub(crate) synchronising: bool,
+    pub(crate) epoch: Epoch,
+    pub(crate) applied: Zxid,
+    pub(crate) digest: u64,
+}
+
+impl Recording {
+    pub(crate) fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.0.lock().expect("a panic under the lock ends the run")
+    }
+
+    /// A server's machine starts: its instruments.
+    pub(crate) fn instruments(
+        &self,
+        platform: &SimPlatform,
+        server: u32,
+        plant: Option<Plant>,
+    ) -> Recorder {
+        let incarnation = {
+            let mut notes = self.notes();
+            let entry = notes.servers.entry(server).or_default();
+            entry.incarnation += 1;
+            entry.incarnation
+        };
+        Recorder { recording: self.clone(), platform: platform.clone(), server, incarnation, plant }
+    }
+
+    /// A server is down: whatever it was is no more. True if it was being synchronised.
+    pub(crate) fn server_down(&self, server: u32) -> bool {
+        let mut notes = self.notes();
+        let entry = notes.servers.entry(server).or_default();
+        let synchronising = entry.synchronising;
+        entry.stop();
+        synchronising
+    }
+
+    /// A request was made. The returned position names it.
+    pub(crate) fn begin(&self, operation: ClientOperation) -> usize {
+        let mut notes = self.notes();
+        notes.record.operations.push(operation);
+        notes.record.operations.len() - 1
+    }
+
+    /// A request's end is known.
+    pub(crate) fn end(
+        &self,
+        platform: &SimPlatform,
+        position: usize,
+        end: impl FnOnce(&mut ClientOperation),
+    ) -> ClientOutcome {
+        let mut notes = self.notes();
+        let operation = &mut notes.record.operations[position];
+        operation.complete_ns = Some(platform.world_ns());
+        end(operation);
+        let outcome = operation.outcome.clone();
+        let mut text = std::mem::take(&mut notes.text);
+        text.clear();
+        let _ = write!(text, "{position} {outcome:?}");
+        platform.record(TAG_OPERATION, text.as_bytes());
+        notes.text = text;
+        outcome
+    }
+
+    pub(crate) fn session(&self, platform: &SimPlatform, event: ClientSessionEvent) {
+        platform.record(TAG_EVENT, format!("{event:?}").as_bytes());
+        self.notes().record.sessions.push(event);
+    }
+
+    pub(crate) fn watch(&self, platform: &SimPlatform, event: ClientWatchEvent) {
+        platform.record(TAG_EVENT, format!("{event:?}").as_bytes());
+        self.notes().record.watches.push(event);
+    }
+}
+
+impl Notes {
+    /// The server that leads and serves, in the highest epoch if several believe so.
+    pub(crate) fn leader(&self) -> Option<u32> {
+        self.servers
+            .iter()
+            .filter(|(_, notes)| notes.leading && notes.serving)
+            .max_by_key(|(_, notes)| notes.epoch)
+            .map(|(server, _)| *server)
+    }
+
+    /// What is still missing until the ensemble has healed; `None` if nothing.
+    pub(crate) fn missing(&self, servers: u32, clients: u32) -> Option<String> {
+        let Some(leader) = self.leader() else { return Some("no leader serves".to_owned()) };
+        let first = self.servers[&leader];
+        for server in 1..=servers {
+            let notes = self.servers.get(&server).copied().unwrap_or_default();
+            if !notes.serving {
+                return Some(format!("server {server} does not serve"));
+            }
+            if (notes.applied, notes.digest) != (first.applied, first.digest) {
+                return Some(format!(
+                    "server {server} is at {} with digest {:x}, the leader at {} with {:x}",
+                    notes.applied, notes.digest, first.applied, first.digest
+                ));
+            }
+        }
+        if !self.probe_served {
+            return Some("no write made after the faults was acknowledged".to_owned());
+        }
+        if self.clients_done < clients {
+            return Some(format!("{} of {clients} clients are done", self.clients_done));
+        }
+        None
+    }
+
+    pub(crate) fn finals(&self) -> Vec<FinalState> {
+        let state = |(server, notes): (&u32, &ServerNotes)| FinalState {
+            server: *server,
+            serving: notes.serving,
+            leading: notes.leading,
+            epoch: notes.epoch,
+            applied: notes.applied,
+            digest: notes.digest,
+        };
+        self.servers.iter().map(state).collect()
+    }
+}
+
+impl ServerNotes {
+    fn stop(&mut self) {
+        self.serving = false;
+        self.leading = false;
+        self.synchronising = false;
+    }
+
+    fn observe(&mut self, observation: &Observation) {
+        match observation {
+            Observation::Looking => self.stop(),
+            Observation::Leading => self.leading = true,
+            Observation::SyncBegun { .. } => self.synchronising = true,
+            Observation::SyncEnded => {
+                self.synchronising = false;
+                self.serving = true;
+            }
+            Observation::Serving { epoch } => {
+                self.serving = true;
+                self.epoch = *epoch;
+            }
+            Observation::Epochs { current, .. } => self.epoch = *current,
+            Observation::Delivered { zxid, digest, .. } | Observation::Replaced { zxid, digest } => {
+                self.applied = *zxid;
+                self.digest = *digest;
+            }
+            Observation::Recovered { snapshot, digest, .. } => {
+                self.stop();
+                self.applied = *snapshot;
+                self.digest = *digest;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A server's instruments: they write everything down, and hold the planted bug.
+pub(crate) struct Recorder {
+    recording: Recording,
+    platform: SimPlatform,
+    server: u32,
+    incarnation: u32,
+    plant: Option<Plant>,
+}
+
+impl Instruments for Recorder {
+    const ANY: bool = true;
+
+    fn has(&self, plant: Plant) -> bool {
+        self.plant == Some(plant)
+    }
+
+    fn observe(&mut self, observation: Observation) {
+        let mut notes = self.recording.notes();
+        let mut text = std::mem::take(&mut notes.text);
+        text.clear();
+        let _ = write!(text, "{observation:?}");
+        self.platform.record(TAG_OBSERVATION, text.as_bytes());
+        notes.text = text;
+        notes.servers.entry(self.server).or_default().observe(&observation);
+        let (server, incarnation) = (self.server, self.incarnation);
+        let at_ns = self.platform.world_ns();
+        notes.record.observations.push(Observed { at_ns, server, incarnation, observation });
+    }
+}

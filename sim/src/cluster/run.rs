@@ -1,0 +1,406 @@
+//! One run: a plan in, a record out.
+//!
+//! Chaos first: the plan's operations and faults. Then the faults end, and the ensemble must elect a
+//! leader, serve a new write and bring every tree to the same state within the plan's limit.
+
+use std::collections::BTreeMap;
+
+use keeper_client::ServerAddress;
+use keeper_core::ids::ServerId;
+use keeper_core::instruments::Plant;
+use keeper_core::zab::ensemble::{Ensemble, Settings as KeeperSettings};
+use keeper_server::{Directories, NodeConfig, PeerAddress};
+
+use super::client::{self, ClientPlan};
+use super::plan::{Action, Plan, PlannedOperation};
+use super::record::{FaultWindow, RunRecord};
+use super::recording::Recording;
+use crate::disk::DiskSettings;
+use crate::fault::{Applied, Fault, Roles, Schedule};
+use crate::shared::HostId;
+use crate::trace::Event;
+use crate::world::{Settings, World};
+
+/// `clientPort` of every simulated server.
+const CLIENT_PORT: u16 = 2181;
+/// The quorum port of every simulated server.
+const QUORUM_PORT: u16 = 2888;
+/// The election port of every simulated server.
+const ELECTION_PORT: u16 = 3888;
+/// The node that the prober writes.
+const PROBE_PATH: &str = "/squall-probe";
+/// Pause between the prober's writes, in milliseconds.
+const PROBE_PAUSE_MS: u64 = 100;
+
+/// How to run, besides what to run.
+#[derive(Default)]
+pub struct RunOptions<'a> {
+    /// Keep every event of the trace, to name the first that differs.
+    pub keep_trace: bool,
+    /// Asked now and then; true cuts the run off.
+    pub should_stop: Option<&'a dyn Fn() -> bool>,
+    /// Cut the run off after so many events.
+    pub events_max: Option<u64>,
+}
+
+/// A run's record, and its trace if it was kept.
+pub struct Finished {
+    /// What judges need.
+    pub record: RunRecord,
+    /// Every event, or the last ones.
+    pub trace: Vec<Event>,
+}
+
+/// The plant of that name.
+pub fn plant_named(name: &str) -> Option<Plant> {
+    match name {
+        "ack-before-fsync" => Some(Plant::AckBeforeFsync),
+        _ => None,
+    }
+}
+
+/// Performs a plan. The result is a function of the plan alone, unless the run is cut off. A panic
+/// of the code under test ends the run and stands in the record.
+///
+/// # Panics
+/// If the plan names a plant or a host that does not exist; plans are checked when they are loaded.
+pub fn run(plan: &Plan, options: &RunOptions<'_>) -> Finished {
+    let mut run = Run::new(plan, options);
+    if let Err(panic) = run.perform(options) {
+        run.recording.notes().record.panic = Some(panic.to_string());
+    }
+    run.finish(options)
+}
+
+struct Run<'a> {
+    plan: &'a Plan,
+    world: World,
+    recording: Recording,
+    schedule: Schedule,
+    servers: Vec<HostId>,
+}
+
+impl<'a> Run<'a> {
+    fn new(plan: &'a Plan, options: &RunOptions<'_>) -> Run<'a> {
+        let recording = Recording::default();
+        let mut world = World::new(plan.seed, world_settings(plan, options));
+        let plant =
+            plan.plant.as_deref().map(|name| plant_named(name).expect("plans are checked"));
+        let servers = (1..=plan.topology.servers)
+            .map(|number| add_server(&mut world, plan, &recording, number, plant))
+            .collect();
+        for number in 1..=plan.topology.clients {
+            add_client(&mut world, plan, &recording, number);
+        }
+        add_prober(&mut world, plan, &recording);
+        let schedule = Schedule::new(plan.faults.clone());
+        Run { plan, world, recording, schedule, servers }
+    }
+
+    fn perform(&mut self, options: &RunOptions<'_>) -> Result<(), crate::RunPanic> {
+        while self.world.elapsed_ms() < self.plan.chaos_ms {
+            self.strike()?;
+            self.world.step()?;
+            if self.is_cut_off(options) {
+                return Ok(());
+            }
+        }
+        let ended = self.schedule.finish(&mut self.world)?;
+        self.note_faults(&ended);
+        for server in self.servers.clone() {
+            if !self.world.is_running(server) {
+                self.world.restart(server)?;
+            }
+        }
+        self.recording.notes().record.chaos_end_ns = self.world.elapsed_ns();
+        self.heal(options)
+    }
+
+    fn strike(&mut self) -> Result<(), crate::RunPanic> {
+        let (recording, servers) = (self.recording.clone(), self.servers.clone());
+        let mut roles = |_: &World| {
+            let notes = recording.notes();
+            let host = |server: u32| servers[server as usize - 1];
+            let leader = notes.leader();
+            let followers = notes
+                .servers
+                .iter()
+                .filter(|(server, notes)| notes.serving && Some(**server) != leader)
+                .map(|(server, _)| host(*server))
+                .collect();
+            Roles { leader: leader.map(host), followers }
+        };
+        let applied = self.schedule.advance(&mut self.world, &mut roles)?;
+        self.note_faults(&applied);
+        Ok(())
+    }
+
+    /// Lets the ensemble heal until nothing is missing, at most for the plan's limit.
+    fn heal(&mut self, options: &RunOptions<'_>) -> Result<(), crate::RunPanic> {
+        let from_ms = self.world.elapsed_ms();
+        let clients = self.plan.topology.clients + 1;
+        loop {
+            let healed_ms = self.world.elapsed_ms() - from_ms;
+            let missing = self.recording.notes().missing(self.plan.topology.servers, clients);
+            if missing.is_none() {
+                self.recording.notes().record.healed_after_ms = Some(healed_ms);
+                return Ok(());
+            }
+            if healed_ms >= self.plan.heal_ms {
+                self.recording.notes().record.healing_missing = missing;
+                return Ok(());
+            }
+            self.world.step()?;
+            if self.is_cut_off(options) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn is_cut_off(&mut self, options: &RunOptions<'_>) -> bool {
+        let events = self.world.recorder().count();
+        let reason = if options.events_max.is_some_and(|max| events > max) {
+            Some(format!("more than {events} events"))
+        } else if self.world.elapsed_ms().is_multiple_of(64)
+            && options.should_stop.is_some_and(|should_stop| should_stop())
+        {
+            Some("stopped from outside".to_owned())
+        } else {
+            None
+        };
+        let cut_off = reason.is_some();
+        if cut_off {
+            self.recording.notes().record.cut_off = reason;
+        }
+        cut_off
+    }
+
+    fn note_faults(&mut self, applied: &[Applied]) {
+        for each in applied {
+            let fault = &self.plan.faults[each.index].fault;
+            let names: Vec<String> =
+                each.hosts.iter().map(|host| self.world.name(*host)).collect();
+            let at_ns = each.at_ms * 1_000_000;
+            let kind = kind_of(fault);
+            if each.began {
+                self.note_downs(fault, &each.hosts);
+                let mut notes = self.recording.notes();
+                if !each.hosts.is_empty() {
+                    *notes.record.counters.entry(format!("fault.{kind}")).or_default() += 1;
+                }
+                let open = notes
+                    .record
+                    .faults
+                    .iter()
+                    .any(|window| window.planned == each.index && window.to_ns.is_none());
+                if !open {
+                    notes.record.faults.push(FaultWindow {
+                        planned: each.index,
+                        kind,
+                        what: names.join(" "),
+                        from_ns: at_ns,
+                        to_ns: None,
+                    });
+                }
+            } else {
+                let mut notes = self.recording.notes();
+                for window in &mut notes.record.faults {
+                    if window.planned == each.index && window.to_ns.is_none() {
+                        window.to_ns = Some(at_ns);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Servers that a fault took down are no leaders and no followers any more.
+    fn note_downs(&mut self, fault: &Fault, hosts: &[HostId]) {
+        if !matches!(fault, Fault::Crash { .. } | Fault::PowerLoss { .. } | Fault::Restart { .. }) {
+            return;
+        }
+        for (index, server) in self.servers.iter().enumerate() {
+            if hosts.contains(server) && self.recording.server_down(index as u32 + 1) {
+                let mut notes = self.recording.notes();
+                *notes.record.counters.entry("crash-during-sync".to_owned()).or_default() += 1;
+            }
+        }
+    }
+
+    fn finish(self, options: &RunOptions<'_>) -> Finished {
+        let recorder = self.world.recorder();
+        let trace = match options.keep_trace {
+            true => recorder.all().unwrap_or_default(),
+            false => recorder.last(),
+        };
+        let mut notes = self.recording.notes();
+        notes.record.finals = notes.finals();
+        notes.record.end_ns = self.world.elapsed_ns();
+        notes.record.trace_hash = recorder.hash();
+        notes.record.trace_events = recorder.count();
+        let record = std::mem::take(&mut notes.record);
+        drop(notes);
+        Finished { record, trace }
+    }
+}
+
+fn world_settings(plan: &Plan, options: &RunOptions<'_>) -> Settings {
+    Settings {
+        latency_min_ms: plan.conditions.latency_min_ms,
+        latency_max_ms: plan.conditions.latency_max_ms,
+        keep_trace: options.keep_trace,
+        disk: DiskSettings { sync_us: plan.conditions.fsync_us, ..DiskSettings::default() },
+        ..Settings::default()
+    }
+}
+
+/// The kind of a fault, as plans spell it.
+pub fn kind_of(fault: &Fault) -> String {
+    serde_json::to_value(fault)
+        .ok()
+        .and_then(|value| Some(value.get("kind")?.as_str()?.to_owned()))
+        .unwrap_or_default()
+}
+
+fn server_name(number: u32) -> String {
+    format!("n{number}")
+}
+
+fn node_config(plan: &Plan, number: u32) -> NodeConfig {
+    let numbers = 1..=plan.topology.servers;
+    let servers: BTreeMap<ServerId, PeerAddress> = numbers
+        .clone()
+        .map(|number| {
+            let address = PeerAddress {
+                host: server_name(number),
+                quorum_port: QUORUM_PORT,
+                election_port: ELECTION_PORT,
+            };
+            (ServerId(u64::from(number)), address)
+        })
+        .collect();
+    let lines: Vec<String> = numbers
+        .map(|number| {
+            format!("server.{number}=n{number}:{QUORUM_PORT}:{ELECTION_PORT}:participant")
+        })
+        .collect();
+    let ensemble = plan.ensemble;
+    NodeConfig {
+        ensemble: Ensemble {
+            me: ServerId(u64::from(number)),
+            voters: servers.keys().copied().collect(),
+            config_text: format!("{}\nversion=0", lines.join("\n")),
+            config_version: 0,
+        },
+        settings: KeeperSettings {
+            tick_ms: ensemble.tick_ms,
+            init_limit: ensemble.init_limit,
+            sync_limit: ensemble.sync_limit,
+            session_min_ms: 2 * ensemble.tick_ms,
+            session_max_ms: 200 * ensemble.tick_ms,
+            snap_count: ensemble.snap_count,
+            commit_log_count: ensemble.commit_log_count,
+            ..KeeperSettings::default()
+        },
+        directories: Directories {
+            data: "/data/version-2".to_owned(),
+            log: "/data/version-2".to_owned(),
+        },
+        client_address: "0.0.0.0".to_owned(),
+        client_port: CLIENT_PORT,
+        servers,
+        listen_on_all_addresses: true,
+    }
+}
+
+fn add_server(
+    world: &mut World,
+    plan: &Plan,
+    recording: &Recording,
+    number: u32,
+    plant: Option<Plant>,
+) -> HostId {
+    let config = node_config(plan, number);
+    let recording = recording.clone();
+    world.host(&server_name(number), move |platform| {
+        let (config, recording) = (config.clone(), recording.clone());
+        async move {
+            let own = platform.clone();
+            let instruments = recording.clone();
+            let ended = keeper_server::run(platform, config, move || {
+                instruments.instruments(&own, number, plant)
+            });
+            if let Err(error) = ended.await {
+                recording.server_down(number);
+                let fatal = (server_name(number), error.to_string());
+                recording.notes().record.fatal.push(fatal);
+            }
+        }
+    })
+}
+
+fn addresses(plan: &Plan) -> Vec<ServerAddress> {
+    (1..=plan.topology.servers)
+        .map(|number| ServerAddress { host: server_name(number), port: CLIENT_PORT })
+        .collect()
+}
+
+fn add_client(world: &mut World, plan: &Plan, recording: &Recording, number: u32) {
+    let mut operations: Vec<(usize, PlannedOperation)> = plan
+        .operations
+        .iter()
+        .enumerate()
+        .filter(|(_, operation)| operation.client == number)
+        .map(|(position, operation)| (position, operation.clone()))
+        .collect();
+    operations.sort_by_key(|(position, operation)| (operation.at_ms, *position));
+    let part = ClientPlan {
+        number,
+        operations,
+        servers: addresses(plan),
+        session_timeout_ms: plan.ensemble.session_timeout_ms,
+        probes: false,
+    };
+    let recording = recording.clone();
+    world.host(&format!("c{number}"), move |platform| {
+        client::run(platform, recording.clone(), part.clone())
+    });
+}
+
+/// One client more, which after chaos writes until a write is acknowledged.
+fn add_prober(world: &mut World, plan: &Plan, recording: &Recording) {
+    let number = plan.topology.clients + 1;
+    let writes = plan.heal_ms / PROBE_PAUSE_MS;
+    let base = plan.operations.len();
+    let operation = |at_ms, action| PlannedOperation { at_ms, client: number, action };
+    let path = PROBE_PATH.to_owned();
+    let create = Action::Create {
+        path: path.clone(),
+        data: String::new(),
+        ephemeral: false,
+        sequential: false,
+    };
+    let mut operations = vec![(base, operation(plan.chaos_ms, create))];
+    operations.extend((1..=writes).map(|turn| {
+        let at_ms = plan.chaos_ms + turn * PROBE_PAUSE_MS;
+        let write = Action::Set { path: path.clone(), data: format!("probe {turn}") };
+        (base + turn as usize, operation(at_ms, write))
+    }));
+    let part = ClientPlan {
+        number,
+        operations,
+        servers: addresses(plan),
+        session_timeout_ms: plan.ensemble.session_timeout_ms,
+        probes: true,
+    };
+    let recording = recording.clone();
+    let chaos_ms = plan.chaos_ms;
+    world.host(&format!("c{number}"), move |platform| {
+        let (recording, part) = (recording.clone(), part.clone());
+        async move {
+            use platform::Platform as _;
+            // It has no session during chaos, so that none of its own expires then.
+            platform.sleep_until(platform::Mono(chaos_ms * 1_000_000)).await;
+            client::run(platform, recording, part).await;
+        }
+    });
+}

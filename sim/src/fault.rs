@@ -1,0 +1,212 @@
+//! Faults as data: what befalls a world, when, and to whom.
+//!
+//! In JSON a fault is one object: `{"at_ms":1000,"until_ms":5000,"kind":"partition",
+//! "sides":[["n1","n2"],["n3"]]}`. A target is a host's name, `leader`, or `follower:2`; the latter
+//! two are looked up at the moment when the fault strikes.
+
+mod schedule;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::disk::OpKind;
+
+pub use schedule::{Applied, Roles, Schedule};
+
+/// A fault and its time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TimedFault {
+    /// When it strikes, in milliseconds since the start of the run.
+    pub at_ms: u64,
+    /// When it ends; none if it lasts until [`Schedule::finish`]. A single event (a failing fsync)
+    /// that has not happened by then does not happen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<u64>,
+    /// What it is.
+    #[serde(flatten)]
+    pub fault: Fault,
+}
+
+/// What befalls a world.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Fault {
+    /// The sides cannot reach each other; hosts that are on no side reach everyone.
+    Partition {
+        /// The sides, two or more.
+        sides: Vec<Vec<Target>>,
+        /// The probability that a connection across it is reset as it ends.
+        #[serde(default)]
+        reset_on_heal: f64,
+    },
+    /// What `from` sends does not arrive at `to`.
+    OneWay {
+        /// The senders.
+        from: Vec<Target>,
+        /// The receivers.
+        to: Vec<Target>,
+        /// The probability that a connection across it is reset as it ends.
+        #[serde(default)]
+        reset_on_heal: f64,
+    },
+    /// The leader at the time is cut off from all other hosts.
+    IsolateLeader {
+        /// The probability that a connection across it is reset as it ends.
+        #[serde(default)]
+        reset_on_heal: f64,
+    },
+    /// A program is killed, and started again at the end.
+    Crash {
+        /// Whose.
+        target: Target,
+    },
+    /// A machine loses power, and is started again at the end.
+    PowerLoss {
+        /// Whose.
+        target: Target,
+    },
+    /// A program stands still.
+    Pause {
+        /// Whose.
+        target: Target,
+    },
+    /// Programs are killed and started again one after another.
+    Restart {
+        /// Whose, in this order; each is looked up when its turn comes.
+        targets: Vec<Target>,
+        /// For how long each stays down, in milliseconds.
+        down_ms: u64,
+        /// How long after a start the next one is killed, in milliseconds.
+        gap_ms: u64,
+    },
+    /// A disk is slow, or does not answer at all.
+    SlowDisk {
+        /// Whose.
+        target: Target,
+        /// By how much its latencies are multiplied; 0 is a stall until the end.
+        factor: u64,
+    },
+    /// Operations of a disk fail with EIO.
+    Eio {
+        /// Whose.
+        target: Target,
+        /// Which kind of operation.
+        op: OpKind,
+        /// Only the n-th such operation, counted from 1; none for all until the end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nth: Option<u64>,
+    },
+    /// A disk is full: what needs space fails with ENOSPC.
+    Enospc {
+        /// Whose.
+        target: Target,
+    },
+    /// The next sync of a file fails with EIO and loses what it was to write; later ones succeed.
+    FsyncFail {
+        /// Whose.
+        target: Target,
+    },
+    /// Links are slower.
+    SlowLink {
+        /// One end of each.
+        from: Vec<Target>,
+        /// The other end.
+        to: Vec<Target>,
+        /// How much longer bytes are under way, in milliseconds.
+        extra_ms: u32,
+    },
+    /// A wall clock is set wrong.
+    ClockOffset {
+        /// Whose.
+        target: Target,
+        /// By how much, in milliseconds; positive is ahead.
+        offset_ms: i64,
+    },
+}
+
+/// Whom a fault strikes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum Target {
+    /// The host of that name. A host named `leader` or `follower:1` cannot be named.
+    Host(String),
+    /// The leader of the moment.
+    Leader,
+    /// One of the followers of the moment: this number, modulo how many there are.
+    RandomFollower(u64),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Host(name) => f.write_str(name),
+            Target::Leader => f.write_str("leader"),
+            Target::RandomFollower(index) => write!(f, "follower:{index}"),
+        }
+    }
+}
+
+impl From<String> for Target {
+    fn from(text: String) -> Target {
+        if text == "leader" {
+            return Target::Leader;
+        }
+        match text.strip_prefix("follower:").and_then(|index| index.parse().ok()) {
+            Some(index) => Target::RandomFollower(index),
+            None => Target::Host(text),
+        }
+    }
+}
+
+impl From<Target> for String {
+    fn from(target: Target) -> String {
+        target.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round_trip(json: &str) -> TimedFault {
+        let fault: TimedFault = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&fault).unwrap(), json);
+        fault
+    }
+
+    #[test]
+    fn every_kind_is_read_and_written_the_same() {
+        for json in [
+            r#"{"at_ms":1,"until_ms":5,"kind":"partition","sides":[["a","leader"],["follower:2"]],"reset_on_heal":0.5}"#,
+            r#"{"at_ms":1,"kind":"one_way","from":["a"],"to":["b"],"reset_on_heal":0.0}"#,
+            r#"{"at_ms":1,"until_ms":5,"kind":"isolate_leader","reset_on_heal":0.0}"#,
+            r#"{"at_ms":1,"until_ms":5,"kind":"crash","target":"leader"}"#,
+            r#"{"at_ms":1,"until_ms":5,"kind":"power_loss","target":"a"}"#,
+            r#"{"at_ms":1,"until_ms":5,"kind":"pause","target":"a"}"#,
+            r#"{"at_ms":1,"kind":"restart","targets":["a","b"],"down_ms":10,"gap_ms":20}"#,
+            r#"{"at_ms":1,"until_ms":5,"kind":"slow_disk","target":"a","factor":0}"#,
+            r#"{"at_ms":1,"until_ms":5,"kind":"eio","target":"a","op":"sync_dir","nth":3}"#,
+            r#"{"at_ms":1,"until_ms":5,"kind":"enospc","target":"a"}"#,
+            r#"{"at_ms":1,"kind":"fsync_fail","target":"a"}"#,
+            r#"{"at_ms":1,"until_ms":5,"kind":"slow_link","from":["a"],"to":["b"],"extra_ms":40}"#,
+            r#"{"at_ms":1,"until_ms":5,"kind":"clock_offset","target":"a","offset_ms":-7}"#,
+        ] {
+            round_trip(json);
+        }
+    }
+
+    #[test]
+    fn what_may_be_left_out_may() {
+        let json = r#"{"at_ms":1,"kind":"partition","sides":[["a"],["b"]]}"#;
+        let fault: TimedFault = serde_json::from_str(json).unwrap();
+        assert_eq!(fault.until_ms, None);
+        assert!(serde_json::from_str::<TimedFault>(r#"{"at_ms":1,"kind":"nonsense"}"#).is_err());
+    }
+
+    #[test]
+    fn a_target_that_only_looks_like_a_follower_is_a_host() {
+        let target = Target::from("follower:x".to_owned());
+        assert_eq!(target, Target::Host("follower:x".to_owned()));
+    }
+}

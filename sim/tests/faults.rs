@@ -1,0 +1,218 @@
+//! Every kind of fault of a schedule has its effect, and only while it lasts.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use common::{Log, echo_world, errno, world};
+use platform::{File, Files, Platform};
+use sim::fault::{Applied, Roles, Schedule};
+use sim::world::World;
+use sim::{HostId, RunPanic};
+
+const SERVER: HostId = HostId(0);
+const CLIENT: HostId = HostId(1);
+
+/// Runs a world to `end_ms` under the faults of a JSON list; the server leads.
+fn run(world: &mut World, faults: &str, end_ms: u64) -> Result<Vec<Applied>, RunPanic> {
+    let mut schedule = Schedule::new(serde_json::from_str(faults).unwrap());
+    let mut applied = Vec::new();
+    let mut roles = |world: &World| Roles {
+        leader: Some(SERVER).filter(|leader| world.is_running(*leader)),
+        followers: vec![CLIENT],
+    };
+    while world.elapsed_ms() < end_ms {
+        applied.extend(schedule.advance(world, &mut roles)?);
+        world.step()?;
+    }
+    assert_eq!(schedule.next_ms(), None);
+    Ok(applied)
+}
+
+/// The answers that the pinger got before, during and after a fault from 100 ms to 600 ms.
+fn pongs_around(fault: &str) -> [usize; 3] {
+    let (mut world, log) = echo_world(5);
+    let faults = format!(r#"[{{"at_ms":100,"until_ms":600,{fault}}}]"#);
+    let applied = run(&mut world, &faults, 1_000).unwrap();
+    assert_eq!((applied[0].at_ms, applied[1].at_ms), (100, 600));
+    assert!(applied[0].began && !applied[1].began);
+    assert_eq!(applied[0].hosts, applied[1].hosts);
+    [(0, 100), (106, 600), (600, 1_000)].map(|(from, to)| log.count_between("pong", from, to))
+}
+
+#[test]
+fn faults_that_cut_links_stop_all_answers_until_they_end() {
+    for fault in [
+        r#""kind":"partition","sides":[["server"],["client"]]"#,
+        r#""kind":"partition","sides":[["leader"],["follower:7"]]"#,
+        r#""kind":"one_way","from":["server"],"to":["client"]"#,
+        r#""kind":"one_way","from":["client"],"to":["server"]"#,
+        r#""kind":"isolate_leader""#,
+        r#""kind":"pause","target":"leader""#,
+    ] {
+        let [before, during, after] = pongs_around(fault);
+        assert!(before >= 8, "{fault}: {before}");
+        assert_eq!(during, 0, "{fault}");
+        assert!(after >= 80, "{fault}: {after}, with those held up");
+    }
+}
+
+#[test]
+fn faults_that_do_not_concern_a_link_leave_it_alone() {
+    for fault in [
+        r#""kind":"clock_offset","target":"server","offset_ms":60000"#,
+        r#""kind":"enospc","target":"server""#,
+        r#""kind":"slow_disk","target":"server","factor":0"#,
+        r#""kind":"partition","sides":[["server"],["server"]]"#,
+        r#""kind":"crash","target":"nobody""#,
+    ] {
+        let [_, during, _] = pongs_around(fault);
+        assert!(during >= 45, "{fault}: {during}");
+    }
+}
+
+#[test]
+fn reset_on_heal_resets() {
+    let (mut world, log) = echo_world(5);
+    let fault = r#"[{"at_ms":100,"until_ms":600,"kind":"isolate_leader","reset_on_heal":1.0}]"#;
+    run(&mut world, fault, 700).unwrap();
+    assert_eq!(log.at("read errno 104"), Some(600));
+}
+
+#[test]
+fn crash_and_power_loss_take_down_and_start_again() {
+    for kind in ["crash", "power_loss"] {
+        let (mut world, log) = echo_world(5);
+        let fault =
+            format!(r#"[{{"at_ms":100,"until_ms":600,"kind":"{kind}","target":"leader"}}]"#);
+        let mut schedule = Schedule::new(serde_json::from_str(&fault).unwrap());
+        let mut roles = |_: &World| Roles { leader: Some(SERVER), followers: vec![] };
+        let mut up = Vec::new();
+        for _ in 0..1_000 {
+            schedule.advance(&mut world, &mut roles).unwrap();
+            world.step().unwrap();
+            up.push(world.is_running(SERVER));
+        }
+        let down: Vec<usize> = (0..1_000).filter(|&ms| !up[ms]).collect();
+        assert_eq!((down.first(), down.last(), down.len()), (Some(&100), Some(&599), 500));
+        let learnt_ms = log.all().into_iter().find(|(_, text)| text.contains("read")).unwrap().0;
+        assert_eq!(learnt_ms < 600, kind == "crash", "a machine without power says nothing");
+    }
+}
+
+#[test]
+fn host_held_down_twice_starts_with_the_later_end() {
+    let (mut world, _) = echo_world(5);
+    let faults = r#"[
+        {"at_ms":10,"until_ms":50,"kind":"crash","target":"server"},
+        {"at_ms":20,"until_ms":90,"kind":"power_loss","target":"server"}]"#;
+    let mut schedule = Schedule::new(serde_json::from_str(faults).unwrap());
+    let mut started_ms = None;
+    while world.elapsed_ms() < 100 {
+        schedule.advance(&mut world, &mut |_| Roles::default()).unwrap();
+        world.step().unwrap();
+        if world.elapsed_ms() > 20 && world.is_running(SERVER) {
+            started_ms = started_ms.or(Some(world.elapsed_ms()));
+        }
+    }
+    assert_eq!(started_ms, Some(91));
+}
+
+#[test]
+fn rolling_restart_takes_one_after_the_other() {
+    let (mut world, _) = echo_world(5);
+    let fault = r#"[{"at_ms":10,"kind":"restart","targets":["client","server"],
+        "down_ms":20,"gap_ms":30}]"#;
+    let applied = run(&mut world, fault, 200).unwrap();
+    let turns: Vec<_> = applied.iter().map(|a| (a.at_ms, a.hosts.clone())).collect();
+    let expected = [
+        (10, vec![]),
+        (10, vec![CLIENT]),
+        (30, vec![CLIENT]),
+        (60, vec![SERVER]),
+        (80, vec![SERVER]),
+    ];
+    assert_eq!(turns, expected);
+    assert!(world.is_running(SERVER) && world.is_running(CLIENT));
+}
+
+#[test]
+fn slow_link_doubles_back_to_normal() {
+    let [before, during, after] =
+        pongs_around(r#""kind":"slow_link","from":["server"],"to":["client"],"extra_ms":300"#);
+    assert!(before >= 8 && during <= 5, "{before} {during}");
+    assert!(after >= 60, "{after}");
+}
+
+#[test]
+fn finish_takes_back_what_lasts_and_forgets_what_is_to_come() {
+    let (mut world, log) = echo_world(5);
+    let faults = r#"[
+        {"at_ms":100,"kind":"partition","sides":[["server"],["client"]]},
+        {"at_ms":100,"kind":"pause","target":"server"},
+        {"at_ms":100,"kind":"crash","target":"client"},
+        {"at_ms":900,"kind":"crash","target":"server"}]"#;
+    let mut schedule = Schedule::new(serde_json::from_str(faults).unwrap());
+    world.run_until_ms(100).unwrap();
+    schedule.advance(&mut world, &mut |_| Roles::default()).unwrap();
+    world.run_until_ms(400).unwrap();
+    assert_eq!(log.count_between("pong", 101, 400), 0);
+    assert_eq!(schedule.finish(&mut world).unwrap().len(), 3);
+    assert_eq!(schedule.next_ms(), None);
+    world.run_until_ms(2_000).unwrap();
+    assert!(log.count_between("pong", 400, 2_000) > 100);
+}
+
+/// Runs a writer that opens its file anew for each record, and says what came of each.
+fn writes_around(fault: &str) -> Vec<(u64, String)> {
+    let mut world = world(5);
+    let log = Log::default();
+    let own = log.clone();
+    world.host("server", move |platform| {
+        let log = own.clone();
+        async move {
+            let files = platform.files();
+            drop(files.create("f").await.unwrap());
+            loop {
+                let mut file = files.open_append("f").await.unwrap();
+                file.append(vec![1; 10]);
+                let written = file.sync().await;
+                let dir = files.sync_dir("").await;
+                log.add(&platform, errno(written.and(dir)));
+                platform.sleep_ms(5).await;
+            }
+        }
+    });
+    world.host("client", |_| async {});
+    run(&mut world, &format!(r#"[{{"at_ms":100,"until_ms":200,{fault}}}]"#), 300).unwrap();
+    log.all()
+}
+
+#[test]
+fn disk_faults_fail_what_they_name_while_they_last() {
+    for (fault, expected, times) in [
+        (r#""kind":"eio","target":"server","op":"write""#, "errno Some(5)", 8..30),
+        (r#""kind":"eio","target":"server","op":"sync_dir","nth":2"#, "errno Some(5)", 1..2),
+        (r#""kind":"fsync_fail","target":"leader""#, "errno Some(5)", 1..2),
+        (r#""kind":"enospc","target":"server""#, "errno Some(28)", 8..30),
+        (r#""kind":"enospc","target":"client""#, "errno Some(28)", 0..1),
+    ] {
+        let writes = writes_around(fault);
+        let failed: Vec<u64> =
+            writes.iter().filter(|(_, what)| what == expected).map(|(at, _)| *at).collect();
+        assert!(times.contains(&failed.len()), "{fault}: {failed:?}");
+        assert!(failed.iter().all(|at| (100..205).contains(at)), "{fault}: {failed:?}");
+        let fine = writes.iter().filter(|(at, what)| *at > 205 && what == "ok").count();
+        assert!(fine > 8, "{fault}: {fine}");
+    }
+}
+
+#[test]
+fn slow_and_stalled_disks_hold_up_writes_while_they_last() {
+    for (fault, most) in [(0, 1), (60, 2)] {
+        let writes =
+            writes_around(&format!(r#""kind":"slow_disk","target":"server","factor":{fault}"#));
+        let during = writes.iter().filter(|(at, _)| (100..200).contains(at)).count();
+        let after = writes.iter().filter(|(at, _)| *at >= 200).count();
+        assert!(during <= most && after > 5, "{fault}: {during} {after}");
+    }
+}

@@ -1,1 +1,0 @@
-//! Hosts of a world talk, keep time and fail as machines do.
