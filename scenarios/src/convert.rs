@@ -24,9 +24,18 @@ pub fn history(record: &RunRecord) -> ZHistory {
         operations: record.operations.iter().filter_map(operation).collect(),
         sessions: record.sessions.iter().map(session_event).collect(),
         watches: record.watches.iter().filter_map(watch_event).collect(),
-        commits: Some(commits(record)),
+        commits: every_request_is_named(record).then(|| commits(record)),
         claims: Claims { sync_is_barrier: true },
     }
+}
+
+/// Whether the list of commits can place every unanswered write: in a run that was cut off, some
+/// requests were under way of which nobody knows the number.
+fn every_request_is_named(record: &RunRecord) -> bool {
+    let is_nameless = |operation: &&ClientOperation| {
+        operation.xid == 0 && operation.outcome == ClientOutcome::Unknown
+    };
+    !record.operations.iter().filter(is_nameless).any(|operation| is_write(&operation.request))
 }
 
 /// Whether a request can change the tree.

@@ -1,1 +1,29 @@
-//! To be described.
+//! What is run against the coordination server, and what must hold of it: scenarios, plans, properties,
+//! the judgement of a run, campaigns over many seeds, replays, planted bugs and the corpus of plans
+//! that once failed.
+//!
+//! A run is [`registry::Scenario::plan`] (or [`replay::load_plan`]), then [`run::run_plan`]. A
+//! [`campaign::Campaign`] does so over many seeds on all cores. Only campaigns read a clock and start
+//! threads; everything else is a function of the plan.
+
+pub mod campaign;
+pub mod convert;
+pub mod corpus;
+mod generate;
+pub mod judge;
+pub mod plant;
+pub mod property;
+pub mod registry;
+pub mod replay;
+pub mod run;
+pub mod stats;
+pub mod summary;
+pub mod validate;
+mod workload;
+
+/// The build: version, commit and a hash of the sources, joined by `-`. Plans name the build that
+/// stored them: the same build must end with the same trace. A release process may set the commit by
+/// the variable SQUALL_BUILD at compile time; without it and without git it is `unknown`.
+pub fn build_id() -> &'static str {
+    env!("SQUALL_BUILD_ID")
+}

@@ -1,2 +1,165 @@
-//! keeperd
-fn main() {}
+//! `keeperd`: a ZooKeeper-compatible coordination server.
+//!
+//! `keeperd CONFIG` runs one server from Apache's `zoo.cfg`. Exit codes: 0 after SIGINT or SIGTERM,
+//! 1 when the server cannot go on, 64 for a wrong command line or configuration, 70 when the
+//! operating system refuses what every program gets.
+
+use std::fmt;
+use std::path::Path;
+use std::process::ExitCode;
+
+use keeper_core::instruments::Off;
+use keeper_server::config::{self, Config};
+use keeper_server::{Directories, NodeConfig, PeerAddress};
+use platform::tokio_platform::TokioPlatform;
+
+/// Exit code for a wrong command line or configuration (sysexits' EX_USAGE).
+const USAGE: u8 = 64;
+/// Exit code for a failure outside the server's own doing (sysexits' EX_SOFTWARE).
+const SOFTWARE: u8 = 70;
+const HELP: &str = "\
+A ZooKeeper-compatible coordination server.
+
+Usage: keeperd CONFIG
+
+CONFIG is a zoo.cfg as Apache ZooKeeper reads it; the server's own number is in
+the file myid in its dataDir. A key that is not known is warned of; one that
+changes quorum, durability or security and is not implemented is refused.
+
+Options:
+  -h, --help     Print this help
+  -V, --version  Print the version
+
+Logs go to standard error; the variable KEEPERD_LOG sets their level
+(error, warn, info, debug), info by default.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.as_slice() {
+        [only] if only == "-h" || only == "--help" => {
+            println!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        [only] if only == "-V" || only == "--version" => {
+            println!("keeperd {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+        [path] if !path.starts_with('-') => serve(Path::new(path)),
+        _ => usage("expected one argument, the path of a zoo.cfg (see keeperd --help)"),
+    }
+}
+
+fn usage(message: impl fmt::Display) -> ExitCode {
+    eprintln!("keeperd: {message}");
+    ExitCode::from(USAGE)
+}
+
+fn serve(path: &Path) -> ExitCode {
+    let (config, warnings) = match load(path) {
+        Ok(loaded) => loaded,
+        Err(message) => return usage(message),
+    };
+    for warning in &warnings {
+        eprintln!("keeperd: warning: {warning}");
+    }
+    let level = std::env::var("KEEPERD_LOG").unwrap_or_else(|_| "info".to_owned());
+    let filter = tracing_subscriber::EnvFilter::new(level);
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("keeperd: no runtime: {error}");
+            return ExitCode::from(SOFTWARE);
+        }
+    };
+    // The runtime is left without waiting for its tasks: what counts is on disk.
+    let code = runtime.block_on(until_stopped(config));
+    runtime.shutdown_background();
+    code
+}
+
+/// Reads the configuration and, if there is one, the file `myid`.
+fn load(path: &Path) -> Result<(NodeConfig, Vec<String>), String> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("{name}: cannot be read: {error}"))?;
+    let (config, warnings) = config::parse(&text, &name).map_err(|error| error.to_string())?;
+    let myid_path = config.data_dir.join("myid");
+    let myid_name = myid_path.display().to_string();
+    let myid = match std::fs::read_to_string(&myid_path) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(format!("{myid_name}: cannot be read: {error}")),
+    };
+    let node = node_config(&config, myid.as_deref(), &myid_name)?;
+    Ok((node, warnings.iter().map(ToString::to_string).collect()))
+}
+
+fn node_config(
+    config: &Config,
+    myid: Option<&str>,
+    myid_name: &str,
+) -> Result<NodeConfig, String> {
+    let me = config.with_myid(myid, myid_name).map_err(|error| error.to_string())?;
+    let client = config.client(me);
+    let directory = |path: &Path| {
+        let path = path.join("version-2");
+        path.to_str().map(str::to_owned).ok_or(format!("{}: not UTF-8", path.display()))
+    };
+    let servers = config
+        .servers
+        .iter()
+        .map(|(server, address)| {
+            let address = PeerAddress {
+                host: address.host.clone(),
+                quorum_port: address.quorum_port,
+                election_port: address.election_port,
+            };
+            (*server, address)
+        })
+        .collect();
+    Ok(NodeConfig {
+        ensemble: config.ensemble(me),
+        settings: config.settings.clone(),
+        directories: Directories {
+            data: directory(&config.data_dir)?,
+            log: directory(&config.log_dir)?,
+        },
+        client_address: client.host,
+        client_port: client.port,
+        servers,
+        listen_on_all_addresses: config.quorum_listen_on_all,
+        max_client_connections: config.max_client_connections,
+    })
+}
+
+async fn until_stopped(config: NodeConfig) -> ExitCode {
+    use tokio::signal::unix::{SignalKind, signal};
+    let platform = match TokioPlatform::new() {
+        Ok(platform) => platform,
+        Err(error) => {
+            eprintln!("keeperd: no disk thread: {error}");
+            return ExitCode::from(SOFTWARE);
+        }
+    };
+    let (mut interrupt, mut terminate) =
+        match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
+            (Ok(interrupt), Ok(terminate)) => (interrupt, terminate),
+            (Err(error), _) | (_, Err(error)) => {
+                eprintln!("keeperd: no signal handler: {error}");
+                return ExitCode::from(SOFTWARE);
+            }
+        };
+    tokio::select! {
+        biased;
+        _ = interrupt.recv() => ExitCode::SUCCESS,
+        _ = terminate.recv() => ExitCode::SUCCESS,
+        ended = keeper_server::run(platform, config, || Off) => match ended {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("keeperd: {error}");
+                ExitCode::FAILURE
+            }
+        },
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::IpAddr;
 
 use keeper_core::effect::{DiskOp, Effect, Level};
 use keeper_core::event::{DiskToken, Event, Port};
@@ -10,7 +11,7 @@ use keeper_core::instruments::Instruments;
 use keeper_core::replica::Replica;
 use keeper_core::time::Now;
 use keeper_core::zab::ensemble::{Ensemble, Settings};
-use platform::{Listener, Mono, Platform, Task, Timer};
+use platform::{Listener, Mono, Platform, Stream, Task, Timer};
 use thiserror::Error;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -56,6 +57,8 @@ pub struct NodeConfig {
     pub servers: BTreeMap<ServerId, PeerAddress>,
     /// Whether the server ports listen on every address (`quorumListenOnAllIPs`).
     pub listen_on_all_addresses: bool,
+    /// Client connections from one address (`maxClientCnxns`); `None`: as many as come.
+    pub max_client_connections: Option<u32>,
 }
 
 /// Why a server stopped for good.
@@ -160,6 +163,10 @@ struct Node<P: Platform, I: Instruments> {
     replica: Replica<I>,
     servers: BTreeMap<ServerId, PeerAddress>,
     connections: BTreeMap<ConnectionId, Connection<P::Task>>,
+    /// Where clients connect from.
+    client_addresses: BTreeMap<ConnectionId, IpAddr>,
+    client_counts: BTreeMap<IpAddr, u32>,
+    max_client_connections: Option<u32>,
     dialing: BTreeMap<ConnectionId, P::Task>,
     elections: Elections<P>,
     operations: UnboundedSender<(DiskToken, DiskOp)>,
@@ -218,6 +225,9 @@ impl<P: Platform, I: Instruments> Node<P, I> {
             replica,
             servers: config.servers.clone(),
             connections: BTreeMap::new(),
+            client_addresses: BTreeMap::new(),
+            client_counts: BTreeMap::new(),
+            max_client_connections: config.max_client_connections,
             dialing: BTreeMap::new(),
             elections,
             operations,
@@ -276,6 +286,9 @@ impl<P: Platform, I: Instruments> Node<P, I> {
     }
 
     fn step(&mut self, event: Event) {
+        if let Event::Closed { connection } = event {
+            self.forget(connection);
+        }
         let at = now(&self.platform);
         self.replica.step(at, event, &mut self.effects);
         self.perform();
@@ -300,7 +313,7 @@ impl<P: Platform, I: Instruments> Node<P, I> {
                 let Some(open) = self.connections.get(&connection) else { return };
                 if open.send(bytes).is_err() {
                     tracing::warn!(connection = connection.0, "a peer leaves too much unread");
-                    self.connections.remove(&connection);
+                    self.forget(connection);
                     let _ = self.arrivals.send(Event::Closed { connection }.into());
                 }
             }
@@ -318,7 +331,7 @@ impl<P: Platform, I: Instruments> Node<P, I> {
                 if let Some(task) = self.dialing.remove(&connection) {
                     task.abort();
                 }
-                if let Some(open) = self.connections.remove(&connection) {
+                if let Some(open) = self.forget(connection) {
                     open.close();
                 }
             }
@@ -349,12 +362,41 @@ impl<P: Platform, I: Instruments> Node<P, I> {
         };
         self.next_connection += 1;
         let connection = ConnectionId(self.next_connection);
+        if port == Port::Client && !self.admit(connection, &stream) {
+            return;
+        }
         let queue_max = match port {
             Port::Client => CLIENT_QUEUE_BYTES_MAX,
             Port::Learner => PEER_QUEUE_BYTES_MAX,
         };
         self.open(connection, stream, queue_max);
         self.step(Event::Accepted { connection, port });
+    }
+
+    /// Whether a client's address may have one connection more.
+    fn admit(&mut self, connection: ConnectionId, stream: &P::Stream) -> bool {
+        let Ok(address) = stream.peer_addr().map(|address| address.ip()) else { return false };
+        let count = self.client_counts.entry(address).or_default();
+        if self.max_client_connections.is_some_and(|max| *count >= max) {
+            tracing::warn!(%address, "too many connections from one address (maxClientCnxns)");
+            return false;
+        }
+        *count += 1;
+        self.client_addresses.insert(connection, address);
+        true
+    }
+
+    /// Forgets a connection; its tasks end.
+    fn forget(&mut self, connection: ConnectionId) -> Option<Connection<P::Task>> {
+        if let Some(address) = self.client_addresses.remove(&connection)
+            && let Some(count) = self.client_counts.get_mut(&address)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.client_counts.remove(&address);
+            }
+        }
+        self.connections.remove(&connection)
     }
 
     fn open(&mut self, connection: ConnectionId, stream: P::Stream, queue_max: usize) {

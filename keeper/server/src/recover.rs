@@ -64,7 +64,9 @@ pub async fn recover<F: Files>(files: &F, dirs: &Directories) -> Result<Found, R
     for directory in [&dirs.data, &dirs.log] {
         files.create_dir_all(directory).await.map_err(at(directory))?;
         remove_temporary_files(files, directory).await.map_err(at(directory))?;
-        files.sync_dir(directory).await.map_err(at(directory))?;
+        for ancestor in ancestors(directory) {
+            files.sync_dir(ancestor).await.map_err(at(ancestor))?;
+        }
     }
     let log = read_log(files, dirs).await?;
     let mut warnings: Vec<String> = log.warnings.iter().map(ToString::to_string).collect();
@@ -134,6 +136,14 @@ async fn repair<F: Files>(files: &F, directory: &str, log: &LogRecovered) -> io:
     replace(files, directory, &last.to_string(), bytes).await
 }
 
+/// The directory and those above it: a directory that was just made is durable only with its parent.
+fn ancestors(directory: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(directory), |path| {
+        let (parent, _) = path.rsplit_once('/')?;
+        Some(if parent.is_empty() { "/" } else { parent }).filter(|parent| parent != path)
+    })
+}
+
 async fn remove_temporary_files<F: Files>(files: &F, directory: &str) -> io::Result<()> {
     for name in files.list(directory).await? {
         if name.ends_with(".tmp") {
@@ -161,4 +171,17 @@ async fn read_epoch<F: Files>(
 
 fn at(path: &str) -> impl FnOnce(io::Error) -> RecoverError + '_ {
     move |source| RecoverError::Io { path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_directory_above_is_synced() {
+        let all: Vec<&str> = ancestors("/data/version-2").collect();
+        assert_eq!(all, ["/data/version-2", "/data", "/"]);
+        let relative: Vec<&str> = ancestors("data/version-2").collect();
+        assert_eq!(relative, ["data/version-2", "data"]);
+    }
 }

@@ -28,12 +28,14 @@ mod prefix_consistency;
 mod primary_integrity;
 mod synchronisation;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod total_order;
 
 use checker::ExplainLine;
 use sim::cluster::plan::Plan;
 use sim::cluster::record::{Observed, RunRecord};
+
+pub(crate) use pairs::PAIR_PREFIX;
 
 /// One rule that every run must keep.
 #[derive(Clone, Copy, Debug)]

@@ -1,12 +1,14 @@
 //! A write finds its way: prepared here by the leader, or forwarded to it.
 
+use bytes::Bytes;
+
 use crate::error::Code;
 use crate::ids::{SessionId, Zxid};
 use crate::instruments::{Instruments, Observation, hash_bytes};
 use crate::pipeline::prepare::{prepare, prepare_close_session};
 use crate::session::Origin;
-use crate::txn::{Txn, TxnBody, TxnHeader, encode_txn};
-use crate::wire::client::Request;
+use crate::txn::{AskedAs, Txn, TxnBody, TxnHeader, encode_txn_asked};
+use crate::wire::client::{CreateRequest, MultiOp, Request};
 use crate::wire::quorum::{PacketKind, QuorumPacket};
 use crate::zab::leader::SyncRequest;
 
@@ -55,7 +57,7 @@ impl<I: Instruments> Replica<I> {
                 Err(code) => TxnBody::Error { code },
             },
         };
-        self.propose(Txn { header, body });
+        self.propose(Txn { header, body }, &asked_as(request));
     }
 
     /// A learner's request could not even be read: it keeps its place with an error.
@@ -65,15 +67,16 @@ impl<I: Instruments> Replica<I> {
             return self.look("the epoch's transactions are used up");
         };
         let header = TxnHeader { session, cxid, zxid, time_ms: self.now.wall_ms };
-        self.propose(Txn { header, body: TxnBody::Error { code: Code::MarshallingError } });
+        let body = TxnBody::Error { code: Code::MarshallingError };
+        self.propose(Txn { header, body }, &[]);
     }
 
     /// Logs a transaction here and sends it to every learner that is being kept up to date.
-    fn propose(&mut self, txn: Txn) {
+    fn propose(&mut self, txn: Txn, asked: &[AskedAs]) {
         let zxid = txn.header.zxid;
         let mut bytes = Vec::with_capacity(128);
-        encode_txn(&txn, None, &mut bytes);
-        let bytes = bytes::Bytes::from(bytes);
+        encode_txn_asked(&txn, None, asked, &mut bytes);
+        let bytes = Bytes::from(bytes);
         let (hash, applied) = (if I::ANY { hash_bytes(&bytes) } else { 0 }, self.applied());
         self.observe(|| Observation::Proposed { zxid, hash, applied });
         let packet = QuorumPacket::with_data(PacketKind::Proposal, zxid, bytes.clone());
@@ -101,5 +104,24 @@ impl<I: Instruments> Replica<I> {
             Role::Leading(leader) => leader.last_proposed,
             _ => self.history.last(),
         }
+    }
+}
+
+/// How the creates of a request were asked for: an Apache follower answers its client's create2 only
+/// from a transaction of that type.
+fn asked_as(request: &Request) -> Vec<AskedAs> {
+    let asked = |create: &CreateRequest| {
+        if create.want_stat { AskedAs::Create2 } else { AskedAs::Create }
+    };
+    match request {
+        Request::Create(create) => vec![asked(create)],
+        Request::Multi(ops) => ops
+            .iter()
+            .map(|op| match op {
+                MultiOp::Create(create) => asked(create),
+                _ => AskedAs::Create,
+            })
+            .collect(),
+        _ => Vec::new(),
     }
 }

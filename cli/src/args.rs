@@ -1,0 +1,249 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::exit::EXIT_CODES;
+use crate::seed::{SeedArgument, parse_duration, parse_seed};
+
+/// Simulates a ZooKeeper-compatible ensemble under faults and judges what its clients saw.
+///
+/// All that happens in a run follows from its plan, and a plan follows from a seed: what fails once
+/// fails again, on any machine, with the same build.
+#[derive(Debug, Parser)]
+#[command(name = "squall", version, arg_required_else_help = true)]
+#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  squall fuzz                                  all scenarios for a minute, on all cores
+  squall run keeper/register --seed 7          one run, in detail
+  squall replay out/latest-failure/plan.json   the same failure again
+  squall check history.edn                     judge a history of any system
+  squall list                                  what there is
+
+Results go to stdout, progress to stderr. `squall --help` explains the exit codes.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run many seeds, and the regression corpus first.
+    #[command(after_help = FUZZ_EXAMPLES)]
+    Fuzz(FuzzArgs),
+    /// Run one seed of one scenario, and say what happened.
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunArgs),
+    /// Run a stored plan again, and compare.
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(ReplayArgs),
+    /// Judge recorded histories of this or any other system.
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArgs),
+    /// Say what there is.
+    List(ListArgs),
+}
+
+const FUZZ_EXAMPLES: &str = "\
+Examples:
+  squall fuzz                                       a minute of everything, on all cores
+  squall fuzz --max-time 10m --seed $(git rev-parse HEAD)
+                                                    another campaign for each commit
+  squall fuzz --scenario keeper/watch --runs 500    exactly 500 runs of one scenario
+  squall fuzz --plant ack-before-fsync --runs 200   does the harness find a planted bug?
+
+A campaign's folder is new each time: OUT/<UTC time>-<seed>, with OUT/latest and OUT/latest-failure
+pointing to the newest. It has summary.json, summary.md, seeds.jsonl, and for each kind of failure
+failures/<fingerprint>/ with plan.json, explanation.txt and the history.";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  squall run keeper/register               with a seed of the moment, which is printed
+  squall run keeper/register --seed 1234   the run of this seed
+  squall run keeper/mixed --plant ack-before-fsync --seed 7";
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  squall replay out/latest-failure/plan.json       a plan
+  squall replay out/latest-failure                 the plan in a folder
+  squall replay 1234 --scenario keeper/register    the plan of a seed, by this build's generator
+
+The build that stored a plan must end with the same trace, or the exit code is 3. Another build says
+whether the plan still fails.";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  squall check history.edn                       Jepsen's EDN; the model is told from the operations
+  squall check etcd_000.log --model cas-register
+  squall check out/latest-failure                a folder of ours: every guarantee of ZooKeeper
+  squall check histories --expect histories/INDEX.tsv
+                                                 compare with known verdicts
+
+Prints FILE, a tab, and true, false or unknown for each file; explanations are indented below, or go
+to files with --out. Formats: EDN, JSON lines, JSON arrays, logs of Jepsen's etcd test.";
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// A JSON object on each line.
+    Json,
+}
+
+/// Arguments of `fuzz`.
+#[derive(Debug, Args)]
+pub(crate) struct FuzzArgs {
+    /// A scenario to run; may be given again. All, unless given.
+    #[arg(long = "scenario", value_name = "SCENARIO")]
+    pub(crate) scenarios: Vec<String>,
+    /// Exactly so many runs of seeds, after the corpus.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) runs: Option<u64>,
+    /// The campaign's seed: a number, a commit's 40 hexadecimal digits, or `auto` for the commit
+    /// checked out here. A seed of the moment, unless given; it is printed.
+    #[arg(long, value_name = "SEED", value_parser = parse_seed)]
+    pub(crate) seed: Option<SeedArgument>,
+    /// Begin no new run after this time, as 500ms, 60s, 10m or 1h. 60s, unless --runs is given.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) max_time: Option<Duration>,
+    /// Runs at a time. One for each core, unless given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+    /// Where campaigns have their folders.
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    pub(crate) out: PathBuf,
+    /// End after so many failed runs.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_failures: Option<u64>,
+    /// Leave the regression corpus out.
+    #[arg(long)]
+    pub(crate) no_corpus: bool,
+    /// Plant this bug into the servers.
+    #[arg(long, value_name = "ID")]
+    pub(crate) plant: Option<String>,
+    /// Exit with 0 where it would be 1: for batch engines that retry what fails.
+    #[arg(long)]
+    pub(crate) findings_ok: bool,
+    /// How results are printed.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The scenario; `squall list scenarios` has them.
+    pub(crate) scenario: String,
+    /// The seed: a number, a commit's 40 hexadecimal digits, or `auto` for the commit checked out
+    /// here. A seed of the moment, unless given; it is printed.
+    #[arg(long, value_name = "SEED", value_parser = parse_seed)]
+    pub(crate) seed: Option<SeedArgument>,
+    /// Where runs have their folders.
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    pub(crate) out: PathBuf,
+    /// Plant this bug into the servers.
+    #[arg(long, value_name = "ID")]
+    pub(crate) plant: Option<String>,
+    /// How results are printed.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// A plan, a folder with a plan.json, or a seed.
+    #[arg(value_name = "PLAN|DIR|SEED")]
+    pub(crate) target: String,
+    /// The scenario of a seed.
+    #[arg(long, value_name = "SCENARIO")]
+    pub(crate) scenario: Option<String>,
+    /// Write the run's files into a new folder here.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// How results are printed.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Histories, or folders of them; `-` is stdin.
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// The model; told from the operations, unless given.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+    /// A table of known verdicts: path within the folder, tab, valid or invalid, tab, model.
+    #[arg(long, value_name = "INDEX.tsv")]
+    pub(crate) expect: Option<PathBuf>,
+    /// Write explanations into a new folder here.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// How results are printed.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// Arguments of `list`.
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Of what; of everything, unless given.
+    #[arg(value_enum)]
+    pub(crate) what: Option<Listed>,
+    /// How results are printed.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// What can be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Listed {
+    /// What can be run.
+    Scenarios,
+    /// What befalls the simulated world.
+    Faults,
+    /// What recorded histories are compared with.
+    Models,
+    /// What every run is judged by.
+    Checks,
+    /// Bugs that can be planted, to see that they are found.
+    Plants,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_what_the_help_says() {
+        let cli = Cli::try_parse_from(["squall", "fuzz"]).unwrap();
+        let Verb::Fuzz(args) = cli.verb else { panic!("not fuzz") };
+        assert_eq!(args.out, PathBuf::from("out"));
+        assert_eq!((args.runs, args.max_time, args.format), (None, None, Format::Text));
+        for bad in [
+            ["fuzz", "--runs", "0"],
+            ["fuzz", "--jobs", "0"],
+            ["fuzz", "--seed", "x"],
+            ["fuzz", "--max-time", "60x"],
+            ["run", "a", "--nonsense"],
+            ["list", "nonsense", "x"],
+        ] {
+            assert!(Cli::try_parse_from(["squall"].into_iter().chain(bad)).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The real time: for names of folders, for progress and for the seed of the moment. No run sees it.
+#![allow(clippy::disallowed_methods, reason = "the program's shell may look at the clock")]
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// The time of day, in seconds since 1970.
+pub(crate) fn unix_seconds() -> u64 {
+    since_1970().as_secs()
+}
+
+/// A seed that is another one each time.
+pub(crate) fn seed_of_the_moment() -> u64 {
+    // Short enough to be typed: the low digits change fastest.
+    since_1970().as_micros() as u64 % 10_000_000_000
+}
+
+fn since_1970() -> Duration {
+    // A clock before 1970 is as good as one that stands still.
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// How long something takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Stopwatch {
+        Stopwatch(Instant::now())
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    pub(crate) fn elapsed_ms(&self) -> u64 {
+        self.elapsed().as_millis() as u64
+    }
+}

@@ -1,0 +1,122 @@
+//! Faults that come together, each to bring about a state in which ZooKeeper's own bugs lay.
+
+use sim::fault::{Fault, Target, TimedFault};
+
+use super::faults::{Family, Kind, Site, host};
+
+/// Every kind of disaster.
+pub(super) const DISASTERS: [Kind; 8] = [
+    Kind { name: "leader among clients", family: Family::Network, draw: leader_among_clients },
+    Kind { name: "power loss of most", family: Family::Process, draw: power_loss_of_most },
+    Kind { name: "power loss of all", family: Family::Process, draw: power_loss_of_all },
+    Kind { name: "straggler", family: Family::Process, draw: straggler },
+    Kind { name: "crash in synchronisation", family: Family::Process, draw: crash_in_sync },
+    Kind { name: "leader after leader", family: Family::Process, draw: leader_after_leader },
+    Kind { name: "deposed with a slow disk", family: Family::Disk, draw: deposed_with_slow_disk },
+    Kind { name: "rolling restart", family: Family::Process, draw: rolling_restart },
+];
+
+/// The leader is cut off from the servers, but clients still write to it: it logs proposals that
+/// nobody else has, and must cut them off its log when it comes back (TRUNC; ZOOKEEPER-2845,
+/// ZOOKEEPER-1154). It may lose power meanwhile.
+fn leader_among_clients(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let all = site.shuffled();
+    let reset_on_heal = site.reset_on_heal();
+    let sides = vec![vec![Target::Leader], all];
+    let cut = site.for_ms(500, 5_000, Fault::Partition { sides, reset_on_heal });
+    let mut faults = vec![cut];
+    if site.draws.chance(0.3) {
+        let at_ms = site.at_ms + site.draws.log_uniform(50, 500);
+        let until_ms = at_ms + site.draws.log_uniform(50, 5_000);
+        let target = Target::Leader;
+        faults.push(site.between(at_ms, until_ms, Fault::PowerLoss { target }));
+    }
+    faults
+}
+
+/// A majority loses power at once: only what was synced is left of what it acknowledged.
+fn power_loss_of_most(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let most = site.servers as usize / 2 + 1;
+    let hosts = site.shuffled().into_iter().take(most).collect();
+    power_losses(site, hosts)
+}
+
+/// Everyone loses power at once and comes back in any order.
+fn power_loss_of_all(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let hosts = site.shuffled();
+    power_losses(site, hosts)
+}
+
+fn power_losses(site: &mut Site<'_>, hosts: Vec<Target>) -> Vec<TimedFault> {
+    let common_ms = site.draws.log_uniform(50, 1_500);
+    let mut faults = Vec::new();
+    for target in hosts {
+        let own_ms = if site.draws.chance(0.5) { site.draws.log_uniform(1, 2_000) } else { 0 };
+        let until_ms = site.at_ms + common_ms + own_ms;
+        faults.push(site.until(until_ms, Fault::PowerLoss { target }));
+    }
+    faults
+}
+
+/// A server is away for so long that it needs much of the history, or a snapshot, when it is back.
+fn straggler(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let target = site.any_host();
+    let is_kill = site.draws.chance(0.5);
+    let fault = if is_kill { Fault::Crash { target } } else { Fault::PowerLoss { target } };
+    vec![site.for_ms(3_000, 9_000, fault)]
+}
+
+/// A server comes back with a slow disk, so that it is long in receiving the history, and is struck
+/// again meanwhile (ZOOKEEPER-3911, 4643, 4646, 4785, 5094).
+fn crash_in_sync(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let server = site.draws.range(1, site.servers.into()) as u32;
+    let factor = site.draws.log_uniform(10, 300);
+    let mut at_ms = site.at_ms;
+    let mut faults = Vec::new();
+    for round in 0..site.draws.range(2, 4) {
+        let away_ms = if round == 0 { site.draws.log_uniform(200, 3_000) } else { 60 };
+        let is_kill = site.draws.chance(0.3);
+        let target = host(server);
+        let fault = if is_kill { Fault::Crash { target } } else { Fault::PowerLoss { target } };
+        faults.push(site.between(at_ms, at_ms + away_ms, fault));
+        at_ms += away_ms + site.draws.log_uniform(30, 1_000);
+    }
+    let slow = Fault::SlowDisk { target: host(server), factor };
+    faults.insert(0, site.until(at_ms + 500, slow));
+    faults
+}
+
+/// One leader after the other is killed, each as soon as it may just have been elected
+/// (ZOOKEEPER-335, 790, 3023).
+fn leader_after_leader(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let mut at_ms = site.at_ms;
+    let mut faults = Vec::new();
+    for _ in 0..site.draws.range(2, 4) {
+        let until_ms = at_ms + site.draws.log_uniform(100, 2_000);
+        let target = Target::Leader;
+        let is_kill = site.draws.chance(0.5);
+        let fault = if is_kill { Fault::Crash { target } } else { Fault::PowerLoss { target } };
+        faults.push(site.between(at_ms, until_ms, fault));
+        at_ms += site.draws.log_uniform(200, 2_500);
+    }
+    faults
+}
+
+/// The leader's disk stands still while the rest elects another; what it still has to write comes
+/// late (ZOOKEEPER-4712; etcd 15247).
+fn deposed_with_slow_disk(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let target = Target::Leader;
+    let stall = site.for_ms(500, 4_000, Fault::SlowDisk { target, factor: 0 });
+    let at_ms = site.at_ms + site.draws.log_uniform(5, 300);
+    let until_ms = at_ms + site.draws.log_uniform(500, 4_000);
+    let reset_on_heal = site.reset_on_heal();
+    vec![stall, site.between(at_ms, until_ms, Fault::IsolateLeader { reset_on_heal })]
+}
+
+fn rolling_restart(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let targets = site.shuffled();
+    let down_ms = site.draws.log_uniform(50, 800);
+    let gap_ms = site.draws.log_uniform(50, 1_500);
+    let all_ms = (down_ms + gap_ms) * targets.len() as u64;
+    vec![site.until(site.at_ms + all_ms + 1, Fault::Restart { targets, down_ms, gap_ms })]
+}

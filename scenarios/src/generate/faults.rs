@@ -1,0 +1,210 @@
+//! Kinds of single faults and how each is drawn.
+
+use sim::disk::OpKind;
+use sim::fault::{Fault, Target, TimedFault};
+use sim::seed::Draws;
+
+/// Families of faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Family {
+    Network,
+    Process,
+    Disk,
+    Clock,
+}
+
+/// The family that a fault belongs to.
+pub(crate) fn family(fault: &Fault) -> Family {
+    match fault {
+        Fault::Partition { .. }
+        | Fault::OneWay { .. }
+        | Fault::IsolateLeader { .. }
+        | Fault::SlowLink { .. } => Family::Network,
+        Fault::Crash { .. }
+        | Fault::PowerLoss { .. }
+        | Fault::Pause { .. }
+        | Fault::Restart { .. } => Family::Process,
+        Fault::SlowDisk { .. }
+        | Fault::Eio { .. }
+        | Fault::Enospc { .. }
+        | Fault::FsyncFail { .. } => Family::Disk,
+        Fault::ClockOffset { .. } => Family::Clock,
+    }
+}
+
+/// Where and when faults are drawn.
+pub(super) struct Site<'a> {
+    pub(super) draws: &'a mut Draws,
+    pub(super) servers: u32,
+    /// When the fault begins.
+    pub(super) at_ms: u64,
+    /// When it must have ended.
+    pub(super) end_ms: u64,
+}
+
+/// A way to draw faults.
+#[derive(Clone, Copy)]
+pub(super) struct Kind {
+    /// Its stream's name.
+    pub(super) name: &'static str,
+    pub(super) family: Family,
+    /// Faults that begin at the site's time or soon after.
+    pub(super) draw: fn(&mut Site<'_>) -> Vec<TimedFault>,
+}
+
+/// Every kind of single fault.
+pub(super) const SINGLE: [Kind; 13] = [
+    Kind { name: "partition", family: Family::Network, draw: partition },
+    Kind { name: "bridge", family: Family::Network, draw: bridge },
+    Kind { name: "one way", family: Family::Network, draw: one_way },
+    Kind { name: "isolate leader", family: Family::Network, draw: isolate_leader },
+    Kind { name: "slow link", family: Family::Network, draw: slow_link },
+    Kind { name: "crash", family: Family::Process, draw: crash },
+    Kind { name: "power loss", family: Family::Process, draw: power_loss },
+    Kind { name: "pause", family: Family::Process, draw: pause },
+    Kind { name: "slow disk", family: Family::Disk, draw: slow_disk },
+    Kind { name: "eio", family: Family::Disk, draw: eio },
+    Kind { name: "enospc", family: Family::Disk, draw: enospc },
+    Kind { name: "fsync fail", family: Family::Disk, draw: fsync_fail },
+    Kind { name: "clock offset", family: Family::Clock, draw: clock_offset },
+];
+
+/// The name of a server's host.
+pub(crate) fn host(server: u32) -> Target {
+    Target::Host(format!("n{server}"))
+}
+
+impl Site<'_> {
+    /// A fault that begins now and ends after so long, the range being logarithmic.
+    pub(super) fn for_ms(&mut self, low_ms: u64, high_ms: u64, fault: Fault) -> TimedFault {
+        let lasts_ms = self.draws.log_uniform(low_ms, high_ms);
+        self.until(self.at_ms + lasts_ms, fault)
+    }
+
+    /// A fault that begins now.
+    pub(super) fn until(&self, until_ms: u64, fault: Fault) -> TimedFault {
+        self.between(self.at_ms, until_ms, fault)
+    }
+
+    /// A fault of that time, as far as the time is left.
+    pub(super) fn between(&self, at_ms: u64, until_ms: u64, fault: Fault) -> TimedFault {
+        let at_ms = at_ms.min(self.end_ms - 1);
+        TimedFault { at_ms, until_ms: Some(until_ms.clamp(at_ms + 1, self.end_ms)), fault }
+    }
+
+    pub(super) fn any_host(&mut self) -> Target {
+        host(self.draws.range(1, self.servers.into()) as u32)
+    }
+
+    /// A server, the leader as often as not.
+    pub(super) fn any_target(&mut self) -> Target {
+        match self.draws.below(4) {
+            0 | 1 => Target::Leader,
+            2 => Target::RandomFollower(self.draws.below(self.servers.into())),
+            _ => self.any_host(),
+        }
+    }
+
+    /// All servers in random order.
+    pub(super) fn shuffled(&mut self) -> Vec<Target> {
+        let mut hosts: Vec<Target> = (1..=self.servers).map(host).collect();
+        self.draws.shuffle(&mut hosts);
+        hosts
+    }
+
+    /// Connections across a healed partition survive it, are reset, or some of each.
+    pub(super) fn reset_on_heal(&mut self) -> f64 {
+        [0.0, 0.0, 0.3, 1.0][self.draws.below(4) as usize]
+    }
+}
+
+/// The servers in two parts.
+fn partition(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let mut one = site.shuffled();
+    let other = one.split_off(site.draws.range(1, u64::from(site.servers) - 1) as usize);
+    let reset_on_heal = site.reset_on_heal();
+    vec![site.for_ms(300, 8_000, Fault::Partition { sides: vec![one, other], reset_on_heal })]
+}
+
+/// Two parts that reach each other only through one server between them.
+fn bridge(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let mut one = site.shuffled();
+    let mut other = one.split_off(site.servers as usize / 2);
+    other.pop();
+    let reset_on_heal = site.reset_on_heal();
+    vec![site.for_ms(300, 6_000, Fault::Partition { sides: vec![one, other], reset_on_heal })]
+}
+
+/// What a server says, or what it should hear, does not arrive.
+fn one_way(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let (one, others) = (vec![site.any_target()], site.shuffled());
+    let (from, to) = if site.draws.chance(0.5) { (one, others) } else { (others, one) };
+    let reset_on_heal = site.reset_on_heal();
+    vec![site.for_ms(300, 6_000, Fault::OneWay { from, to, reset_on_heal })]
+}
+
+fn isolate_leader(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let reset_on_heal = site.reset_on_heal();
+    vec![site.for_ms(300, 6_000, Fault::IsolateLeader { reset_on_heal })]
+}
+
+fn slow_link(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let (from, to) = (vec![site.any_target()], site.shuffled());
+    let extra_ms = site.draws.log_uniform(5, 400) as u32;
+    vec![site.for_ms(500, 6_000, Fault::SlowLink { from, to, extra_ms })]
+}
+
+fn crash(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let target = site.any_target();
+    vec![site.for_ms(20, 6_000, Fault::Crash { target })]
+}
+
+fn power_loss(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let target = site.any_target();
+    vec![site.for_ms(20, 6_000, Fault::PowerLoss { target })]
+}
+
+/// From a short collection of garbage to a SIGSTOP.
+fn pause(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let target = site.any_target();
+    vec![site.for_ms(50, 6_000, Fault::Pause { target })]
+}
+
+/// Slower, or, with a factor of 0, silent.
+fn slow_disk(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let target = site.any_target();
+    let factor = if site.draws.chance(0.3) { 0 } else { site.draws.log_uniform(5, 500) };
+    vec![site.for_ms(200, 5_000, Fault::SlowDisk { target, factor })]
+}
+
+fn eio(site: &mut Site<'_>) -> Vec<TimedFault> {
+    const OPERATIONS: [OpKind; 6] = [
+        OpKind::Write,
+        OpKind::Sync,
+        OpKind::Sync,
+        OpKind::SyncDir,
+        OpKind::Create,
+        OpKind::Rename,
+    ];
+    let target = site.any_target();
+    let op = OPERATIONS[site.draws.below(OPERATIONS.len() as u64) as usize];
+    let nth = site.draws.chance(0.7).then(|| site.draws.log_uniform(1, 16));
+    vec![site.for_ms(100, 2_500, Fault::Eio { target, op, nth })]
+}
+
+fn enospc(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let target = site.any_target();
+    vec![site.for_ms(100, 2_500, Fault::Enospc { target })]
+}
+
+fn fsync_fail(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let target = site.any_target();
+    vec![site.for_ms(500, 2_500, Fault::FsyncFail { target })]
+}
+
+fn clock_offset(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let target = site.any_target();
+    let size_ms = site.draws.log_uniform(10, 600_000) as i64;
+    let offset_ms = if site.draws.chance(0.5) { size_ms } else { -size_ms };
+    vec![site.for_ms(500, 10_000, Fault::ClockOffset { target, offset_ms })]
+}

@@ -1,0 +1,142 @@
+//! Plans from seeds.
+//!
+//! Every part of a plan is drawn from a stream of its own (`topology`, `ensemble`, `conditions`,
+//! one for each client's operations, one for each fault), so that a new kind of fault changes
+//! neither the workload nor the other faults of old seeds.
+//!
+//! Faults are chosen by swarm testing (Groce and others, "Swarm testing", ISSTA 2012): every family
+//! and every kind is on or off for a seed, and intensities are drawn from logarithmic ranges.
+
+mod atlas;
+mod disasters;
+mod faults;
+mod timeline;
+mod workload;
+
+use sim::cluster::plan::{Conditions, EnsemblePlan, PLAN_FORMAT, Plan, Topology};
+use sim::seed::Draws;
+
+pub(crate) use workload::{Asks, Workload, shared};
+
+/// Nothing strikes before this moment: the ensemble elects its first leader and gets its znodes.
+pub(crate) const FIRST_FAULT_MS: u64 = 2_000;
+/// The shortest and the longest chaos, counted from the beginning of the run.
+const CHAOS_MS: (u64, u64) = (30_000, 34_000);
+/// How long a healed ensemble may take to serve and to converge.
+const HEAL_MS: u64 = 30_000;
+/// Clients of every plan.
+pub(crate) const CLIENTS: u32 = 5;
+
+/// The plan of a seed. `session_ticks` is the range of session time-outs, in ticks.
+pub(crate) fn plan(
+    scenario: &str,
+    seed: u64,
+    session_ticks: (u64, u64),
+    workload: &dyn Workload,
+) -> Plan {
+    let mut draws = Draws::new(seed, "topology", 0);
+    let servers = if draws.below(3) == 0 { 5 } else { 3 };
+    let chaos_ms = draws.range(CHAOS_MS.0, CHAOS_MS.1);
+    let topology = Topology { servers, clients: CLIENTS };
+    Plan {
+        format: PLAN_FORMAT,
+        scenario: scenario.to_owned(),
+        seed,
+        plant: None,
+        topology,
+        ensemble: ensemble(seed, session_ticks),
+        conditions: conditions(seed),
+        chaos_ms,
+        heal_ms: HEAL_MS,
+        operations: workload::operations(seed, chaos_ms, workload),
+        faults: timeline::faults(seed, servers, chaos_ms),
+        found: None,
+    }
+}
+
+/// Small limits in most seeds, so that snapshots are taken often and a server that was away has to
+/// be brought back by a snapshot.
+fn ensemble(seed: u64, session_ticks: (u64, u64)) -> EnsemblePlan {
+    let mut draws = Draws::new(seed, "ensemble", 0);
+    let tick_ms = draws.range(100, 200);
+    let (init_limit, sync_limit) = (draws.range(5, 10), draws.range(5, 10));
+    let session_timeout_ms = tick_ms * draws.range(session_ticks.0, session_ticks.1);
+    let snaps_often = draws.chance(0.7);
+    let snap_count = if snaps_often { draws.log_uniform(20, 200) } else { 10_000 };
+    let forgets_early = draws.chance(0.7);
+    let commit_log_count = if forgets_early { draws.log_uniform(10, 100) } else { 500 };
+    let restart_after_ms = draws.log_uniform(50, 1_000);
+    EnsemblePlan {
+        tick_ms,
+        init_limit,
+        sync_limit,
+        snap_count,
+        commit_log_count: commit_log_count as usize,
+        session_timeout_ms,
+        restart_after_ms,
+    }
+}
+
+fn conditions(seed: u64) -> Conditions {
+    let mut draws = Draws::new(seed, "conditions", 0);
+    let latency_min_ms = draws.log_uniform(1, 3);
+    let latency_max_ms = latency_min_ms + draws.log_uniform(1, 8);
+    let fsync_us = draws.log_uniform(100, 5_000);
+    Conditions { latency_min_ms, latency_max_ms, fsync_us }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use sim::fault::Fault;
+
+    use super::faults::{Family, family};
+    use crate::registry::SCENARIOS;
+    use crate::validate::validate;
+
+    #[test]
+    fn every_plan_is_worth_its_name() {
+        let mut sizes = BTreeSet::new();
+        for (scenario, seed) in SCENARIOS.iter().zip(0..).flat_map(|(s, n)| {
+            (0..40u64).map(move |seed| (s, seed * 7 + n))
+        }) {
+            let plan = scenario.plan(seed);
+            assert_eq!(plan, scenario.plan(seed), "a plan is a function of its seed");
+            validate(&plan).unwrap_or_else(|error| panic!("{seed}: {error}"));
+            assert!(plan.chaos_ms >= 30_000);
+            assert!(plan.operations.len() >= 700, "{}", plan.operations.len());
+            assert!(plan.faults.len() >= 3, "{seed}: {:?}", plan.faults);
+            let families: BTreeSet<Family> =
+                plan.faults.iter().map(|timed| family(&timed.fault)).collect();
+            assert!(families.len() >= 2, "{seed}: {families:?}");
+            for timed in &plan.faults {
+                assert!(timed.at_ms >= super::FIRST_FAULT_MS, "{timed:?}");
+                assert!(timed.until_ms.is_some_and(|until_ms| until_ms < plan.chaos_ms));
+            }
+            let last_ms = plan.faults.iter().filter_map(|timed| timed.until_ms).max();
+            assert!(last_ms.unwrap() >= 22_000, "{seed}: at least 20 s of chaos, {last_ms:?}");
+            sizes.insert(plan.topology.servers);
+        }
+        assert_eq!(sizes, [3, 5].into());
+    }
+
+    #[test]
+    fn seeds_differ_and_swarms_leave_kinds_out() {
+        let plans: Vec<_> = (0..60).map(|seed| SCENARIOS[0].plan(seed)).collect();
+        let with = |wanted: fn(&Fault) -> bool| {
+            plans.iter().filter(|plan| plan.faults.iter().any(|f| wanted(&f.fault))).count()
+        };
+        let kinds: [(&str, fn(&Fault) -> bool); 6] = [
+            ("partition", |fault| matches!(fault, Fault::Partition { .. })),
+            ("power loss", |fault| matches!(fault, Fault::PowerLoss { .. })),
+            ("pause", |fault| matches!(fault, Fault::Pause { .. })),
+            ("fsync", |fault| matches!(fault, Fault::FsyncFail { .. })),
+            ("slow link", |fault| matches!(fault, Fault::SlowLink { .. })),
+            ("clock", |fault| matches!(fault, Fault::ClockOffset { .. })),
+        ];
+        for (kind, wanted) in kinds {
+            assert!((5..56).contains(&with(wanted)), "{kind} in {} of 60 plans", with(wanted));
+        }
+    }
+}

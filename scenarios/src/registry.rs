@@ -1,0 +1,72 @@
+//! The scenarios by name.
+
+use sim::cluster::plan::Plan;
+
+use crate::generate;
+use crate::workload::{mixed, multi, register, session, watch};
+
+/// Clients that ask for something, and faults that disturb them.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    /// Its name, as plans and the command line spell it.
+    pub name: &'static str,
+    /// What it is about, in one line.
+    pub description: &'static str,
+    make: fn(u64) -> Plan,
+}
+
+impl Scenario {
+    /// The plan of a seed: a function of the seed alone.
+    pub fn plan(&self, seed: u64) -> Plan {
+        (self.make)(seed)
+    }
+}
+
+/// Every scenario.
+pub const SCENARIOS: [Scenario; 5] = [
+    Scenario {
+        name: "keeper/register",
+        description: "registers and compare-and-set on a few znodes, read with and without sync",
+        make: |seed| generate::plan("keeper/register", seed, (12, 20), &register::Register),
+    },
+    Scenario {
+        name: "keeper/multi",
+        description: "transactions over several znodes: all or nothing",
+        make: |seed| generate::plan("keeper/multi", seed, (12, 20), &multi::Multi),
+    },
+    Scenario {
+        name: "keeper/session",
+        description: "sessions that end and expire, and the ephemeral znodes that go with them",
+        make: |seed| generate::plan("keeper/session", seed, (6, 16), &session::Session),
+    },
+    Scenario {
+        name: "keeper/watch",
+        description: "data, exists and child watches across reconnections",
+        make: |seed| generate::plan("keeper/watch", seed, (12, 20), &watch::Watch),
+    },
+    Scenario {
+        name: "keeper/mixed",
+        description: "all of it at once, and sequential znodes",
+        make: |seed| generate::plan("keeper/mixed", seed, (8, 20), &mixed::Mixed),
+    },
+];
+
+/// The scenario of that name.
+pub fn scenario(name: &str) -> Option<&'static Scenario> {
+    SCENARIOS.iter().find(|scenario| scenario.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scenarios_are_found_by_their_names_and_plans_carry_them() {
+        for each in &SCENARIOS {
+            let found = scenario(each.name).unwrap();
+            assert_eq!(found.plan(3).scenario, each.name);
+            assert!(!each.description.is_empty());
+        }
+        assert!(scenario("keeper/nothing").is_none());
+    }
+}
