@@ -1,2 +1,57 @@
-//! squall
-fn main() {}
+//! `squall`: argument parsing and exit codes. The work is in `scenarios`, `checker` and `reports`.
+
+mod args;
+mod check;
+mod clock;
+mod exit;
+mod list;
+mod output;
+mod progress;
+mod seed;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::Parser;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use args::{Cli, Verb};
+use exit::Exit;
+use output::complain;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing can be done when the message cannot be written.
+            let _ = error.print();
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Passed };
+            return ExitCode::from(exit.code());
+        }
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // The first signal ends in order, the second one at once.
+        let at_once = signal_hook::flag::register_conditional_shutdown(
+            signal,
+            i32::from(Exit::Interrupted.code()),
+            Arc::clone(&stop),
+        );
+        let in_order = signal_hook::flag::register(signal, Arc::clone(&stop));
+        if let Err(error) = at_once.and(in_order) {
+            complain(&format!("signals cannot be caught, so Ctrl-C keeps nothing: {error}"));
+        }
+    }
+    let exit = catch_unwind(AssertUnwindSafe(|| dispatch(&cli.verb, &stop)));
+    ExitCode::from(exit.unwrap_or(Exit::Internal).code())
+}
+
+fn dispatch(verb: &Verb, stop: &Arc<AtomicBool>) -> Exit {
+    match verb {
+        Verb::Fuzz(_) | Verb::Run(_) | Verb::Replay(_) => Exit::Internal,
+        Verb::Check(args) => check::check(args, stop),
+        Verb::List(args) => list::list(args),
+    }
+}

@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn seeds_are_numbers_or_commits() {
-        let number = |text| match parse_seed(text) {
+        let number = |text: &str| match parse_seed(text) {
             Ok(SeedArgument::Number(seed)) => Some(seed),
             Ok(SeedArgument::Auto) | Err(_) => None,
         };
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn durations_have_units() {
-        let milliseconds = |text| parse_duration(text).map(|time| time.as_millis());
+        let milliseconds = |text: &str| parse_duration(text).map(|time| time.as_millis());
         assert_eq!(milliseconds("500ms"), Ok(500));
         assert_eq!(milliseconds("60s"), Ok(60_000));
         assert_eq!(milliseconds("60"), Ok(60_000));

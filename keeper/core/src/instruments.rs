@@ -37,6 +37,9 @@ impl Instruments for Off {
 pub enum Plant {
     /// A follower acknowledges what it has not yet made durable (after ZOOKEEPER-4646).
     AckBeforeFsync,
+    /// The leader serves its learners in the order of a hash map, which differs between two runs: a
+    /// bug of determinism, not of the protocol.
+    HashOrder,
 }
 
 /// Which way a learner was brought up to the leader's history.

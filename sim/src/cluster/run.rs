@@ -55,6 +55,7 @@ pub struct Finished {
 pub fn plant_named(name: &str) -> Option<Plant> {
     match name {
         "ack-before-fsync" => Some(Plant::AckBeforeFsync),
+        "hash-order" => Some(Plant::HashOrder),
         _ => None,
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::effect::{DiskOp, Effect};
 use crate::ids::{ConnectionId, Epoch, ServerId, Zxid};
-use crate::instruments::{Instruments, Observation, SyncKind};
+use crate::instruments::{Instruments, Observation, Plant, SyncKind};
 use crate::jute::{Encode, put_string};
 use crate::limits;
 use crate::log::SnapshotWriter;
@@ -408,6 +408,9 @@ impl<I: Instruments> Replica<I> {
                 live.push(*connection);
             }
         }
+        if self.instruments_has(Plant::HashOrder) {
+            live = in_hash_order(live);
+        }
         for connection in live {
             self.send(connection, encoded.clone());
         }
@@ -488,4 +491,9 @@ fn leader_info(zxid: Zxid) -> QuorumPacket {
     let info = LeaderInfo { protocol_version: PROTOCOL_VERSION, extra: Bytes::new() };
     info.encode(&mut data);
     QuorumPacket::with_data(PacketKind::LeaderInfo, zxid, data)
+}
+
+/// What [`Plant::HashOrder`] plants.
+fn in_hash_order(connections: Vec<ConnectionId>) -> Vec<ConnectionId> {
+    connections.into_iter().collect::<std::collections::HashSet<_>>().into_iter().collect()
 }

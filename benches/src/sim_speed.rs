@@ -1,0 +1,105 @@
+//! Simulated seconds per CPU second of a whole ensemble with clients.
+
+use sim::cluster::plan::{
+    Action, Conditions, EnsemblePlan, PLAN_FORMAT, Plan, PlannedOperation, Topology,
+};
+use sim::cluster::record::ClientOutcome;
+use sim::cluster::{RunOptions, run};
+
+/// One measurement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Speed {
+    /// Requests that clients made per simulated second.
+    pub rate: u64,
+    /// Simulated time, in seconds.
+    pub simulated_s: f64,
+    /// CPU time of this process, in seconds.
+    pub cpu_s: f64,
+    /// Requests that were answered.
+    pub answered: usize,
+    /// Events in the trace.
+    pub events: u64,
+}
+
+impl Speed {
+    /// Simulated seconds per CPU second.
+    pub fn ratio(&self) -> f64 {
+        self.simulated_s / self.cpu_s.max(1e-9)
+    }
+}
+
+/// Five servers and five clients for `seconds`, with `rate` requests per second in all (half of them
+/// setData, half getData), without faults.
+pub fn plan(rate: u64, seconds: u64) -> Plan {
+    let begin_ms = 1_000;
+    let mut operations = vec![PlannedOperation {
+        at_ms: begin_ms,
+        client: 1,
+        action: Action::Create {
+            path: "/bench".into(),
+            data: "0".into(),
+            ephemeral: false,
+            sequential: false,
+        },
+    }];
+    let count = rate * (seconds - 2);
+    operations.extend((0..count).map(|turn| PlannedOperation {
+        at_ms: begin_ms + 500 + turn * 1_000 / rate.max(1),
+        client: 1 + (turn % 5) as u32,
+        action: if turn % 2 == 0 {
+            Action::Set { path: "/bench".into(), data: format!("{turn:0100}") }
+        } else {
+            Action::Get { path: "/bench".into(), watch: false }
+        },
+    }));
+    Plan {
+        format: PLAN_FORMAT,
+        scenario: "bench".into(),
+        seed: 1,
+        plant: None,
+        topology: Topology { servers: 5, clients: 5 },
+        ensemble: EnsemblePlan {
+            tick_ms: 200,
+            init_limit: 10,
+            sync_limit: 5,
+            snap_count: 10_000,
+            commit_log_count: 500,
+            session_timeout_ms: 4_000,
+            restart_after_ms: 1_000,
+        },
+        conditions: Conditions { latency_min_ms: 1, latency_max_ms: 2, fsync_us: 1_000 },
+        chaos_ms: seconds * 1_000,
+        heal_ms: 20_000,
+        operations,
+        faults: Vec::new(),
+        found: None,
+    }
+}
+
+/// Runs the plan of that rate; `cpu_s` reads the CPU time that this process has used, in seconds.
+pub fn measure(rate: u64, seconds: u64, cpu_s: &dyn Fn() -> f64) -> Speed {
+    let plan = plan(rate, seconds);
+    let before = cpu_s();
+    let record = run(&plan, &RunOptions::default()).record;
+    let cpu_s = cpu_s() - before;
+    assert_eq!(record.healing_missing, None, "an undisturbed run ends well");
+    let answered = |outcome: &ClientOutcome| matches!(outcome, ClientOutcome::Ok { .. });
+    Speed {
+        rate,
+        simulated_s: record.end_ns as f64 / 1e9,
+        cpu_s,
+        answered: record.operations.iter().filter(|each| answered(&each.outcome)).count(),
+        events: record.trace_events,
+    }
+}
+
+/// CPU time of this process in seconds, from `/proc/self/stat` (hundredths of a second).
+///
+/// # Panics
+/// Where there is no such file: the measurement is for Linux.
+pub fn process_cpu_s() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux shows a process its times");
+    let (_, fields) = stat.rsplit_once(')').expect("the name is in parentheses");
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    ticks.map(|ticks| ticks.parse::<f64>().expect("times are numbers")).sum::<f64>() / 100.0
+}

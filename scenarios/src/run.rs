@@ -1,0 +1,89 @@
+//! One plan, run and judged.
+
+use checker::znode::ZHistory;
+use sim::cluster::plan::{Found, Plan};
+use sim::cluster::record::RunRecord;
+use sim::cluster::run::Finished;
+use sim::cluster::{self, RunOptions};
+use sim::trace::Event;
+
+use crate::judge::{Failure, Verdict, judge};
+use crate::stats::{Stats, stats};
+
+/// More events than this in one run mean that something spins.
+pub const EVENTS_MAX: u64 = 50_000_000;
+
+/// What came of a plan.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The plan's scenario.
+    pub scenario: String,
+    /// The plan's seed.
+    pub seed: u64,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// Figures.
+    pub stats: Stats,
+    /// The rolling hash over everything that happened.
+    pub trace_hash: u64,
+    /// The clients' side of it.
+    pub history: ZHistory,
+    /// Everything else that was seen; kept unless the run passed.
+    pub record: Option<RunRecord>,
+    /// The last events, or all if the options say so; kept unless the run passed.
+    pub trace: Vec<Event>,
+}
+
+impl Outcome {
+    /// The violated properties.
+    pub fn failures(&self) -> &[Failure] {
+        match &self.verdict {
+            Verdict::Fail(failures) => failures,
+            Verdict::Pass | Verdict::Undecided(_) => &[],
+        }
+    }
+
+    /// The fingerprint that the run is known by: that of its earliest contradiction.
+    pub fn fingerprint(&self) -> Option<&str> {
+        self.failures().first().map(|failure| failure.fingerprint.as_str())
+    }
+
+    /// The plan as it is stored: with the build and how it ended.
+    pub fn stored(&self, plan: &Plan) -> Plan {
+        let found = Found {
+            build: crate::build_id().to_owned(),
+            trace_hash: format!("{:016x}", self.trace_hash),
+            fingerprint: self.fingerprint().map(str::to_owned),
+        };
+        Plan { found: Some(found), ..plan.clone() }
+    }
+}
+
+/// Runs a plan that [`crate::validate::validate`] accepts and judges it.
+pub fn run_plan(plan: &Plan, options: &RunOptions<'_>) -> Outcome {
+    let events_max = Some(options.events_max.unwrap_or(EVENTS_MAX));
+    let options = RunOptions {
+        keep_trace: options.keep_trace,
+        should_stop: options.should_stop,
+        events_max,
+    };
+    let Finished { record, trace } = cluster::run(plan, &options);
+    outcome(plan, record, trace)
+}
+
+/// Judges what a run left behind.
+pub fn outcome(plan: &Plan, record: RunRecord, trace: Vec<Event>) -> Outcome {
+    let judged = judge(plan, &record);
+    let stats = stats(plan, &record);
+    let has_passed = judged.verdict == Verdict::Pass;
+    Outcome {
+        scenario: plan.scenario.clone(),
+        seed: plan.seed,
+        verdict: judged.verdict,
+        stats,
+        trace_hash: record.trace_hash,
+        history: judged.history,
+        record: (!has_passed).then_some(record),
+        trace: if has_passed { Vec::new() } else { trace },
+    }
+}

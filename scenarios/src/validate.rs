@@ -1,0 +1,261 @@
+//! Whether a plan makes sense: everything that a run takes for granted.
+
+use sim::cluster::plan::{Action, PLAN_FORMAT, Part, Plan, PlannedOperation};
+use sim::fault::{Fault, Target, TimedFault};
+use thiserror::Error;
+
+use crate::plant::{PLANTED_BUGS, planted_bug};
+use crate::registry::{SCENARIOS, scenario};
+
+/// The most servers or clients of one plan.
+const HOSTS_MAX: u32 = 99;
+
+/// A value that does not fit the rest of its plan.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{field}: {message}")]
+pub struct Contradiction {
+    /// Where, as in `faults[2].until_ms`.
+    pub field: String,
+    /// What is wrong, and what was expected.
+    pub message: String,
+}
+
+/// Checks a plan.
+///
+/// # Errors
+/// The first value that does not fit the rest.
+pub fn validate(plan: &Plan) -> Result<(), Contradiction> {
+    if plan.format != PLAN_FORMAT {
+        let message = format!("{}, but this build reads {PLAN_FORMAT}", plan.format);
+        return wrong("format", message);
+    }
+    if scenario(&plan.scenario).is_none() {
+        let known = SCENARIOS.map(|scenario| scenario.name).join(", ");
+        return wrong("scenario", format!("there is no `{}`; there are {known}", plan.scenario));
+    }
+    if let Some(name) = &plan.plant
+        && planted_bug(name).is_none()
+    {
+        let known = PLANTED_BUGS.map(|bug| bug.name).join(", ");
+        return wrong("plant", format!("there is no `{name}`; there are {known}"));
+    }
+    numbers(plan)?;
+    for (index, operation) in plan.operations.iter().enumerate() {
+        check_operation(plan, operation).map_err(|error| error.inside("operations", index))?;
+    }
+    for (index, fault) in plan.faults.iter().enumerate() {
+        check_fault(plan, fault).map_err(|error| error.inside("faults", index))?;
+    }
+    Ok(())
+}
+
+impl Contradiction {
+    fn inside(self, list: &str, index: usize) -> Contradiction {
+        let field = format!("{list}[{index}].{}", self.field);
+        Contradiction { field, message: self.message }
+    }
+}
+
+fn wrong<T>(field: &str, message: impl Into<String>) -> Result<T, Contradiction> {
+    Err(Contradiction { field: field.to_owned(), message: message.into() })
+}
+
+fn within(field: &str, value: u64, low: u64, high: u64) -> Result<(), Contradiction> {
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    wrong(field, format!("{value}, expected {low} to {high}"))
+}
+
+fn numbers(plan: &Plan) -> Result<(), Contradiction> {
+    let (topology, ensemble, conditions) = (&plan.topology, &plan.ensemble, &plan.conditions);
+    within("topology.servers", topology.servers.into(), 1, HOSTS_MAX.into())?;
+    within("topology.clients", topology.clients.into(), 1, HOSTS_MAX.into())?;
+    within("ensemble.tick_ms", ensemble.tick_ms, 1, 60_000)?;
+    within("ensemble.init_limit", ensemble.init_limit, 1, 10_000)?;
+    within("ensemble.sync_limit", ensemble.sync_limit, 1, 10_000)?;
+    within("ensemble.snap_count", ensemble.snap_count, 1, u64::MAX)?;
+    within("ensemble.session_timeout_ms", ensemble.session_timeout_ms, 1, i32::MAX as u64)?;
+    within("conditions.latency_max_ms", conditions.latency_max_ms, 1, 60_000)?;
+    within("conditions.latency_min_ms", conditions.latency_min_ms, 0, conditions.latency_max_ms)?;
+    within("conditions.fsync_us", conditions.fsync_us, 0, 60_000_000)?;
+    within("chaos_ms", plan.chaos_ms, 1, 86_400_000)?;
+    within("heal_ms", plan.heal_ms, 1, 86_400_000)
+}
+
+fn check_operation(plan: &Plan, operation: &PlannedOperation) -> Result<(), Contradiction> {
+    let clients = plan.topology.clients;
+    if !(1..=clients).contains(&operation.client) {
+        return wrong("client", format!("client {} of {clients}", operation.client));
+    }
+    if operation.at_ms > plan.chaos_ms {
+        let message = format!("{}, but chaos_ms is {}", operation.at_ms, plan.chaos_ms);
+        return wrong("at_ms", message);
+    }
+    match &operation.action {
+        Action::Create { path, .. }
+        | Action::Delete { path }
+        | Action::Set { path, .. }
+        | Action::Cas { path, .. }
+        | Action::Get { path, .. }
+        | Action::SyncGet { path }
+        | Action::Exists { path, .. }
+        | Action::Children { path, .. } => check_path("path", path),
+        Action::Multi { parts } if parts.is_empty() => wrong("parts", "a multi without parts"),
+        Action::Multi { parts } => parts.iter().enumerate().try_for_each(|(index, part)| {
+            let (Part::Create { path, .. }
+            | Part::Delete { path }
+            | Part::Set { path, .. }
+            | Part::Check { path, .. }) = part;
+            check_path("path", path).map_err(|error| error.inside("parts", index))
+        }),
+        Action::NewSession | Action::Abandon { .. } => Ok(()),
+    }
+}
+
+fn check_path(field: &str, path: &str) -> Result<(), Contradiction> {
+    if path.starts_with('/') {
+        return Ok(());
+    }
+    wrong(field, format!("`{path}`, expected a path that begins with `/`"))
+}
+
+fn check_fault(plan: &Plan, timed: &TimedFault) -> Result<(), Contradiction> {
+    if timed.at_ms >= plan.chaos_ms {
+        let message = format!("{}, but chaos_ms is {}", timed.at_ms, plan.chaos_ms);
+        return wrong("at_ms", message);
+    }
+    if let Some(until_ms) = timed.until_ms
+        && until_ms < timed.at_ms
+    {
+        return wrong("until_ms", format!("{until_ms} is before at_ms {}", timed.at_ms));
+    }
+    let lists = |lists: &[(&str, &[Target])]| {
+        lists.iter().try_for_each(|(field, targets)| check_targets(plan, field, targets))
+    };
+    match &timed.fault {
+        Fault::Partition { sides, reset_on_heal } => {
+            if sides.len() < 2 {
+                return wrong("sides", format!("{} of them, expected two or more", sides.len()));
+            }
+            sides.iter().try_for_each(|side| check_targets(plan, "sides", side))?;
+            check_probability(*reset_on_heal)
+        }
+        Fault::OneWay { from, to, reset_on_heal } => {
+            lists(&[("from", from), ("to", to)])?;
+            check_probability(*reset_on_heal)
+        }
+        Fault::IsolateLeader { reset_on_heal } => check_probability(*reset_on_heal),
+        Fault::SlowLink { from, to, .. } => lists(&[("from", from), ("to", to)]),
+        Fault::Restart { targets, .. } => lists(&[("targets", targets)]),
+        Fault::Eio { nth: Some(0), .. } => wrong("nth", "0, expected 1 or more"),
+        Fault::Crash { target }
+        | Fault::PowerLoss { target }
+        | Fault::Pause { target }
+        | Fault::SlowDisk { target, .. }
+        | Fault::Eio { target, .. }
+        | Fault::Enospc { target }
+        | Fault::FsyncFail { target }
+        | Fault::ClockOffset { target, .. } => check_target(plan, "target", target),
+    }
+}
+
+fn check_targets(plan: &Plan, field: &str, targets: &[Target]) -> Result<(), Contradiction> {
+    if targets.is_empty() {
+        return wrong(field, "nobody, expected at least one host");
+    }
+    targets.iter().try_for_each(|target| check_target(plan, field, target))
+}
+
+fn check_target(plan: &Plan, field: &str, target: &Target) -> Result<(), Contradiction> {
+    let Target::Host(name) = target else { return Ok(()) };
+    let numbered = |prefix: &str, count: u32| (1..=count).any(|n| *name == format!("{prefix}{n}"));
+    let (servers, clients) = (plan.topology.servers, plan.topology.clients);
+    if numbered("n", servers) || numbered("c", clients) {
+        return Ok(());
+    }
+    let expected = format!("n1 to n{servers}, c1 to c{clients}, leader or follower:0");
+    wrong(field, format!("there is no host `{name}`, expected {expected}"))
+}
+
+fn check_probability(value: f64) -> Result<(), Contradiction> {
+    if (0.0..=1.0).contains(&value) {
+        return Ok(());
+    }
+    wrong("reset_on_heal", format!("{value}, expected a probability from 0 to 1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::property::testing::plan;
+
+    fn complaint(change: impl FnOnce(&mut Plan)) -> String {
+        let mut plan = plan();
+        change(&mut plan);
+        validate(&plan).unwrap_err().to_string()
+    }
+
+    fn with_fault(at_ms: u64, until_ms: Option<u64>, fault: Fault) -> String {
+        complaint(|plan| plan.faults = vec![TimedFault { at_ms, until_ms, fault }])
+    }
+
+    #[test]
+    fn a_generated_plan_makes_sense() {
+        assert_eq!(validate(&plan()), Ok(()));
+    }
+
+    #[test]
+    fn names_that_do_not_exist_are_named() {
+        let scenario = complaint(|plan| plan.scenario = "keeper/chess".to_owned());
+        assert!(scenario.starts_with("scenario: there is no `keeper/chess`; there are keeper/"));
+        let plant = complaint(|plan| plan.plant = Some("tulip".to_owned()));
+        assert_eq!(plant, "plant: there is no `tulip`; there are ack-before-fsync");
+        assert!(complaint(|plan| plan.format = 9).starts_with("format: 9"));
+    }
+
+    #[test]
+    fn operations_that_do_not_fit_are_named() {
+        let client = complaint(|plan| plan.operations[3].client = 9);
+        assert_eq!(client, "operations[3].client: client 9 of 5");
+        let late = complaint(|plan| plan.operations[0].at_ms = plan.chaos_ms + 1);
+        assert!(late.starts_with("operations[0].at_ms: "), "{late}");
+        let path = complaint(|plan| {
+            let parts = vec![Part::Delete { path: "x".to_owned() }];
+            plan.operations[1].action = Action::Multi { parts };
+        });
+        assert!(path.starts_with("operations[1].parts[0].path: `x`"), "{path}");
+        let empty =
+            complaint(|plan| plan.operations[1].action = Action::Multi { parts: Vec::new() });
+        assert!(empty.contains("a multi without parts"));
+    }
+
+    #[test]
+    fn faults_that_do_not_fit_are_named() {
+        let host = |name: &str| Target::Host(name.to_owned());
+        let crash = |name| Fault::Crash { target: host(name) };
+        let nobody = with_fault(1, None, crash("n9"));
+        assert!(nobody.starts_with("faults[0].target: there is no host `n9`"), "{nobody}");
+        let before = with_fault(9, Some(3), crash("n1"));
+        assert_eq!(before, "faults[0].until_ms: 3 is before at_ms 9");
+        let late = with_fault(90_000, None, crash("n1"));
+        assert!(late.starts_with("faults[0].at_ms: 90000"), "{late}");
+        let sides = vec![vec![host("n1")]];
+        let lonely = with_fault(1, None, Fault::Partition { sides, reset_on_heal: 0.0 });
+        assert!(lonely.contains("expected two or more"), "{lonely}");
+        let certain = with_fault(1, None, Fault::IsolateLeader { reset_on_heal: 2.0 });
+        assert!(certain.contains("a probability"), "{certain}");
+        let (from, to) = (Vec::new(), vec![host("n1")]);
+        let from_nobody = with_fault(1, None, Fault::SlowLink { from, to, extra_ms: 1 });
+        assert!(from_nobody.starts_with("faults[0].from: nobody"), "{from_nobody}");
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_named() {
+        assert!(complaint(|plan| plan.topology.servers = 0).starts_with("topology.servers: 0"));
+        assert!(complaint(|plan| plan.ensemble.tick_ms = 0).starts_with("ensemble.tick_ms"));
+        assert!(complaint(|plan| plan.chaos_ms = 0).starts_with("chaos_ms"));
+        let latency = complaint(|plan| plan.conditions.latency_min_ms = 99);
+        assert!(latency.starts_with("conditions.latency_min_ms: 99, expected 0 to"), "{latency}");
+    }
+}

@@ -1,0 +1,76 @@
+//! A run of an ensemble is a function of its plan: the same trace hash twice in one process, in two
+//! processes, and beside other runs on other threads. A planted iteration over a hash map breaks
+//! that, and is seen.
+#![allow(clippy::disallowed_methods, reason = "these tests compare runs across threads")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use sim::cluster::plan::Plan;
+use sim::cluster::{RunOptions, run};
+use sim::trace::first_difference;
+use support::plan;
+
+const CHILD: &str = "SQUALL_TEST_PRINT_TRACE_HASH";
+
+fn faulty(seed: u64) -> Plan {
+    let faults = r#"[
+        {"at_ms":2500,"until_ms":4000,"kind":"isolate_leader","reset_on_heal":0.5},
+        {"at_ms":5000,"until_ms":6000,"kind":"power_loss","target":"leader"},
+        {"at_ms":6500,"until_ms":7000,"kind":"pause","target":"follower:0"}
+    ]"#;
+    Plan { seed, ..plan(3, faults) }
+}
+
+fn hash(plan: &Plan) -> u64 {
+    run(plan, &RunOptions::default()).record.trace_hash
+}
+
+#[test]
+fn twice_in_one_process() {
+    let first = run(&faulty(1), &RunOptions::default()).record;
+    let second = run(&faulty(1), &RunOptions::default()).record;
+    assert_eq!(first.trace_hash, second.trace_hash);
+    assert_eq!(first.observations, second.observations);
+    assert_eq!(first.operations, second.operations);
+    assert_ne!(first.trace_hash, hash(&faulty(2)), "another seed is another run");
+}
+
+#[test]
+fn beside_other_seeds_on_other_threads() {
+    let alone: Vec<u64> = (1..=4).map(|seed| hash(&faulty(seed))).collect();
+    let together: Vec<u64> = std::thread::scope(|scope| {
+        let runs: Vec<_> = (1..=4).map(|seed| scope.spawn(move || hash(&faulty(seed)))).collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+    assert_eq!(alone, together);
+}
+
+#[test]
+fn in_two_processes() {
+    if std::env::var_os(CHILD).is_some() {
+        println!("hash={:016x}", hash(&faulty(3)));
+        return;
+    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "in_two_processes", "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let there = text.lines().find_map(|line| line.split("hash=").nth(1)).expect(&text);
+    assert_eq!(there.trim(), format!("{:016x}", hash(&faulty(3))));
+}
+
+#[test]
+fn a_planted_hash_map_iteration_is_seen() {
+    let planted = Plan { plant: Some("hash-order".to_owned()), ..faulty(1) };
+    // Two learners have only two orders, but each of many proposals draws anew.
+    let hashes: BTreeSet<u64> = (0..4).map(|_| hash(&planted)).collect();
+    assert!(hashes.len() > 1, "the plant was not noticed");
+    let kept = RunOptions { keep_trace: true, ..RunOptions::default() };
+    let (one, other) = (run(&planted, &kept).trace, run(&planted, &kept).trace);
+    assert!(first_difference(&one, &other).is_some(), "the first differing event can be named");
+}
