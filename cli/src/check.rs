@@ -20,6 +20,7 @@ use crate::exit::Exit;
 use crate::output::{Output, complain, say};
 use expected::{Expectations, Expected};
 use files::HistoryFile;
+#[cfg(test)]
 pub(crate) use judge::MODELS;
 use judge::{Finding, Truth};
 
@@ -81,8 +82,7 @@ fn prepare(args: &CheckArgs) -> Result<Prepared, String> {
     let folder = match &args.out {
         None => None,
         Some(out) => {
-            let name = format!("{}-check", reports::folder_name(unix_seconds(), 0));
-            let name = name.replace("-0-check", "-check");
+            let name = reports::folder_name(unix_seconds(), "check");
             Some(OutputFolder::create(out, &name).map_err(|error| error.to_string())?)
         }
     };
@@ -167,7 +167,8 @@ impl Check<'_> {
             self.output.text(&indented);
             return;
         };
-        if let Err(error) = folder.write(&format!("{}.txt", file.name_in_folder()), text.as_bytes()) {
+        if let Err(error) = folder.write(&format!("{}.txt", file.name_in_folder()), text.as_bytes())
+        {
             complain(&error.to_string());
             self.exit = self.exit.and(Exit::Internal);
         }
@@ -180,7 +181,7 @@ impl Check<'_> {
             return Exit::Passed;
         }
         if finding.is_unknown_model && expected.known_model().is_none() {
-            *self.comparison.unknown_models.entry(expected.model.clone()).or_default() += 1;
+            *self.comparison.unknown_models.entry(expected.short_model()).or_default() += 1;
             return Exit::Passed;
         }
         self.comparison.wrong += 1;

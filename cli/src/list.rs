@@ -47,14 +47,9 @@ const MODELS: [(&str, &str); 4] = [
 /// Prints what there is of one kind, or of every kind.
 pub(crate) fn list(args: &ListArgs) -> Exit {
     let output = Output::new(args.format);
-    let all = [
-        Listed::Scenarios,
-        Listed::Faults,
-        Listed::Models,
-        Listed::Checks,
-        Listed::Plants,
-    ];
-    let chosen: Vec<Listed> = all.into_iter().filter(|l| args.what.is_none_or(|w| w == *l)).collect();
+    let all = [Listed::Scenarios, Listed::Faults, Listed::Models, Listed::Checks, Listed::Plants];
+    let chosen: Vec<Listed> =
+        all.into_iter().filter(|l| args.what.is_none_or(|w| w == *l)).collect();
     for (index, listed) in chosen.iter().enumerate() {
         let items = items(*listed);
         items.iter().for_each(|item| output.json(item));
@@ -89,7 +84,9 @@ fn items(listed: Listed) -> Vec<Item> {
             .iter()
             .map(|(name, family, about)| item(name, format!("{family}: {about} (engine: turmoil)")))
             .collect(),
-        Listed::Models => MODELS.iter().map(|(name, about)| item(name, (*about).to_owned())).collect(),
+        Listed::Models => {
+            MODELS.iter().map(|(name, about)| item(name, (*about).to_owned())).collect()
+        }
         Listed::Checks => {
             let of_runs = PROPERTIES.iter().map(|p| item(p.name, p.source.to_owned()));
             let claims = Claims { sync_is_barrier: true };

@@ -3,11 +3,15 @@
 mod args;
 mod check;
 mod clock;
+mod evidence;
 mod exit;
+mod fuzz;
 mod list;
+mod names;
 mod output;
 mod progress;
 mod seed;
+mod single;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -50,7 +54,9 @@ fn main() -> ExitCode {
 
 fn dispatch(verb: &Verb, stop: &Arc<AtomicBool>) -> Exit {
     match verb {
-        Verb::Fuzz(_) | Verb::Run(_) | Verb::Replay(_) => Exit::Internal,
+        Verb::Fuzz(args) => fuzz::fuzz(args, stop),
+        Verb::Run(args) => single::run(args, stop),
+        Verb::Replay(args) => single::replay(args, stop),
         Verb::Check(args) => check::check(args, stop),
         Verb::List(args) => list::list(args),
     }

@@ -98,7 +98,9 @@ mod tests {
         assert_eq!(milliseconds("60"), Ok(60_000));
         assert_eq!(milliseconds("10m"), Ok(600_000));
         assert_eq!(milliseconds("1h"), Ok(3_600_000));
-        for bad in ["", "s", "0s", "1.5s", "-1s", "1d", "99999999999999999999h", "9999999999999999h"] {
+        for bad in
+            ["", "s", "0s", "1.5s", "-1s", "1d", "99999999999999999999h", "9999999999999999h"]
+        {
             assert!(milliseconds(bad).is_err(), "{bad}");
         }
     }

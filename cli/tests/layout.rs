@@ -149,8 +149,14 @@ fn without_tests(text: &str) -> &str {
 #[test]
 fn pure_crates_name_no_clock_no_file_and_no_socket() {
     let banned = [
-        "std::fs", "std::net", "std::process", "std::env", "Instant::now", "SystemTime::now",
-        "tokio", "rand::",
+        "std::fs",
+        "std::net",
+        "std::process",
+        "std::env",
+        "Instant::now",
+        "SystemTime::now",
+        "tokio",
+        "rand::",
     ];
     for folder in ["keeper/core/src", "checker/src"] {
         let files = sources(folder);
@@ -169,8 +175,16 @@ fn pure_crates_name_no_clock_no_file_and_no_socket() {
 #[test]
 fn files_are_not_too_long() {
     let folders = [
-        "platform/src", "keeper/core/src", "keeper/client/src", "keeper/server/src", "sim/src",
-        "checker/src", "scenarios/src", "benches/src", "reports/src", "cli/src",
+        "platform/src",
+        "keeper/core/src",
+        "keeper/client/src",
+        "keeper/server/src",
+        "sim/src",
+        "checker/src",
+        "scenarios/src",
+        "benches/src",
+        "reports/src",
+        "cli/src",
     ];
     for (path, text) in folders.into_iter().flat_map(sources) {
         let lines = without_tests(&text).lines().count();

@@ -1,6 +1,7 @@
 //! The folder of a campaign's results. Every campaign gets a fresh one; files appear in it whole
 //! or not at all; `latest` and `latest-failure` beside it point to the newest.
 
+use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -30,10 +31,10 @@ pub struct FolderError {
 /// Folders of one name that are tried before giving up.
 const NAMES_MAX: u32 = 10_000;
 
-/// `<UTC time>-<seed>`, with the time in seconds since 1970. It has no colons, which some file
-/// systems and archives do not take.
-pub fn folder_name(unix_seconds: u64, seed: u64) -> String {
-    format!("{}-{seed}", utc(unix_seconds).replace([':', '-'], ""))
+/// `<UTC time>-<what>`, with the time in seconds since 1970, and a seed or a word. It has no colons,
+/// which some file systems and archives do not take.
+pub fn folder_name(unix_seconds: u64, what: impl Display) -> String {
+    format!("{}-{what}", utc(unix_seconds).replace([':', '-'], ""))
 }
 
 impl OutputFolder {

@@ -55,13 +55,13 @@ impl Span {
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Span { kind, what, from_ns, to_ns } = self;
+        let gap = if what.is_empty() { "" } else { " " };
         let from = moment(*from_ns);
+        write!(f, "{kind}{gap}{what} ")?;
         match to_ns {
-            None => write!(f, "{kind} {what} since {from}"),
-            Some(to_ns) if to_ns == from_ns => write!(f, "{kind} {what} at {from}"),
-            Some(to_ns) => {
-                write!(f, "{kind} {what} {} … {}", from.trim_end_matches(" s"), moment(*to_ns))
-            }
+            None => write!(f, "since {from}"),
+            Some(to_ns) if to_ns == from_ns => write!(f, "at {from}"),
+            Some(to_ns) => write!(f, "{} … {}", from.trim_end_matches(" s"), moment(*to_ns)),
         }
     }
 }

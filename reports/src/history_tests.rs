@@ -122,6 +122,7 @@ fn spans_say_their_time() {
     let span = |from_ns, to_ns| Span::new("pause", "n1", from_ns, to_ns);
     assert_eq!(span(1_000_000_000, None).to_string(), "pause n1 since 1.000 s");
     assert_eq!(span(5, Some(5)).to_string(), "pause n1 at 0.000 s");
+    assert_eq!(Span::new("restart", "", 0, None).to_string(), "restart since 0.000 s");
     assert!(span(5, Some(9)).overlaps(9, 10));
     assert!(span(5, None).overlaps(9, 10));
     assert!(!span(5, Some(8)).overlaps(9, 10));

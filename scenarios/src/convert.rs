@@ -1,7 +1,7 @@
 //! From what a run left behind to the history that the checker judges.
 //!
 //! The clients' side is carried over word for word. The list of commits comes from the servers:
-//! every transaction that any of them delivered, once.
+//! every transaction that any of them delivered and that changed something, once.
 
 use std::collections::BTreeMap;
 
@@ -241,30 +241,46 @@ fn watch_event(event: &ClientWatchEvent) -> Option<WatchEvent> {
 /// Every transaction that was delivered anywhere, in order.
 ///
 /// The end of a session is told by the server right behind its delivery. Of the others only the
-/// beginnings of sessions have no request number: clients count theirs from 1.
+/// beginnings of sessions have no request number: clients count theirs from 1. A request that was
+/// refused holds its position too, but leaves the tree's digest as it was: it is left out, so that
+/// an unanswered one does not pass for a write that took effect.
 fn commits(record: &RunRecord) -> Vec<Commit> {
     let mut commits: BTreeMap<u64, Commit> = BTreeMap::new();
-    let mut last_of: BTreeMap<u32, u64> = BTreeMap::new();
+    let mut places: BTreeMap<u32, Place> = BTreeMap::new();
     for observed in &record.observations {
+        let place = places.entry(observed.server).or_default();
         match observed.observation {
-            Observation::Delivered { zxid, session, cxid, .. } => {
-                let kind =
-                    if cxid == 0 { CommitKind::CreateSession } else { CommitKind::Operation };
+            Observation::Recovered { snapshot: zxid, digest, .. }
+            | Observation::Replaced { zxid, digest } => *place = Place { zxid: zxid.0, digest },
+            Observation::Delivered { zxid, digest, session, cxid, .. } => {
+                let changes_nothing = digest == place.digest;
+                *place = Place { zxid: zxid.0, digest };
+                let kind = match cxid {
+                    0 => CommitKind::CreateSession,
+                    _ if changes_nothing => continue,
+                    _ => CommitKind::Operation,
+                };
                 let (session, cxid) = (SessionId(session.0), Cxid(cxid));
                 let commit = Commit { zxid: Zxid(zxid.0), session, cxid, kind };
                 commits.entry(zxid.0).or_insert(commit);
-                last_of.insert(observed.server, zxid.0);
             }
             Observation::SessionClosed { session, .. } => {
-                let commit = last_of.get(&observed.server).and_then(|zxid| commits.get_mut(zxid));
-                if let Some(commit) = commit.filter(|commit| commit.session.0 == session.0) {
-                    commit.kind = CommitKind::CloseSession;
-                }
+                let (zxid, session, kind) =
+                    (Zxid(place.zxid), SessionId(session.0), CommitKind::CloseSession);
+                let commit = Commit { zxid, session, cxid: Cxid(0), kind };
+                commits.insert(place.zxid, commit);
             }
             _ => {}
         }
     }
     commits.into_values().collect()
+}
+
+/// Where a server is in the order of transactions.
+#[derive(Default)]
+struct Place {
+    zxid: u64,
+    digest: u64,
 }
 
 #[cfg(test)]
@@ -345,23 +361,29 @@ mod tests {
     }
 
     #[test]
-    fn commits_are_every_delivery_once_with_their_kinds() {
+    fn commits_are_every_change_once_with_their_kinds() {
         let session = ids::SessionId(7);
-        let delivered = |counter, cxid| {
-            let (zxid, hash, digest) = (zxid(1, counter), 0, 0);
+        let delivered = |counter, cxid, digest| {
+            let (zxid, hash) = (zxid(1, counter), 0);
             Observation::Delivered { zxid, hash, digest, session, cxid }
         };
         let closed = Observation::SessionClosed { session, ephemerals_left: 0 };
         let script = (1..=2).fold(Script::new(), |script, server| {
             script
-                .see(server, delivered(1, 0))
-                .see(server, delivered(2, 4))
-                .see(server, delivered(3, 5))
+                .see(server, delivered(1, 0, 0))
+                .see(server, delivered(2, 4, 8))
+                .see(server, delivered(3, 5, 8))
+                .see(server, delivered(4, 6, 9))
+                .see(server, closed.clone())
+                .see(server, delivered(5, 0, 9))
                 .see(server, closed.clone())
         });
-        let kinds: Vec<CommitKind> =
-            commits(&script.record()).iter().map(|commit| commit.kind).collect();
+        let found: Vec<(u64, CommitKind)> = commits(&script.record())
+            .iter()
+            .map(|commit| (commit.zxid.0 & 0xff, commit.kind))
+            .collect();
         use CommitKind::{CloseSession, CreateSession, Operation};
-        assert_eq!(kinds, [CreateSession, Operation, CloseSession]);
+        let expected = [(1, CreateSession), (2, Operation), (4, CloseSession), (5, CloseSession)];
+        assert_eq!(found, expected, "3 was refused: it left the digest as it was");
     }
 }

@@ -2,12 +2,15 @@
 //! the clients saw.
 
 use checker::znode::ZHistory;
-use checker::{ExplainLine, Explanation, Verdict as CheckerVerdict, check_all};
+use checker::{ExplainLine, Explanation, PropertyName, Verdict as CheckerVerdict, check_all};
 use sim::cluster::plan::Plan;
 use sim::cluster::record::{ClientOutcome, RunRecord};
 
 use crate::convert;
 use crate::property::{PROPERTIES, PropertyVerdict};
+
+/// The property that is judged without zxids, by search.
+const SECOND_OPINION: PropertyName = PropertyName("linearizability");
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +100,9 @@ pub fn judge(plan: &Plan, record: &RunRecord) -> Judged {
             }
             // A scenario without watches says nothing about watches.
             ref nothing if *nothing == CheckerVerdict::nothing_checked() => {}
+            // The search knows no zxids and is a second opinion on what the witness has decided; it
+            // may give up where many unanswered writes meet on one znode.
+            CheckerVerdict::Unknown { .. } if name == SECOND_OPINION => {}
             CheckerVerdict::Unknown { reason, .. } => undecided.push(format!("{name}: {reason}")),
         }
     }
@@ -143,22 +149,19 @@ mod tests {
     }
 
     #[test]
-    fn an_honest_run_passes_its_invariants() {
-        let (plan, mut record) = honest_run();
-        // The script's clients are too simple for the checker's model of the tree.
-        let answered = record.operations.remove(0);
-        record.operations = vec![answered];
+    fn an_honest_run_passes() {
+        let (plan, record) = honest_run();
         let judged = judge(&plan, &record);
-        let own = |failure: &&Failure| PROPERTIES.iter().any(|p| p.name == failure.property);
-        if let Verdict::Fail(failures) = &judged.verdict {
-            assert_eq!(failures.iter().filter(own).count(), 0, "{failures:?}");
-        }
-        assert!(judged.properties_checked >= PROPERTIES.len());
+        assert_eq!(judged.verdict, Verdict::Pass);
+        assert!(judged.properties_checked > PROPERTIES.len());
+        assert_eq!(judged.history.operations.len(), record.operations.len());
     }
 
     #[test]
     fn a_run_that_answered_nobody_is_undecided() {
-        let judged = judge(&plan(), &two_epochs().record());
+        let (plan, mut record) = honest_run();
+        record.operations.clear();
+        let judged = judge(&plan, &record);
         assert_eq!(judged.verdict, Verdict::Undecided("nothing was checked".to_owned()));
     }
 

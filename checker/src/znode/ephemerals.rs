@@ -2,8 +2,8 @@
 //!
 //! The end of a session is one transaction, and the session's znodes go in that transaction:
 //! no reply at or after it shows them, none before it misses them. Nothing of the session takes
-//! effect after it, and a session does not expire before its time-out has passed since its server
-//! last heard from it.
+//! effect after it, and a session does not expire before its time-out has passed since the leader
+//! last had a request of it.
 
 use std::collections::BTreeMap;
 
@@ -126,20 +126,25 @@ fn expires_early(history: &ZHistory, closes: &BTreeMap<SessionId, Zxid>) -> Opti
         let Some((line, over_ns)) = over_by(history, session, closes.get(&session)) else {
             continue;
         };
-        // A server heard from the client no earlier than it sent its last answered request.
+        // The leader heard from the client no earlier than it sent its last answered write or sync.
+        // A read may be answered by a follower that has lost the leader, which then does not learn
+        // of it: sessions expire by the leader's knowledge, which followers hand on with their
+        // answers to its pings (`LearnerSessionTracker`, `Learner.ping`).
         let answered = operations.get(&session).into_iter().flatten().filter(|op| {
-            has_position(op) && closes.get(&session).is_none_or(|end| op.zxid < Some(*end))
+            has_position(op)
+                && !op.request.is_read()
+                && closes.get(&session).is_none_or(|end| op.zxid < Some(*end))
         });
         let Some(last) = answered.max_by_key(|op| op.invoke_ns) else { continue };
         let earliest_ns = last.invoke_ns.saturating_add(timeout_ms.saturating_mul(1_000_000));
         if over_ns < earliest_ns {
             let headline = format!("session {session} expired before its time-out");
             let late_ms = (over_ns.saturating_sub(last.invoke_ns)) / 1_000_000;
-            let note = format!("{late_ms} ms after the last answered request was sent");
+            let note = format!("{late_ms} ms after the last answered write was sent");
             return Some(
                 Explain::new(PROPERTY, headline)
                     .line(session_line(created), "")
-                    .line(operation_line(last), "the servers heard of it at this time or later")
+                    .line(operation_line(last), "the leader heard of it at this time or later")
                     .contradiction(line, note),
             );
         }

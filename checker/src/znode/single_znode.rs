@@ -1,12 +1,13 @@
 //! Single znodes are linearizable objects: the black-box second opinion.
 //!
-//! This property does not look at zxids at all. For each path, the operations that clients saw
+//! This property does not look at zxids at all; a list of commits, if there is one, only tells which
+//! unanswered writes never happened. For each path, the operations that clients saw
 //! are searched for an order (see [`crate::linear`]) in which a znode with data and version
 //! explains them. Writes and the parts of a multi take part; reads only where the history claims
 //! that `sync` is a barrier, as one operation from the sync's invocation to the read's answer.
 //! Paths with ephemerals are left out: sessions end without an operation of theirs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::render::nothing;
 use super::replay::results;
@@ -151,7 +152,19 @@ fn calls(history: &ZHistory) -> BTreeMap<String, Vec<Call<ZnodeOp>>> {
     let mut calls: BTreeMap<String, Vec<Call<ZnodeOp>>> = BTreeMap::new();
     let mut left_out: Vec<String> = vec!["/".to_owned(), "/zookeeper".to_owned()];
     let mut left_out_starts: Vec<String> = vec!["/zookeeper/".to_owned()];
+    let committed: Option<BTreeSet<_>> = history
+        .commits
+        .as_ref()
+        .map(|commits| commits.iter().map(|commit| (commit.session, commit.cxid)).collect());
     for operation in &history.operations {
+        // Where it is known what was committed, an unanswered write that was not has no part.
+        if !operation.is_known()
+            && committed
+                .as_ref()
+                .is_some_and(|all| !all.contains(&(operation.session, operation.cxid)))
+        {
+            continue;
+        }
         let parts = operation.request.parts();
         for part in &parts {
             if let MultiOp::Create { path, mode, .. } = part {

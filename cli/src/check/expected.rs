@@ -28,6 +28,11 @@ pub(super) struct Expectations {
 }
 
 impl Expected {
+    /// The model's name without what the table says about it in brackets.
+    pub(super) fn short_model(&self) -> String {
+        self.model.split(" (").next().unwrap_or("").to_owned()
+    }
+
     /// The model, if it is one that can be judged by: the table's words may say more after it.
     pub(super) fn known_model(&self) -> Option<&'static str> {
         let named = MODELS.into_iter().filter(|model| {

@@ -97,9 +97,8 @@ fn judge_model(shown: &str, bytes: &[u8], model: Option<&str>, budget: Budget<'_
             ..Finding::new(Truth::Unknown, Some(error.to_string()), Vec::new())
         },
         Err(
-            error @ (CheckError::Format { .. }
-            | CheckError::Pair { .. }
-            | CheckError::Model { .. }),
+            error
+            @ (CheckError::Format { .. } | CheckError::Pair { .. } | CheckError::Model { .. }),
         ) => Finding::unreadable(error.to_string()),
     }
 }

@@ -14,6 +14,7 @@ pub(crate) enum Family {
 }
 
 /// The family that a fault belongs to.
+#[cfg(test)]
 pub(crate) fn family(fault: &Fault) -> Family {
     match fault {
         Fault::Partition { .. }

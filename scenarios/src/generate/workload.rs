@@ -5,12 +5,13 @@ use sim::seed::Draws;
 
 use super::CLIENTS;
 
-/// When the first client creates the znodes that the others work on.
-const SETUP_MS: u64 = 100;
+/// When the first client creates the znodes that the others work on. A request may be lost with the
+/// first connection even without a fault: it is made again, and refused if all went well.
+const SETUP_MS: [u64; 3] = [100, 700, 1_100];
 /// When the others begin.
 const BEGIN_MS: u64 = 1_200;
 /// The fewest and the most operations of one client.
-const OPERATIONS: (u64, u64) = (160, 200);
+const OPERATIONS: (u64, u64) = (210, 250);
 /// How many of its operations a client makes in bursts, in per cent.
 const BURST_PERCENT: u64 = 30;
 /// How long a burst lasts.
@@ -69,9 +70,11 @@ pub(super) fn operations(
     chaos_ms: u64,
     workload: &dyn Workload,
 ) -> Vec<PlannedOperation> {
-    let setup = workload.setup(seed).into_iter();
-    let mut operations: Vec<PlannedOperation> =
-        setup.map(|action| PlannedOperation { at_ms: SETUP_MS, client: 1, action }).collect();
+    let setup = |at_ms| {
+        let actions = workload.setup(seed).into_iter();
+        actions.map(move |action| PlannedOperation { at_ms, client: 1, action })
+    };
+    let mut operations: Vec<PlannedOperation> = SETUP_MS.into_iter().flat_map(setup).collect();
     for client in 1..=CLIENTS {
         let draws = Draws::for_host(seed, "operations", client, 0);
         let mut asks = Asks { seed, draws, client, departures_left: 3, values: 0 };

@@ -3,7 +3,8 @@
 
 use keeper_core::ids::{Epoch, ServerId, SessionId, Zxid};
 use keeper_core::instruments::{Observation, SyncKind};
-use keeper_core::wire::client::{Request, Response};
+use keeper_core::record::Acl;
+use keeper_core::wire::client::{CreateRequest, Request, Response};
 use sim::cluster::plan::Plan;
 use sim::cluster::record::{ClientOperation, ClientOutcome, FinalState, Observed, RunRecord};
 
@@ -99,8 +100,10 @@ impl Script {
 
     /// A client was told that its write took effect.
     pub(crate) fn acknowledge(self, client: u32, zxid: Zxid) -> Script {
-        let request = Request::Delete { path: "/x".to_owned(), version: -1 };
-        self.answered(client, request, zxid, Response::Empty)
+        let path = format!("/x{:x}", zxid.0);
+        let (data, acl, flags) = (None, Acl::open(), 0);
+        let create = CreateRequest { path: path.clone(), data, acl, flags, want_stat: false };
+        self.answered(client, Request::Create(create), zxid, Response::Path(path))
     }
 
     pub(crate) fn answered(
@@ -114,7 +117,7 @@ impl Script {
         self.record.operations.push(ClientOperation {
             client,
             planned: 0,
-            session: SessionId(7),
+            session: SessionId(client.into()),
             xid: sequence as i32 + 1,
             request,
             invoke_ns: self.record.end_ns,
@@ -197,8 +200,8 @@ pub(crate) fn two_epochs() -> Script {
 
 /// A plan and a record with which everything is right.
 pub(crate) fn honest_run() -> (Plan, RunRecord) {
-    let (a, c) = (zxid(1, 1), zxid(2, 1));
-    let script = two_epochs().acknowledge(1, a).acknowledge(3, c);
+    let c = zxid(2, 1);
+    let script = two_epochs().acknowledge(3, c);
     let script = (1..=3).fold(script, |script, server| script.ends(server, c, digest_at(c)));
     (plan(), script.record())
 }

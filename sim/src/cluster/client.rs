@@ -228,7 +228,7 @@ impl Program {
             ) => (ClientOutcome::NotSent, None, None),
         };
         let sequence = sequence.map(|sequence| base + sequence);
-        let probes = self.plan.probes && matches!(request, Request::SetData { .. });
+        let probes = self.plan.probes;
         let ended = self.recording.end(&self.platform, note, |operation| {
             operation.outcome = outcome;
             if let Some(origin) = origin {

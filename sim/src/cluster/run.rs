@@ -374,19 +374,21 @@ fn add_prober(world: &mut World, plan: &Plan, recording: &Recording) {
     let writes = plan.heal_ms / PROBE_PAUSE_MS;
     let base = plan.operations.len();
     let operation = |at_ms, action| PlannedOperation { at_ms, client: number, action };
-    let path = PROBE_PATH.to_owned();
-    let create = Action::Create {
-        path: path.clone(),
-        data: String::new(),
-        ephemeral: false,
-        sequential: false,
+    // Which of the two can succeed depends on whether the node is there already.
+    let write = |turn: u64| match turn % 2 {
+        0 => Action::Create {
+            path: PROBE_PATH.to_owned(),
+            data: String::new(),
+            ephemeral: false,
+            sequential: false,
+        },
+        _ => Action::Set { path: PROBE_PATH.to_owned(), data: format!("probe {turn}") },
     };
-    let mut operations = vec![(base, operation(plan.chaos_ms, create))];
-    operations.extend((1..=writes).map(|turn| {
-        let at_ms = plan.chaos_ms + turn * PROBE_PAUSE_MS;
-        let write = Action::Set { path: path.clone(), data: format!("probe {turn}") };
-        (base + turn as usize, operation(at_ms, write))
-    }));
+    let operations = (0..writes)
+        .map(|turn| {
+            (base + turn as usize, operation(plan.chaos_ms + turn * PROBE_PAUSE_MS, write(turn)))
+        })
+        .collect();
     let part = ClientPlan {
         number,
         operations,

@@ -46,6 +46,10 @@ pub enum Waiting {
         xid: i32,
         /// What was asked, to know the answer's form.
         shape: Shape,
+        /// The request while it waits for a sync before it. The barrier of a sync takes a round of
+        /// its own; a write that overtook it would be seen by the reads that follow the sync, which
+        /// come before the write.
+        held: Option<Request>,
         /// The whole reply once the transaction is applied.
         reply: Option<(Zxid, Code, Response)>,
     },
@@ -233,7 +237,7 @@ impl Clients {
         let connection = self.of_session(session)?;
         let client = self.connections.get_mut(&connection)?;
         let oldest = client.waiting.iter_mut().find_map(|waiting| match waiting {
-            Waiting::Write { xid, shape, reply } if reply.is_none() => Some((xid, shape, reply)),
+            Waiting::Write { xid, shape, reply, .. } if reply.is_none() => Some((xid, shape, reply)),
             _ => None,
         });
         let (xid, shape, reply) = oldest?;
@@ -260,6 +264,25 @@ impl Clients {
 }
 
 impl Client {
+    /// Whether a sync waits for its barrier.
+    pub fn awaits_sync(&self) -> bool {
+        self.waiting.iter().any(|waiting| matches!(waiting, Waiting::Sync { passed: false, .. }))
+    }
+
+    /// Takes the oldest write that was held back and no longer needs to be.
+    pub fn next_released(&mut self) -> Option<(i32, Request)> {
+        for waiting in &mut self.waiting {
+            match waiting {
+                Waiting::Sync { passed: false, .. } => return None,
+                Waiting::Write { xid, held, .. } if held.is_some() => {
+                    return held.take().map(|request| (*xid, request));
+                }
+                Waiting::Sync { .. } | Waiting::Write { .. } | Waiting::Read { .. } => {}
+            }
+        }
+        None
+    }
+
     /// Takes the oldest request if it can be answered.
     pub fn next_ready(&mut self) -> Option<Waiting> {
         let ready = match self.waiting.front()? {

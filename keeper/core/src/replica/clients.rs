@@ -172,6 +172,7 @@ impl<I: Instruments> Replica<I> {
             RequestHeader::decode(&mut reader).map_err(|e| e.to_string())?;
         let client = self.clients.get(connection).expect("the caller has it");
         let (session, timeout_ms) = (client.session, client.timeout_ms);
+        let client_awaits_sync = client.awaits_sync();
         self.touch_session(session, timeout_ms);
         let request = Request::decode_body(op, &mut reader).map_err(|e| e.to_string())?;
         match request {
@@ -189,13 +190,31 @@ impl<I: Instruments> Replica<I> {
             }
             request if is_write(op) => {
                 let shape = Shape::of(&request).expect("every write has a form of answer");
-                self.wait(connection, Waiting::Write { xid, shape, reply: None });
-                self.submit_local(session, xid, &request);
+                let held = client_awaits_sync.then(|| request.clone());
+                let is_held = held.is_some();
+                self.wait(connection, Waiting::Write { xid, shape, held, reply: None });
+                if !is_held {
+                    self.submit_local(session, xid, &request);
+                }
             }
             request => self.wait(connection, Waiting::Read { xid, request }),
         }
         self.answer(connection);
         Ok(())
+    }
+
+    /// A sync of the connection's client has passed its barrier: what waited for it goes on.
+    pub(super) fn sync_passed(&mut self, connection: ConnectionId) {
+        let Some(session) = self.clients.get(connection).map(|client| client.session) else {
+            return;
+        };
+        // The reads behind the sync come before the writes behind it.
+        self.answer(connection);
+        while let Some((xid, request)) =
+            self.clients.get(connection).and_then(Client::next_released)
+        {
+            self.submit_local(session, xid, &request);
+        }
     }
 
     fn wait(&mut self, connection: ConnectionId, waiting: Waiting) {
@@ -214,7 +233,7 @@ impl<I: Instruments> Replica<I> {
                         reply_packet(xid, self.applied(), Code::Ok, &Response::Path(path));
                     self.send(connection, packet);
                 }
-                Waiting::Write { xid, shape, reply } => {
+                Waiting::Write { xid, shape, reply, .. } => {
                     let (zxid, code, response) = reply.expect("it is ready");
                     let packet: Bytes = reply_packet(xid, zxid, code, &response);
                     self.send(connection, packet);

@@ -58,7 +58,7 @@ impl<I: Instruments> Replica<I> {
                 let pending = follower.syncs.pop_front();
                 let (session, cxid) = pending.ok_or("an answer to no sync")?;
                 if let Some(connection) = self.clients.complete_sync(session, cxid) {
-                    self.answer(connection);
+                    self.sync_passed(connection);
                 }
             }
             PacketKind::Revalidate => {

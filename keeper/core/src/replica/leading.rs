@@ -361,7 +361,7 @@ impl<I: Instruments> Replica<I> {
                 Origin::Local => {
                     let (session, cxid) = (request.session, request.cxid);
                     if let Some(connection) = self.clients.complete_sync(session, cxid) {
-                        self.answer(connection);
+                        self.sync_passed(connection);
                     }
                 }
                 Origin::Learner(connection) => {

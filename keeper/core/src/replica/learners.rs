@@ -124,6 +124,13 @@ impl<I: Instruments> Replica<I> {
 
     fn on_forwarded(&mut self, connection: ConnectionId, forwarded: &ForwardedRequest) {
         let ForwardedRequest { session, cxid, op, ref body } = *forwarded;
+        let now_ms = self.now.mono_ms;
+        if let Role::Leading(leader) = &mut self.role
+            && let Some(tracker) = leader.sessions.as_mut()
+        {
+            // The request itself shows that the client lives, before the next ping would.
+            tracker.touch(now_ms, session);
+        }
         let request = Request::decode_body(op, &mut Reader::new(body));
         match request.ok().filter(|_| is_forwardable(op)) {
             Some(request) => self.submit(Origin::Learner(connection), session, cxid, &request),

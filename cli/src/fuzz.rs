@@ -1,0 +1,270 @@
+//! `squall fuzz`: a campaign, its folder, and its one closing line.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use reports::{
+    DistinctFailure, Environment, FolderError, OutputFolder, RunLine, RunVerdict, SCHEMA_VERSION,
+    Summary, UndecidedRun, Utilization, folder_name, words,
+};
+use scenarios::campaign::{Campaign, Finished, Origin};
+use scenarios::run::Outcome;
+
+use crate::args::FuzzArgs;
+use crate::clock::{Stopwatch, seed_of_the_moment, unix_seconds};
+use crate::evidence::{keep_failure, message, plan_name, plan_text, run_line};
+use crate::exit::Exit;
+use crate::names;
+use crate::output::{Output, complain, say};
+use crate::progress::Progress;
+use crate::seed::SeedArgument;
+
+/// How long a campaign lasts when nobody says.
+const TIME_DEFAULT: Duration = Duration::from_secs(60);
+
+/// Runs a campaign.
+pub(crate) fn fuzz(args: &FuzzArgs, stop: &AtomicBool) -> Exit {
+    let prepared = campaign(args).and_then(|campaign| {
+        let name = folder_name(unix_seconds(), campaign.seed);
+        let folder = OutputFolder::create(&args.out, &name).map_err(|error| error.to_string())?;
+        Ok((campaign, folder))
+    });
+    match prepared {
+        Ok((campaign, folder)) => Fuzz::new(args, &campaign, folder).run(&campaign, stop),
+        Err(message) => {
+            complain(&message);
+            Exit::Usage
+        }
+    }
+}
+
+fn campaign(args: &FuzzArgs) -> Result<Campaign, String> {
+    let defaults = Campaign::default();
+    Ok(Campaign {
+        scenarios: names::scenarios(&args.scenarios)?,
+        seed: args.seed.map_or_else(|| Ok(seed_of_the_moment()), SeedArgument::resolve)?,
+        runs: args.runs,
+        time_max: args.max_time.or_else(|| args.runs.is_none().then_some(TIME_DEFAULT)),
+        jobs: args.jobs.map_or(defaults.jobs, usize::from),
+        corpus: !args.no_corpus,
+        plant: names::plant(args.plant.as_ref())?,
+        ..defaults
+    })
+}
+
+/// A campaign under way.
+struct Fuzz<'a> {
+    args: &'a FuzzArgs,
+    folder: OutputFolder,
+    output: Output,
+    progress: Progress,
+    watch: Stopwatch,
+    environment: Environment,
+    utilization: Utilization,
+    failures: Vec<DistinctFailure>,
+    /// Where in `failures` each fingerprint is.
+    known: BTreeMap<String, usize>,
+    undecided: Vec<UndecidedRun>,
+    doubts: Vec<String>,
+    exit: Exit,
+}
+
+impl<'a> Fuzz<'a> {
+    fn new(args: &'a FuzzArgs, campaign: &Campaign, folder: OutputFolder) -> Fuzz<'a> {
+        let environment = Environment {
+            build: scenarios::build_id().to_owned(),
+            command: std::env::args().collect(),
+            seed: campaign.seed,
+            scenarios: campaign.scenarios.iter().map(|s| s.name.to_owned()).collect(),
+            plant: campaign.plant.clone(),
+            jobs: campaign.jobs,
+            started: words::utc(unix_seconds()),
+        };
+        Fuzz {
+            args,
+            folder,
+            output: Output::new(args.format),
+            progress: Progress::new(),
+            watch: Stopwatch::start(),
+            environment,
+            utilization: Utilization::default(),
+            failures: Vec::new(),
+            known: BTreeMap::new(),
+            undecided: Vec::new(),
+            doubts: Vec::new(),
+            exit: Exit::Passed,
+        }
+    }
+
+    fn run(mut self, campaign: &Campaign, stop: &AtomicBool) -> Exit {
+        let Environment { build, seed, scenarios, jobs, .. } = &self.environment;
+        say(&format!(
+            "campaign seed {seed}, {jobs} at a time, build {build}\nscenarios {}\nfolder {}",
+            scenarios.join(", "),
+            self.folder.path().display(),
+        ));
+        if let Err(error) = self.folder.link_latest() {
+            complain(&error.to_string());
+        }
+        let summary = campaign.run(stop, &mut |finished| {
+            match self.note(finished) {
+                Ok(flow) => flow,
+                // What cannot be kept need not be found.
+                Err(error) => {
+                    complain(&error.to_string());
+                    self.exit = self.exit.and(Exit::Internal);
+                    ControlFlow::Break(())
+                }
+            }
+        });
+        self.progress.end();
+        let interrupted = stop.load(Ordering::Relaxed);
+        if interrupted {
+            self.exit = self.exit.and(Exit::Interrupted);
+        } else if let Err(missing) = summary.enough() {
+            self.doubts.push(format!("saw no {}", missing.join(", no ")));
+            self.exit = self.exit.and(Exit::Untrusted);
+        }
+        if self.utilization.runs.total == 0 {
+            self.exit = self.exit.and(Exit::NothingRan);
+        }
+        if self.args.findings_ok && self.exit == Exit::Violated {
+            self.exit = Exit::Passed;
+        }
+        self.end(interrupted)
+    }
+
+    /// Takes note of a run that has ended.
+    fn note(&mut self, finished: &Finished) -> Result<ControlFlow<()>, FolderError> {
+        let plan = &finished.plan;
+        let corpus = match finished.origin {
+            Origin::Corpus(name) => Some(name),
+            Origin::Seed => None,
+        };
+        let line = match &finished.result {
+            Ok(outcome) => run_line(outcome, plan.plant.as_ref(), corpus),
+            Err(message) => RunLine {
+                scenario: plan.scenario.clone(),
+                seed: plan.seed,
+                reason: Some(format!("internal error: {message}")),
+                ..nothing(plan.plant.as_ref(), corpus)
+            },
+        };
+        self.folder.append("seeds.jsonl", &line.to_json_line())?;
+        self.output.json(&line);
+        self.utilization.add(&line);
+        match &finished.result {
+            Ok(outcome) if line.verdict == RunVerdict::Fail => self.failed(finished, outcome)?,
+            Ok(_) => {}
+            Err(message) => {
+                self.progress.aside(|| complain(&format!("internal error: {message}")));
+                self.exit = self.exit.and(Exit::Internal);
+            }
+        }
+        if let Some(reason) = line.reason {
+            self.undecided(finished, reason)?;
+        }
+        if finished.repeated == Some(false) {
+            let file = format!("not-deterministic/{}", plan_name(&plan.scenario, plan.seed));
+            let path = self.folder.write(&file, plan_text(plan).as_bytes())?;
+            self.doubts.push(format!("{} ends differently each time", path.display()));
+            self.exit = self.exit.and(Exit::Untrusted);
+        }
+        let wall = words::duration(self.watch.elapsed_ms());
+        let runs = self.utilization.runs;
+        self.progress.show(|| {
+            format!("{wall}: {}, {} failed", words::count(runs.total, "run"), runs.failed)
+        });
+        let enough = self.args.max_failures.is_some_and(|max| runs.failed >= max);
+        let is_over = enough || self.output.is_closed();
+        Ok(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    /// Keeps and tells the first failure of each kind, and counts the others.
+    fn failed(&mut self, finished: &Finished, outcome: &Outcome) -> Result<(), FolderError> {
+        self.exit = self.exit.and(Exit::Violated);
+        let plan = &finished.plan;
+        let mut message =
+            message(outcome, plan.plant.as_ref()).expect("a failed run has a failure");
+        if let Some(index) = self.known.get(&message.fingerprint) {
+            self.failures[*index].count += 1;
+            return Ok(());
+        }
+        let folder = keep_failure(&self.folder, &plan_text(plan), outcome, &mut message)?;
+        self.known.insert(message.fingerprint.clone(), self.failures.len());
+        self.failures.push(DistinctFailure {
+            fingerprint: message.fingerprint.clone(),
+            scenario: plan.scenario.clone(),
+            property: message.explanation.property.clone(),
+            headline: message.explanation.headline.clone(),
+            seed: plan.seed,
+            count: 1,
+            folder,
+        });
+        self.progress.aside(|| self.output.text(&format!("{message}\n")));
+        Ok(())
+    }
+
+    fn undecided(&mut self, finished: &Finished, reason: String) -> Result<(), FolderError> {
+        self.exit = self.exit.and(Exit::Undecided);
+        let plan = &finished.plan;
+        let file = format!("undecided/{}", plan_name(&plan.scenario, plan.seed));
+        self.folder.write(&file, plan_text(plan).as_bytes())?;
+        let scenario = plan.scenario.clone();
+        self.undecided.push(UndecidedRun { scenario, seed: plan.seed, reason, plan: file });
+        Ok(())
+    }
+
+    fn end(mut self, interrupted: bool) -> Exit {
+        self.utilization.wall_ms = self.watch.elapsed_ms();
+        let mut summary = Summary {
+            schema_version: SCHEMA_VERSION,
+            environment: self.environment,
+            utilization: self.utilization,
+            failures: self.failures,
+            undecided: self.undecided,
+            doubts: self.doubts,
+            interrupted,
+            exit_code: self.exit.code(),
+        };
+        summary.failures.sort_by_key(|failure| std::cmp::Reverse(failure.count));
+        let written = self
+            .folder
+            .write("summary.md", summary.to_markdown().as_bytes())
+            .and_then(|_| self.folder.write("summary.json", summary.to_json().as_bytes()));
+        if let Err(error) = written {
+            complain(&error.to_string());
+            self.exit = self.exit.and(Exit::Internal);
+        }
+        self.output.json(&summary);
+        self.output.text(&(summary.closing_line() + "\n"));
+        self.exit
+    }
+}
+
+/// The line of a run of which nothing is known.
+fn nothing(plant: Option<&String>, corpus: Option<&str>) -> RunLine {
+    RunLine {
+        build: scenarios::build_id().to_owned(),
+        scenario: String::new(),
+        seed: 0,
+        corpus: corpus.map(str::to_owned),
+        plant: plant.cloned(),
+        verdict: RunVerdict::Undecided,
+        fingerprints: Vec::new(),
+        reason: None,
+        wall_ms: 0,
+        sim_ms: 0,
+        operations: 0,
+        acknowledged: 0,
+        unknown: 0,
+        events: 0,
+        trace_hash: String::new(),
+        faults: BTreeMap::new(),
+        leader_changes: 0,
+        syncs: reports::Syncs::default(),
+        crashes_during_sync: 0,
+    }
+}

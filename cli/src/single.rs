@@ -1,0 +1,262 @@
+//! `squall run` and `squall replay`: one run, in detail.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use reports::{
+    Commands, FailureMessage, FolderError, HistoryFiles, OutputFolder, folder_name, words,
+};
+use scenarios::judge::Verdict;
+use scenarios::replay::{Comparison, Replayed, load_plan, replay as run_again};
+use scenarios::run::Outcome;
+use serde::Serialize;
+
+use crate::args::{Format, ReplayArgs, RunArgs};
+use crate::clock::{Stopwatch, seed_of_the_moment, unix_seconds};
+use crate::evidence::{keep_failure, message, plan_text, run_line};
+use crate::exit::Exit;
+use crate::names;
+use crate::output::{Output, complain, say};
+use crate::seed::{SeedArgument, parse_seed};
+
+/// Runs one seed of one scenario.
+pub(crate) fn run(args: &RunArgs, stop: &AtomicBool) -> Exit {
+    let source = args.seed.map_or_else(|| Ok(seed_of_the_moment()), SeedArgument::resolve);
+    let source = source.and_then(|seed| Source::of_seed(&args.scenario, seed, args.plant.as_ref()));
+    let out = Some(args.out.as_path());
+    or_usage(source.and_then(|source| one(&source, out, args.format, stop)))
+}
+
+/// Runs a stored plan again.
+pub(crate) fn replay(args: &ReplayArgs, stop: &AtomicBool) -> Exit {
+    let source = Source::stored(&args.target, args.scenario.as_deref());
+    or_usage(source.and_then(|source| one(&source, args.out.as_deref(), args.format, stop)))
+}
+
+fn or_usage(exit: Result<Exit, String>) -> Exit {
+    exit.unwrap_or_else(|message| {
+        complain(&message);
+        Exit::Usage
+    })
+}
+
+/// Where a plan comes from.
+struct Source {
+    /// The plan.
+    bytes: Vec<u8>,
+    /// What it is called in messages.
+    name: String,
+    /// The command that runs it again.
+    command: String,
+}
+
+impl Source {
+    fn of_seed(scenario: &str, seed: u64, plant: Option<&String>) -> Result<Source, String> {
+        let mut plan = names::scenario(scenario)?.plan(seed);
+        plan.plant = names::plant(plant)?;
+        let planted =
+            plan.plant.as_ref().map_or(String::new(), |plant| format!(" --plant {plant}"));
+        Ok(Source {
+            bytes: plan_text(&plan).into_bytes(),
+            name: format!("the plan of seed {seed}"),
+            command: format!("squall run {scenario} --seed {seed}{planted}"),
+        })
+    }
+
+    /// The plan in a file, in a folder, or of a seed.
+    fn stored(target: &str, scenario: Option<&str>) -> Result<Source, String> {
+        let path = Path::new(target);
+        if !path.exists()
+            && let Ok(seed) = parse_seed(target)
+        {
+            let scenario =
+                scenario.ok_or_else(|| format!("seed {target}: name its --scenario as well"))?;
+            return Source::of_seed(scenario, seed.resolve()?, None);
+        }
+        if scenario.is_some() {
+            return Err(format!("--scenario is for seeds: the plan {target} names its own"));
+        }
+        let file = if path.is_dir() { path.join("plan.json") } else { path.to_owned() };
+        let name = file.display().to_string();
+        let bytes = fs::read(&file).map_err(|error| format!("cannot read {name}: {error}"))?;
+        Ok(Source { bytes, command: format!("squall replay {name}"), name })
+    }
+}
+
+/// Runs and judges one plan, and tells what happened.
+fn one(
+    source: &Source,
+    out: Option<&Path>,
+    format: Format,
+    stop: &AtomicBool,
+) -> Result<Exit, String> {
+    let plan = load_plan(&source.bytes, &source.name).map_err(|error| error.to_string())?;
+    let folder = match out {
+        None => None,
+        Some(out) => {
+            let name = folder_name(unix_seconds(), plan.seed);
+            let folder = OutputFolder::create(out, &name).and_then(|folder| {
+                // Before the run: whatever becomes of it, its plan is kept.
+                folder.write("plan.json", plan_text(&plan).as_bytes())?;
+                folder.link_latest()?;
+                Ok(folder)
+            });
+            Some(folder.map_err(|error| error.to_string())?)
+        }
+    };
+    let output = Output::new(format);
+    output.text(&format!(
+        "{}   seed {}   {} servers   {} clients   {} operations   {} faults   build {}\n",
+        plan.scenario,
+        plan.seed,
+        plan.topology.servers,
+        plan.topology.clients,
+        plan.operations.len(),
+        plan.faults.len(),
+        scenarios::build_id(),
+    ));
+    for fault in &plan.faults {
+        output.text(&fault_line(fault.at_ms, fault.until_ms, &fault.fault));
+    }
+    let watch = Stopwatch::start();
+    let Replayed { mut outcome, comparison } = run_again(&plan, &Default::default());
+    outcome.stats.wall_ms = watch.elapsed_ms();
+    let plan = outcome.stored(&plan);
+    let mut told = Told { source, output, folder, exit: Exit::Passed };
+    if let Err(error) = told.tell(&plan_text(&plan), plan.plant.as_ref(), &outcome) {
+        complain(&error.to_string());
+        told.exit = told.exit.and(Exit::Internal);
+    }
+    told.compare(&comparison);
+    let interrupted = if stop.load(Ordering::Relaxed) { Exit::Interrupted } else { Exit::Passed };
+    Ok(told.exit.and(interrupted))
+}
+
+/// A run that has ended, and where to tell of it.
+struct Told<'a> {
+    source: &'a Source,
+    output: Output,
+    folder: Option<OutputFolder>,
+    exit: Exit,
+}
+
+impl Told<'_> {
+    fn tell(
+        &mut self,
+        plan: &str,
+        plant: Option<&String>,
+        outcome: &Outcome,
+    ) -> Result<(), FolderError> {
+        let line = run_line(outcome, plant, None);
+        self.output.json(&line);
+        self.output.text(&figures(outcome));
+        let message = message(outcome, plant);
+        if let Some(folder) = &self.folder {
+            folder.write("plan.json", plan.as_bytes())?;
+            folder.append("seeds.jsonl", &line.to_json_line())?;
+            let faults = message.as_ref().map_or(&[][..], |message| &message.faults);
+            let files = HistoryFiles::new(&outcome.history, faults);
+            folder.write("history.jsonl", files.json_lines.as_bytes())?;
+            folder.write("history.edn", files.edn.as_bytes())?;
+            folder.write("history.txt", files.text.as_bytes())?;
+        }
+        let seed = outcome.seed;
+        match (&outcome.verdict, message) {
+            (Verdict::Fail(_), Some(message)) => self.fail(plan, outcome, message)?,
+            (Verdict::Undecided(reason), _) => {
+                self.exit = Exit::Undecided;
+                self.output
+                    .text(&format!("UNDECIDED {}   seed {seed}: {reason}\n", outcome.scenario));
+            }
+            (Verdict::Pass | Verdict::Fail(_), _) => {
+                let hash = outcome.trace_hash;
+                let scenario = &outcome.scenario;
+                self.output.text(&format!("PASS {scenario}   seed {seed}   trace {hash:016x}\n"));
+            }
+        }
+        if let Some(folder) = &self.folder {
+            say(&format!("plan and history are in {}", folder.path().display()));
+        }
+        Ok(())
+    }
+
+    fn fail(
+        &mut self,
+        plan: &str,
+        outcome: &Outcome,
+        mut message: FailureMessage,
+    ) -> Result<(), FolderError> {
+        self.exit = Exit::Violated;
+        message.commands =
+            Commands { replay: Some(self.source.command.clone()), ..Commands::default() };
+        let kept = match &self.folder {
+            Some(folder) => keep_failure(folder, plan, outcome, &mut message).map(drop),
+            None => Ok(()),
+        };
+        self.output.text(&message.to_string());
+        kept
+    }
+
+    /// Says what this run's end means for the stored one.
+    fn compare(&mut self, comparison: &Comparison) {
+        if let Comparison::Diverged { .. } = comparison {
+            self.exit = self.exit.and(Exit::Untrusted);
+        }
+        let reproduced = matches!(comparison, Comparison::Reproduced);
+        let message = comparison.message().or_else(|| {
+            reproduced.then(|| "reproduced: the same build ended with the same trace".to_owned())
+        });
+        if let Some(message) = message {
+            self.output.json(&Compared { comparison: &message });
+            self.output.text(&(message + "\n"));
+        }
+    }
+}
+
+/// The line that compares a replay with the stored end.
+#[derive(Serialize)]
+struct Compared<'a> {
+    comparison: &'a str,
+}
+
+/// A fault of the plan and its time: whether it struck, the figures say.
+fn fault_line(at_ms: u64, until_ms: Option<u64>, fault: &impl Serialize) -> String {
+    let seconds = |ms: u64| format!("{}.{:03}", ms / 1_000, ms % 1_000);
+    let until = until_ms.map_or("end".to_owned(), seconds);
+    let json = serde_json::to_string(fault).expect("a fault is plain data with text keys");
+    format!("  {:>7} … {until:>7} s  {json}\n", seconds(at_ms))
+}
+
+fn figures(outcome: &Outcome) -> String {
+    let stats = &outcome.stats;
+    let milliseconds = |times: &[u64]| match times {
+        [] => "none".to_owned(),
+        times => times.iter().map(u64::to_string).collect::<Vec<_>>().join(", ") + " ms",
+    };
+    let gaps: Vec<u64> = stats.unavailable_ms.iter().map(|(_, length_ms)| *length_ms).collect();
+    format!(
+        "{} simulated in {}, {} events\n{} operations: {} acknowledged, {} refused, {} unknown\n\
+         faults that struck: {}\n{} elections, {} leader changes, {} restarts; synchronised by \
+         {} DIFF, {} TRUNC, {} SNAP; {} crashes during synchronisation\nfailovers: {}\n\
+         without an acknowledged write: {}\nhealed after chaos: {}\n",
+        words::duration(stats.simulated_ms),
+        words::duration(stats.wall_ms),
+        stats.events,
+        stats.operations,
+        stats.acknowledged,
+        stats.refused,
+        stats.unknown,
+        words::by_kind(&stats.faults),
+        stats.elections,
+        stats.leader_changes,
+        stats.restarts,
+        stats.syncs_diff,
+        stats.syncs_trunc,
+        stats.syncs_snap,
+        stats.crashes_during_sync,
+        milliseconds(&stats.failovers_ms),
+        milliseconds(&gaps),
+        stats.healed_after_ms.map_or("no".to_owned(), |ms| format!("{ms} ms")),
+    )
+}

@@ -1,0 +1,243 @@
+//! What a campaign comes to. The same runs give the same summary, in whatever order they ended.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sim::cluster::plan::Plan;
+
+use crate::judge::{Failure, Verdict};
+use crate::stats::Stats;
+
+/// Fewer runs than this are too few to ask whether they saw enough.
+pub const ENOUGH_RUNS_MIN: u64 = 50;
+/// Plans of undecided runs that are kept.
+const UNDECIDED_KEPT_MAX: usize = 20;
+
+/// Counts over all runs of a campaign.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Summary {
+    /// Runs that came to an end.
+    pub runs: u64,
+    /// Without a contradiction.
+    pub passed: u64,
+    /// With at least one.
+    pub failed: u64,
+    /// Neither.
+    pub undecided: u64,
+    /// Runs in which the harness itself panicked.
+    pub internal: u64,
+    /// Runs that were performed twice to see whether they are deterministic.
+    pub checked_twice: u64,
+    /// Plans that ended otherwise the second time, by the run's position in the campaign.
+    pub not_deterministic: BTreeMap<u64, Plan>,
+    /// Each kind of failure once.
+    pub failures: BTreeMap<String, Distinct>,
+    /// The first undecided runs and internal errors: why, and their plans, by position.
+    pub undecided_plans: BTreeMap<u64, (String, Plan)>,
+    /// Sums over all runs.
+    pub totals: Totals,
+}
+
+/// One kind of failure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Distinct {
+    /// In how many runs it was seen.
+    pub count: u64,
+    /// The position in the campaign of the first run with it.
+    pub first: u64,
+    /// That run's plan, with the build and how it ended.
+    pub plan: Plan,
+    /// The failure as it was there.
+    pub failure: Failure,
+}
+
+/// Sums of [`Stats`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Simulated nanoseconds.
+    pub simulated_ns: u64,
+    /// Requests.
+    pub operations: u64,
+    /// Answered without error.
+    pub acknowledged: u64,
+    /// With an unknown end.
+    pub unknown: u64,
+    /// Faults by kind.
+    pub faults: BTreeMap<String, u64>,
+    /// Leaders after the first of each run.
+    pub leader_changes: u64,
+    /// Synchronisations by DIFF.
+    pub syncs_diff: u64,
+    /// By TRUNC.
+    pub syncs_trunc: u64,
+    /// By SNAP.
+    pub syncs_snap: u64,
+    /// Crashes during synchronisation.
+    pub crashes_during_sync: u64,
+    /// Restarts of servers.
+    pub restarts: u64,
+}
+
+impl Summary {
+    /// Adds a run that ended with a verdict. `stored` is its plan with the build and its end.
+    pub fn add(&mut self, position: u64, stored: &Plan, verdict: &Verdict, stats: &Stats) {
+        self.runs += 1;
+        self.totals.add(stats);
+        match verdict {
+            Verdict::Pass => self.passed += 1,
+            Verdict::Undecided(reason) => {
+                self.undecided += 1;
+                self.keep(position, reason, stored);
+            }
+            Verdict::Fail(failures) => {
+                self.failed += 1;
+                // Further failures of a run mostly follow from its first.
+                if let Some(failure) = failures.first() {
+                    self.add_failure(position, stored, failure);
+                }
+            }
+        }
+    }
+
+    /// Adds a run in which the harness panicked.
+    pub fn add_internal(&mut self, position: u64, plan: &Plan, message: &str) {
+        self.runs += 1;
+        self.internal += 1;
+        self.keep(position, &format!("internal error: {message}"), plan);
+    }
+
+    fn keep(&mut self, position: u64, reason: &str, plan: &Plan) {
+        self.undecided_plans.insert(position, (reason.to_owned(), plan.clone()));
+        if self.undecided_plans.len() > UNDECIDED_KEPT_MAX {
+            self.undecided_plans.pop_last();
+        }
+    }
+
+    fn add_failure(&mut self, position: u64, stored: &Plan, failure: &Failure) {
+        let new = || Distinct {
+            count: 0,
+            first: u64::MAX,
+            plan: stored.clone(),
+            failure: failure.clone(),
+        };
+        let distinct = self.failures.entry(failure.fingerprint.clone()).or_insert_with(new);
+        distinct.count += 1;
+        if position < distinct.first {
+            distinct.first = position;
+            distinct.plan = stored.clone();
+            distinct.failure = failure.clone();
+        }
+    }
+
+    /// Whether the campaign saw what it is for. A short one is not asked.
+    ///
+    /// # Errors
+    /// What was hardly seen: a campaign without it has tested nothing of it.
+    pub fn enough(&self) -> Result<(), Vec<&'static str>> {
+        let totals = &self.totals;
+        let seen = [
+            ("leader changes", totals.leader_changes),
+            ("DIFF synchronisations", totals.syncs_diff),
+            ("TRUNC synchronisations", totals.syncs_trunc),
+            ("SNAP synchronisations", totals.syncs_snap),
+            ("crashes during synchronisation", totals.crashes_during_sync),
+        ];
+        let missing: Vec<&str> =
+            seen.into_iter().filter(|(_, count)| *count == 0).map(|(name, _)| name).collect();
+        if self.runs < ENOUGH_RUNS_MIN || missing.is_empty() { Ok(()) } else { Err(missing) }
+    }
+}
+
+impl Totals {
+    fn add(&mut self, stats: &Stats) {
+        self.simulated_ns += stats.simulated_ms * 1_000_000;
+        self.operations += stats.operations;
+        self.acknowledged += stats.acknowledged;
+        self.unknown += stats.unknown;
+        for (kind, count) in &stats.faults {
+            *self.faults.entry(kind.clone()).or_default() += count;
+        }
+        self.leader_changes += stats.leader_changes;
+        self.syncs_diff += stats.syncs_diff;
+        self.syncs_trunc += stats.syncs_trunc;
+        self.syncs_snap += stats.syncs_snap;
+        self.crashes_during_sync += stats.crashes_during_sync;
+        self.restarts += stats.restarts;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::property::testing::plan;
+
+    fn failure(fingerprint: &str) -> Failure {
+        Failure {
+            property: "p".to_owned(),
+            fingerprint: fingerprint.to_owned(),
+            at_ns: 5,
+            headline: "h".to_owned(),
+            lines: Vec::new(),
+            contradiction: None,
+        }
+    }
+
+    fn seeded(seed: u64) -> Plan {
+        Plan { seed, ..plan() }
+    }
+
+    #[test]
+    fn kinds_of_failures_are_counted_once_with_their_first_plan_in_any_order() {
+        let runs = [(3, "a"), (1, "a"), (2, "b")];
+        let sum = |order: &[usize]| {
+            let mut summary = Summary::default();
+            for index in order {
+                let (position, fingerprint) = runs[*index];
+                let verdict = Verdict::Fail(vec![failure(fingerprint), failure("later")]);
+                summary.add(position, &seeded(position), &verdict, &Stats::default());
+            }
+            summary
+        };
+        let summary = sum(&[0, 1, 2]);
+        assert_eq!(summary, sum(&[2, 1, 0]));
+        assert_eq!((summary.runs, summary.failed, summary.failures.len()), (3, 3, 2));
+        let a = &summary.failures["a"];
+        assert_eq!((a.count, a.first, a.plan.seed), (2, 1, 1));
+    }
+
+    #[test]
+    fn undecided_runs_keep_their_plans_up_to_a_limit() {
+        let mut summary = Summary::default();
+        for position in (0..30).rev() {
+            let verdict = Verdict::Undecided("late".to_owned());
+            summary.add(position, &seeded(position), &verdict, &Stats::default());
+        }
+        summary.add_internal(0, &seeded(0), "boom");
+        assert_eq!((summary.undecided, summary.internal, summary.runs), (30, 1, 31));
+        assert_eq!(summary.undecided_plans.len(), UNDECIDED_KEPT_MAX);
+        assert!(summary.undecided_plans[&0].0.contains("boom"));
+        assert!(summary.undecided_plans.contains_key(&19));
+    }
+
+    #[test]
+    fn a_long_campaign_must_have_seen_everything() {
+        let stats = |syncs_trunc| Stats {
+            leader_changes: 1,
+            syncs_diff: 1,
+            syncs_snap: 1,
+            syncs_trunc,
+            crashes_during_sync: 1,
+            ..Stats::default()
+        };
+        let sum = |runs, syncs_trunc| {
+            let mut summary = Summary::default();
+            for position in 0..runs {
+                summary.add(position, &plan(), &Verdict::Pass, &stats(syncs_trunc));
+            }
+            summary.enough()
+        };
+        assert_eq!(sum(ENOUGH_RUNS_MIN, 1), Ok(()));
+        assert_eq!(sum(ENOUGH_RUNS_MIN, 0), Err(vec!["TRUNC synchronisations"]));
+        assert_eq!(sum(3, 0), Ok(()));
+    }
+}

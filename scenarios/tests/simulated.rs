@@ -1,0 +1,71 @@
+//! The scenarios on the simulated ensemble: what is right passes, what is planted is found, and a
+//! run is a function of its plan.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::AtomicBool;
+
+use scenarios::campaign::Campaign;
+use scenarios::judge::Verdict;
+use scenarios::plant::PLANTED_BUGS;
+use scenarios::registry::scenario;
+use scenarios::replay::{Comparison, replay};
+use scenarios::run::run_plan;
+use sim::cluster::RunOptions;
+use sim::cluster::plan::Plan;
+
+fn campaign(runs: u64) -> Campaign {
+    Campaign { runs: Some(runs), time_max: None, twice_every: 10, ..Campaign::default() }
+}
+
+#[test]
+fn default_seeds_and_the_corpus_are_clean_and_worth_their_name() {
+    let never = AtomicBool::new(false);
+    let mut few_acknowledged = Vec::new();
+    let summary = campaign(20).run(&never, &mut |finished| {
+        let outcome = finished.result.as_ref().expect("the harness does not panic");
+        if finished.position >= 2 && outcome.stats.acknowledged < 500 {
+            few_acknowledged.push((finished.plan.seed, outcome.stats.acknowledged));
+        }
+        ControlFlow::Continue(())
+    });
+    for distinct in summary.failures.values() {
+        println!("{} (seed {})", distinct.failure.explanation(), distinct.plan.seed);
+    }
+    assert_eq!((summary.failed, summary.undecided, summary.internal), (0, 0, 0));
+    assert!(summary.not_deterministic.is_empty());
+    assert!(summary.checked_twice >= 2);
+    assert_eq!(few_acknowledged, []);
+    assert!(summary.totals.simulated_ns >= 20 * 30_000_000_000);
+    assert!(summary.totals.faults.len() >= 8, "{:?}", summary.totals.faults);
+    assert!(summary.totals.leader_changes > 20, "{:?}", summary.totals);
+}
+
+#[test]
+fn every_planted_bug_is_found_within_its_budget_and_only_with_it() {
+    let never = AtomicBool::new(false);
+    for bug in &PLANTED_BUGS {
+        let planted = Campaign {
+            scenarios: vec![scenario(bug.scenario).expect("the catalogue names scenarios")],
+            plant: Some(bug.name.to_owned()),
+            corpus: false,
+            ..campaign(bug.budget_seeds)
+        };
+        let mut found: Option<Plan> = None;
+        planted.run(&never, &mut |finished| {
+            let outcome = finished.result.as_ref().expect("the harness does not panic");
+            let is_expected = |property: &str| bug.expected.contains(&property);
+            if !outcome.failures().iter().any(|failure| is_expected(&failure.property)) {
+                return ControlFlow::Continue(());
+            }
+            found.get_or_insert(finished.plan.clone());
+            ControlFlow::Break(())
+        });
+        let plan = found.unwrap_or_else(|| panic!("{} was not found", bug.name));
+        let without = Plan { plant: None, found: None, ..plan.clone() };
+        let outcome = run_plan(&without, &RunOptions::default());
+        assert_eq!(outcome.verdict, Verdict::Pass, "{} without the bug", bug.name);
+        let replayed = replay(&plan, &RunOptions::default());
+        assert_eq!(replayed.comparison, Comparison::Reproduced);
+        assert!(!replayed.outcome.failures().is_empty());
+    }
+}
