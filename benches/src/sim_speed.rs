@@ -1,10 +1,10 @@
 //! Simulated seconds per CPU second of a whole ensemble with clients.
 
-use sim::cluster::plan::{
+use scenarios::sim::cluster::plan::{
     Action, Conditions, EnsemblePlan, PLAN_FORMAT, Plan, PlannedOperation, Topology,
 };
-use sim::cluster::record::ClientOutcome;
-use sim::cluster::{RunOptions, run};
+use scenarios::sim::cluster::record::ClientOutcome;
+use scenarios::sim::cluster::{RunOptions, run};
 
 /// One measurement.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,4 +1,5 @@
 //! `squall fuzz`, `run` and `replay`, from the outside: folders, exit codes and messages.
+#![allow(clippy::unwrap_used, reason = "a test may end by it")]
 
 mod common;
 
@@ -59,6 +60,7 @@ fn a_planted_bug_is_found_kept_and_told() {
     };
     let found = fuzz(&[]);
     assert_eq!(found.code, 1, "{found:?}");
+    assert!(found.stderr.starts_with("campaign seed 1, "), "{found:?}");
     let first = found.stdout.lines().next().unwrap();
     assert!(first.starts_with("FAIL keeper/register   seed "), "{first}");
     assert!(first.contains("planted bug ack-before-fsync"), "{first}");

@@ -1,4 +1,5 @@
 //! `squall check` on small histories.
+#![allow(clippy::unwrap_used, reason = "a test may end by it")]
 
 mod common;
 

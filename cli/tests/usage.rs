@@ -1,4 +1,5 @@
 //! Bad usage: a clear message, exit code 64, and nothing written.
+#![allow(clippy::unwrap_used, reason = "a test may end by it")]
 
 mod common;
 

@@ -215,9 +215,7 @@ fn function(request: &Request) -> &'static str {
 fn session_words(kind: &SessionEventKind) -> (&'static str, Value) {
     let number = |n: u64| i64::try_from(n).map_or(Value::Number(n.to_string()), Value::Int);
     match kind {
-        SessionEventKind::Created { timeout_ms } => {
-            ("session-created", number(u64::from(*timeout_ms)))
-        }
+        SessionEventKind::Created { timeout_ms } => ("session-created", number(*timeout_ms)),
         SessionEventKind::Disconnected => ("disconnected", Value::Nil),
         SessionEventKind::Reconnected => ("reconnected", Value::Nil),
         SessionEventKind::Expired => ("session-expired", Value::Nil),

@@ -105,12 +105,10 @@ impl FailureMessage {
         let faults = self.faults.iter().filter(|fault| fault.overlaps(from_ns, to_ns));
         let mut parts = shortened(faults.map(Span::to_string).collect(), FAULTS_MAX);
         if parts.is_empty() {
-            parts.push(
-                match self.faults.iter().filter(|fault| fault.from_ns <= to_ns).next_back() {
-                    Some(fault) => format!("no fault (the last one: {fault})"),
-                    None => "no fault".to_owned(),
-                },
-            );
+            parts.push(match self.faults.iter().rfind(|fault| fault.from_ns <= to_ns) {
+                Some(fault) => format!("no fault (the last one: {fault})"),
+                None => "no fault".to_owned(),
+            });
         }
         // The change that came before the told time says who led when it began.
         let led = self.leaders.iter().filter(|change| change.at_ns <= to_ns);

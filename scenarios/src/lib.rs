@@ -21,6 +21,9 @@ pub mod summary;
 pub mod validate;
 mod workload;
 
+/// The world that runs are made in: plans, records, options.
+pub use sim;
+
 /// The build: version, commit and a hash of the sources, joined by `-`. Plans name the build that
 /// stored them: the same build must end with the same trace. A release process may set the commit by
 /// the variable SQUALL_BUILD at compile time; without it and without git it is `unknown`.

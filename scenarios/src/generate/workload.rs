@@ -5,13 +5,13 @@ use sim::seed::Draws;
 
 use super::CLIENTS;
 
-/// When the first client creates the znodes that the others work on. A request may be lost with the
-/// first connection even without a fault: it is made again, and refused if all went well.
-const SETUP_MS: [u64; 3] = [100, 700, 1_100];
+/// When the first client creates the znodes that the others work on. A slow first election outlives
+/// the client's patience: the requests are made again, and refused where all went well.
+const SETUP_MS: [u64; 6] = [100, 700, 1_500, 3_000, 5_000, 8_000];
 /// When the others begin.
 const BEGIN_MS: u64 = 1_200;
 /// The fewest and the most operations of one client.
-const OPERATIONS: (u64, u64) = (210, 250);
+const OPERATIONS: (u64, u64) = (240, 280);
 /// How many of its operations a client makes in bursts, in per cent.
 const BURST_PERCENT: u64 = 30;
 /// How long a burst lasts.

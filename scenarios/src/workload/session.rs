@@ -18,13 +18,14 @@ impl Workload for Session {
     }
 
     fn draw(&self, asks: &mut Asks) -> Action {
-        match asks.weighted(&[30, 12, 10, 12, 12, 12, 3]) {
+        match asks.weighted(&[28, 12, 8, 8, 20, 10, 8, 3]) {
             0 => ephemeral(asks),
             1 => Action::Delete { path: member(asks) },
             2 => Action::Exists { path: member(asks), watch: false },
             3 => Action::Get { path: member(asks), watch: false },
             4 => Action::Children { path: PARENT.to_owned(), watch: false },
             5 => Action::SyncGet { path: member(asks) },
+            6 => Action::SyncGet { path: PARENT.to_owned() },
             _ => depart(asks).unwrap_or_else(|| ephemeral(asks)),
         }
     }

@@ -22,6 +22,9 @@ use crate::platform::SimPlatform;
 
 /// Requests of one client that may be under way at a time.
 const IN_FLIGHT_MAX: usize = 8;
+/// How long a request may wait for a connection, and then for its answer, in milliseconds: long
+/// enough that an ensemble which starts answers its first requests.
+const REQUEST_TIMEOUT_MIN_MS: u64 = 5_000;
 /// Counters of one client's successive sessions are kept apart by this.
 const SEQUENCE_STRIDE: u64 = 1 << 40;
 
@@ -124,7 +127,7 @@ impl Program {
         let options = ClientOptions {
             session_timeout_ms: timeout_ms as i32,
             connect_timeout_ms: Some((timeout_ms / 3).max(100)),
-            request_timeout_ms: Some(timeout_ms),
+            request_timeout_ms: Some(timeout_ms.max(REQUEST_TIMEOUT_MIN_MS)),
             max_in_flight: 64,
             resume: None,
         };

@@ -75,6 +75,8 @@ pub struct Follower {
     pub began_ms: u64,
     /// Everything up to here is committed, though not applied before UPTODATE.
     pub committed: Zxid,
+    /// The last transaction that the log shared with the leader's when synchronisation began.
+    pub common: Zxid,
     /// The last proposal acknowledged one by one.
     pub acked: Zxid,
     /// Sessions heard from since the last ping.
@@ -99,6 +101,7 @@ impl Follower {
             heard_ms: now_ms,
             began_ms: now_ms,
             committed: Zxid::ZERO,
+            common: Zxid::ZERO,
             acked: Zxid::ZERO,
             touched: Touched::default(),
             syncs: VecDeque::new(),

@@ -115,7 +115,7 @@ impl<I: Instruments> Replica<I> {
         let Role::Following(follower) = &mut self.role else { return Ok(()) };
         match (follower.phase, packet.kind) {
             (AwaitingEpoch, PacketKind::LeaderInfo) => self.on_leader_info(packet.zxid),
-            (AwaitingSync, PacketKind::Diff) => self.on_diff(),
+            (AwaitingSync, PacketKind::Diff) => self.on_diff(packet.zxid),
             (AwaitingSync, PacketKind::Trunc) => self.on_trunc(packet.zxid),
             (AwaitingSync, PacketKind::Snap) => self.on_snap(packet.zxid),
             (
@@ -128,7 +128,7 @@ impl<I: Instruments> Replica<I> {
             ) => self.on_commit(packet.zxid),
             (AwaitingNewLeader, PacketKind::NewLeader) => self.on_new_leader(packet.zxid),
             (AwaitingUpToDate, PacketKind::UpToDate) => {
-                self.on_up_to_date();
+                self.on_up_to_date(packet.zxid);
                 Ok(())
             }
             (Serving, kind) => self.on_serving_packet(kind, &packet),
@@ -163,9 +163,9 @@ impl<I: Instruments> Replica<I> {
         self.send_leader(QuorumPacket::with_data(PacketKind::AckEpoch, last, data));
     }
 
-    fn on_diff(&mut self) -> Result<(), Refusal> {
+    fn on_diff(&mut self, zxid: Zxid) -> Result<(), Refusal> {
         self.observe(|| Observation::SyncBegun { kind: SyncKind::Diff });
-        self.begin_receiving(self.history.applied());
+        self.begin_receiving(zxid.min(self.history.last()));
         Ok(())
     }
 
@@ -183,14 +183,17 @@ impl<I: Instruments> Replica<I> {
         self.history.truncate(zxid);
         self.disk(DiskOp::Truncate { zxid });
         self.observe(|| Observation::Truncated { zxid });
-        self.begin_receiving(self.history.applied());
+        self.begin_receiving(zxid);
         Ok(())
     }
 
-    fn begin_receiving(&mut self, committed: Zxid) {
+    /// The leader's history shares everything up to `common` with this log.
+    fn begin_receiving(&mut self, common: Zxid) {
+        let applied = self.history.applied();
         if let Role::Following(follower) = &mut self.role {
             follower.phase = FollowerPhase::AwaitingNewLeader;
-            follower.committed = committed;
+            follower.committed = applied;
+            follower.common = common;
         }
     }
 
@@ -288,8 +291,14 @@ impl<I: Instruments> Replica<I> {
         self.send(connection, packets);
     }
 
-    fn on_up_to_date(&mut self) {
+    /// What the log shared with the leader's from the start was never sent, and so never committed
+    /// by name: UPTODATE tells how far it is. An Apache leader does not tell, but what it shares is
+    /// committed by its own account.
+    fn on_up_to_date(&mut self, zxid: Zxid) {
+        let last = self.history.last();
         let Role::Following(follower) = &mut self.role else { return };
+        let known = if zxid == QuorumPacket::NO_ZXID { follower.common } else { zxid };
+        follower.committed = follower.committed.max(known.min(last));
         follower.phase = FollowerPhase::Serving;
         let (epoch, committed) = (follower.epoch, follower.committed);
         self.settle_epoch();

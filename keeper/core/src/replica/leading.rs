@@ -268,9 +268,12 @@ impl<I: Instruments> Replica<I> {
         }
     }
 
+    /// UPTODATE says what is committed: a learner whose log had it all before got no COMMIT for it.
+    /// (Apache's leaders say nothing here, and its learners do not look.)
     fn bring_up_to_date(&mut self, connection: ConnectionId) {
         self.set_learner_phase(connection, LearnerPhase::Active);
-        let packet = QuorumPacket::bare(PacketKind::UpToDate, QuorumPacket::NO_ZXID);
+        let Role::Leading(leader) = &self.role else { return };
+        let packet = QuorumPacket::bare(PacketKind::UpToDate, leader.committed);
         self.send_packet(connection, packet);
     }
 

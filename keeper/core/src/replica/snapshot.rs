@@ -131,6 +131,7 @@ impl<I: Instruments> Replica<I> {
         if let Role::Following(follower) = &mut self.role {
             follower.phase = FollowerPhase::AwaitingNewLeader;
             follower.committed = zxid;
+            follower.common = zxid;
         }
     }
 }
