@@ -2,6 +2,7 @@
 //!
 //! The folder has an `INDEX.tsv` with path, expected verdict and model. Without the variable there
 //! is nothing to check, and the test says so.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 use std::path::Path;
 

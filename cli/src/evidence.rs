@@ -1,8 +1,8 @@
 //! What a run left behind, in the forms of crate `reports`.
 
 use reports::{
-    Commands, FailureFiles, FailureMessage, FolderError, OutputFolder, RunLine, RunVerdict, Span,
-    Syncs,
+    Commands, FailureFiles, FailureMessage, FolderError, Moment, OutputFolder, RunLine, RunVerdict,
+    Span, Syncs,
 };
 use scenarios::judge::Verdict;
 use scenarios::run::Outcome;
@@ -59,8 +59,11 @@ pub(crate) fn message(outcome: &Outcome, plant: Option<&String>) -> Option<Failu
         at_ns: Some(first.at_ns),
         explanation: first.explanation(),
         faults: windows.map(|w| Span::new(&w.kind, &w.what, w.from_ns, w.to_ns)).collect(),
-        // An outcome counts changes of leader and does not date them.
-        leaders: Vec::new(),
+        leaders: outcome
+            .leaders()
+            .into_iter()
+            .map(|(at_ns, what)| Moment { at_ns, what })
+            .collect(),
         also,
         runs: 1,
         commands: Commands::default(),

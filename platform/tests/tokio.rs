@@ -1,4 +1,5 @@
 //! The tokio platform keeps the contract of the trait, on both flavours of the runtime.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 use std::io;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The judgement of a run: every invariant over what the servers did, then every guarantee over what
-//! the clients saw.
+//! The judgement of a run: every invariant over what the servers did, then every guarantee over
+//! what the clients saw.
 
 use checker::znode::ZHistory;
 use checker::{ExplainLine, Explanation, PropertyName, Verdict as CheckerVerdict, check_all};

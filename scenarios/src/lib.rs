@@ -1,10 +1,10 @@
-//! What is run against the coordination server, and what must hold of it: scenarios, plans, properties,
-//! the judgement of a run, campaigns over many seeds, replays, planted bugs and the corpus of plans
-//! that once failed.
+//! What is run against the coordination server, and what must hold of it: scenarios, plans,
+//! properties, the judgement of a run, campaigns over many seeds, replays, planted bugs and the
+//! corpus of plans that once failed.
 //!
 //! A run is [`registry::Scenario::plan`] (or [`replay::load_plan`]), then [`run::run_plan`]. A
-//! [`campaign::Campaign`] does so over many seeds on all cores. Only campaigns read a clock and start
-//! threads; everything else is a function of the plan.
+//! [`campaign::Campaign`] does so over many seeds on all cores. Only campaigns read a clock and
+//! start threads; everything else is a function of the plan.
 
 pub mod campaign;
 pub mod convert;
@@ -25,8 +25,8 @@ mod workload;
 pub use sim;
 
 /// The build: version, commit and a hash of the sources, joined by `-`. Plans name the build that
-/// stored them: the same build must end with the same trace. A release process may set the commit by
-/// the variable SQUALL_BUILD at compile time; without it and without git it is `unknown`.
+/// stored them: the same build must end with the same trace. A release process may set the commit
+/// by the variable SQUALL_BUILD at compile time; without it and without git it is `unknown`.
 pub fn build_id() -> &'static str {
     env!("SQUALL_BUILD_ID")
 }

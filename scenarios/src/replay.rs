@@ -1,7 +1,7 @@
 //! Stored plans: reading them, and running them again.
 //!
-//! A stored plan names the build that wrote it and the trace hash that it ended with. The same build
-//! must reach the same hash; another build need only give a verdict.
+//! A stored plan names the build that wrote it and the trace hash that it ended with. The same
+//! build must reach the same hash; another build need only give a verdict.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;

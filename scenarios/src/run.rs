@@ -1,6 +1,7 @@
 //! One plan, run and judged.
 
 use checker::znode::ZHistory;
+use keeper_core::instruments::Observation;
 use sim::cluster::plan::{Found, Plan};
 use sim::cluster::record::RunRecord;
 use sim::cluster::run::Finished;
@@ -48,6 +49,25 @@ impl Outcome {
         self.failures().first().map(|failure| failure.fingerprint.as_str())
     }
 
+    /// When a server began to lead and serve, as (simulated nanoseconds, what to call it); empty where
+    /// the record was not kept.
+    pub fn leaders(&self) -> Vec<(u64, String)> {
+        let mut leaders = Vec::new();
+        let mut before: Option<u32> = None;
+        for observed in self.record.iter().flat_map(|record| &record.observations) {
+            let Observation::Serving { epoch } = observed.observation else { continue };
+            let server = observed.server;
+            leaders.push((
+                observed.at_ns,
+                match before.replace(server) {
+                    Some(other) => format!("leader n{other} → n{server} (epoch {epoch})"),
+                    None => format!("leader n{server} (epoch {epoch})"),
+                },
+            ));
+        }
+        leaders
+    }
+
     /// The plan as it is stored: with the build and how it ended.
     pub fn stored(&self, plan: &Plan) -> Plan {
         let found = Found {
@@ -62,11 +82,8 @@ impl Outcome {
 /// Runs a plan that [`crate::validate::validate`] accepts and judges it.
 pub fn run_plan(plan: &Plan, options: &RunOptions<'_>) -> Outcome {
     let events_max = Some(options.events_max.unwrap_or(EVENTS_MAX));
-    let options = RunOptions {
-        keep_trace: options.keep_trace,
-        should_stop: options.should_stop,
-        events_max,
-    };
+    let options =
+        RunOptions { keep_trace: options.keep_trace, should_stop: options.should_stop, events_max };
     let Finished { record, trace } = cluster::run(plan, &options);
     outcome(plan, record, trace)
 }

@@ -189,12 +189,8 @@ mod tests {
         };
         let served: Vec<u64> =
             record.observations.iter().filter(is_serving).map(|o| o.at_ns).collect();
-        let looked = record
-            .observations
-            .iter()
-            .find(|o| o.server == 1 && o.incarnation == 2)
-            .unwrap()
-            .at_ns;
+        let looked =
+            record.observations.iter().find(|o| o.server == 1 && o.incarnation == 2).unwrap().at_ns;
         assert_eq!(stats(&plan(), &record).failovers_ms, [(served[1] - looked) / NS_PER_MS]);
         record.faults.push(FaultWindow {
             planned: 0,

@@ -1,4 +1,5 @@
 //! A whole ensemble in a world: it elects, serves, and survives the death of its leader.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod support;
 

@@ -1,6 +1,7 @@
 //! A run of an ensemble is a function of its plan: the same trace hash twice in one process, in two
 //! processes, and beside other runs on other threads. A planted iteration over a hash map breaks
 //! that, and is seen.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 #![allow(clippy::disallowed_methods, reason = "these tests compare runs across threads")]
 
 mod support;

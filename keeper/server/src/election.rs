@@ -8,9 +8,7 @@ use std::collections::BTreeMap;
 
 use keeper_core::ids::ServerId;
 use keeper_core::jute::Encode;
-use keeper_core::wire::election::{
-    ElectionDecoder, ElectionMessage, InitialMessage, Notification,
-};
+use keeper_core::wire::election::{ElectionDecoder, ElectionMessage, InitialMessage, Notification};
 use platform::{Platform, Stream, Task};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc::UnboundedSender;

@@ -95,11 +95,7 @@ fn load(path: &Path) -> Result<(NodeConfig, Vec<String>), String> {
     Ok((node, warnings.iter().map(ToString::to_string).collect()))
 }
 
-fn node_config(
-    config: &Config,
-    myid: Option<&str>,
-    myid_name: &str,
-) -> Result<NodeConfig, String> {
+fn node_config(config: &Config, myid: Option<&str>, myid_name: &str) -> Result<NodeConfig, String> {
     let me = config.with_myid(myid, myid_name).map_err(|error| error.to_string())?;
     let client = config.client(me);
     let directory = |path: &Path| {

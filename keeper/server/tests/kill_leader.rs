@@ -3,6 +3,7 @@
 //!
 //! It takes ports and about a minute, so it runs only where `SQUALL_LIVE` is set.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 #![allow(clippy::disallowed_methods, reason = "this program runs on real threads and clocks")]
 
 use std::collections::BTreeSet;
@@ -176,13 +177,7 @@ async fn no_acknowledged_write_is_lost_when_leaders_are_killed() {
     let writers: Vec<_> = (1..=WRITERS)
         .map(|writer| {
             let (platform, addresses) = (platform.clone(), addresses.clone());
-            tokio::spawn(write(
-                writer,
-                platform,
-                addresses,
-                stop.clone(),
-                acknowledged.clone(),
-            ))
+            tokio::spawn(write(writer, platform, addresses, stop.clone(), acknowledged.clone()))
         })
         .collect();
     for kill in 1..=KILLS {

@@ -5,10 +5,11 @@ use sim::fault::{Fault, Target, TimedFault};
 use super::faults::{Family, Kind, Site, host};
 
 /// Every kind of disaster.
-pub(super) const DISASTERS: [Kind; 8] = [
+pub(super) const DISASTERS: [Kind; 9] = [
     Kind { name: "leader among clients", family: Family::Network, draw: leader_among_clients },
     Kind { name: "power loss of most", family: Family::Process, draw: power_loss_of_most },
     Kind { name: "power loss of all", family: Family::Process, draw: power_loss_of_all },
+    Kind { name: "power loss at slow disks", family: Family::Disk, draw: power_loss_at_slow_disks },
     Kind { name: "straggler", family: Family::Process, draw: straggler },
     Kind { name: "crash in synchronisation", family: Family::Process, draw: crash_in_sync },
     Kind { name: "leader after leader", family: Family::Process, draw: leader_after_leader },
@@ -54,6 +55,23 @@ fn power_losses(site: &mut Site<'_>, hosts: Vec<Target>) -> Vec<TimedFault> {
         let own_ms = if site.draws.chance(0.5) { site.draws.log_uniform(1, 2_000) } else { 0 };
         let until_ms = site.at_ms + common_ms + own_ms;
         faults.push(site.until(until_ms, Fault::PowerLoss { target }));
+    }
+    faults
+}
+
+/// All disks are slow, so that much is not yet synced when the power goes: what is acknowledged
+/// nevertheless is lost (ZOOKEEPER-4646).
+fn power_loss_at_slow_disks(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let factor = site.draws.log_uniform(20, 300);
+    let lost_ms = site.at_ms + site.draws.log_uniform(200, 1_500);
+    let hosts = site.shuffled();
+    let slow = |target: &Target| Fault::SlowDisk { target: target.clone(), factor };
+    let mut faults: Vec<TimedFault> =
+        hosts.iter().map(|target| site.until(lost_ms, slow(target))).collect();
+    let most = site.draws.range(u64::from(site.servers) / 2 + 1, site.servers.into());
+    for target in hosts.into_iter().take(most as usize) {
+        let until_ms = lost_ms + site.draws.log_uniform(50, 1_500);
+        faults.push(site.between(lost_ms, until_ms, Fault::PowerLoss { target }));
     }
     faults
 }

@@ -26,7 +26,11 @@ fn check(_plan: &Plan, record: &RunRecord) -> PropertyVerdict {
                 if zxid > durable {
                     let headline = "a server acknowledged what it does not hold durably";
                     return Story::new(headline)
-                        .seen(observed, format!("acknowledged {zxid}"), format!("only {durable} is"))
+                        .seen(
+                            observed,
+                            format!("acknowledged {zxid}"),
+                            format!("only {durable} is"),
+                        )
                         .violated(observed.at_ns);
                 }
                 vouched.insert(observed.server, (zxid, observed));

@@ -28,8 +28,8 @@ fn check(_plan: &Plan, record: &RunRecord) -> PropertyVerdict {
     let histories = Histories::of(record);
     for end in serving() {
         let delivered = histories.delivered(end.server);
-        let reached = acknowledged.range(..=end.applied);
-        for (zxid, operation) in reached.filter(|(zxid, _)| !delivered.contains(zxid)) {
+        let mut reached = acknowledged.range(..=end.applied);
+        if let Some((zxid, operation)) = reached.find(|(zxid, _)| !delivered.contains(zxid)) {
             return lost(*zxid, operation, end, record.end_ns);
         }
     }
@@ -47,12 +47,7 @@ fn acknowledged_at(operation: &ClientOperation) -> Option<Zxid> {
     }
 }
 
-fn lost(
-    zxid: Zxid,
-    operation: &ClientOperation,
-    end: &FinalState,
-    end_ns: u64,
-) -> PropertyVerdict {
+fn lost(zxid: Zxid, operation: &ClientOperation, end: &FinalState, end_ns: u64) -> PropertyVerdict {
     let told_ns = operation.complete_ns.unwrap_or(operation.invoke_ns);
     let client = format!("c{}", operation.client);
     let state = format!("serves at {} without {zxid}", end.applied);

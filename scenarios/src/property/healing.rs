@@ -18,8 +18,12 @@ fn check(plan: &Plan, record: &RunRecord) -> PropertyVerdict {
     if record.healed_after_ms.is_some() || stopped {
         return PropertyVerdict::Holds;
     }
-    let mut story = Story::new("the ensemble did not recover after the faults had ended")
-        .line("", record.chaos_end_ns, "the last fault ended", "");
+    let mut story = Story::new("the ensemble did not recover after the faults had ended").line(
+        "",
+        record.chaos_end_ns,
+        "the last fault ended",
+        "",
+    );
     for end in &record.finals {
         let role = match (end.serving, end.leading) {
             (true, true) => "leads and serves",

@@ -48,7 +48,11 @@ mod tests {
 
     #[test]
     fn one_leader_after_another_is_right_and_so_is_a_deposed_one_that_does_not_know() {
-        two_epochs().see(2, Observation::Looking).lead(1, 3, zxid(2, 1)).serve(1, 3).keeps(PROPERTY);
+        two_epochs()
+            .see(2, Observation::Looking)
+            .lead(1, 3, zxid(2, 1))
+            .serve(1, 3)
+            .keeps(PROPERTY);
         two_epochs().lead(3, 3, zxid(2, 1)).keeps(PROPERTY);
     }
 

@@ -27,7 +27,8 @@ mod tests {
     #[test]
     fn a_panic_is_a_failure() {
         two_epochs().keeps(PROPERTY);
-        let record = RunRecord { panic: Some("n1: index 3\nat x.rs:4".into()), ..RunRecord::default() };
+        let record =
+            RunRecord { panic: Some("n1: index 3\nat x.rs:4".into()), ..RunRecord::default() };
         let verdict = check(&plan(), &record);
         assert_eq!(verdict.violation().unwrap().headline, "a program panicked: n1: index 3");
     }

@@ -59,7 +59,10 @@ mod tests {
     #[test]
     fn a_skipped_and_a_different_transaction_are_seen() {
         let part = "two histories part";
-        two_epochs().recover(1, Zxid::ZERO, zxid(2, 1)).deliver(1, zxid(1, 2)).breaks(PROPERTY, part);
+        two_epochs()
+            .recover(1, Zxid::ZERO, zxid(2, 1))
+            .deliver(1, zxid(1, 2))
+            .breaks(PROPERTY, part);
         let (first, digest) = (zxid(1, 1), digest_at(zxid(1, 1)));
         two_epochs()
             .recover(1, Zxid::ZERO, zxid(2, 1))

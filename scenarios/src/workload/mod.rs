@@ -1,7 +1,7 @@
 //! What the clients of each scenario ask for.
 //!
-//! There are few znodes, so that clients meet, and every value is written once, so that a read tells
-//! which write it saw.
+//! There are few znodes, so that clients meet, and every value is written once, so that a read
+//! tells which write it saw.
 
 pub(crate) mod mixed;
 pub(crate) mod multi;

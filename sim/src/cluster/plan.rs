@@ -81,9 +81,6 @@ pub struct EnsemblePlan {
     pub commit_log_count: usize,
     /// The session time-out that clients ask for.
     pub session_timeout_ms: u64,
-    /// How long a stopped server stays down before its supervisor starts it again, if the plan does
-    /// not say otherwise.
-    pub restart_after_ms: u64,
 }
 
 /// The world without faults.

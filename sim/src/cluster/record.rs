@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use keeper_core::error::Code;
 use keeper_core::ids::{Epoch, SessionId, Zxid};
 use keeper_core::instruments::Observation;
-use keeper_core::wire::client::{Request, Response};
-use keeper_core::error::Code;
 use keeper_core::wire::client::EventType;
+use keeper_core::wire::client::{Request, Response};
 
 /// Everything that was seen of one run.
 #[derive(Clone, Debug, Default)]

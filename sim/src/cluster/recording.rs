@@ -183,7 +183,8 @@ impl ServerNotes {
                 self.epoch = *epoch;
             }
             Observation::Epochs { current, .. } => self.epoch = *current,
-            Observation::Delivered { zxid, digest, .. } | Observation::Replaced { zxid, digest } => {
+            Observation::Delivered { zxid, digest, .. }
+            | Observation::Replaced { zxid, digest } => {
                 self.applied = *zxid;
                 self.digest = *digest;
             }

@@ -85,8 +85,7 @@ impl<'a> Run<'a> {
     fn new(plan: &'a Plan, options: &RunOptions<'_>) -> Run<'a> {
         let recording = Recording::default();
         let mut world = World::new(plan.seed, world_settings(plan, options));
-        let plant =
-            plan.plant.as_deref().map(|name| plant_named(name).expect("plans are checked"));
+        let plant = plan.plant.as_deref().map(|name| plant_named(name).expect("plans are checked"));
         let servers = (1..=plan.topology.servers)
             .map(|number| add_server(&mut world, plan, &recording, number, plant))
             .collect();
@@ -179,8 +178,7 @@ impl<'a> Run<'a> {
     fn note_faults(&mut self, applied: &[Applied]) {
         for each in applied {
             let fault = &self.plan.faults[each.index].fault;
-            let names: Vec<String> =
-                each.hosts.iter().map(|host| self.world.name(*host)).collect();
+            let names: Vec<String> = each.hosts.iter().map(|host| self.world.name(*host)).collect();
             let at_ns = each.at_ms * 1_000_000;
             let kind = kind_of(fault);
             if each.began {

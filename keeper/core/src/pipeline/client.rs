@@ -237,7 +237,9 @@ impl Clients {
         let connection = self.of_session(session)?;
         let client = self.connections.get_mut(&connection)?;
         let oldest = client.waiting.iter_mut().find_map(|waiting| match waiting {
-            Waiting::Write { xid, shape, reply, .. } if reply.is_none() => Some((xid, shape, reply)),
+            Waiting::Write { xid, shape, reply, .. } if reply.is_none() => {
+                Some((xid, shape, reply))
+            }
             _ => None,
         });
         let (xid, shape, reply) = oldest?;

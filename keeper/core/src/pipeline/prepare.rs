@@ -88,11 +88,11 @@ pub fn prepare_close_session(
         tree.ephemerals(header.session).map(|path| path.to_owned()).collect();
     for (path, change) in &outstanding.changes {
         match &change.node {
-            None => drop(paths.remove(path)),
             Some(node) if node.stat.ephemeral_owner == header.session.0 => {
                 paths.insert(path.clone());
             }
-            Some(_) => {}
+            // Deleted, or deleted and created again by somebody else.
+            Some(_) | None => drop(paths.remove(path)),
         }
     }
     let mut stage = Stage { tree, outstanding, header, staged: BTreeMap::new() };
@@ -361,7 +361,8 @@ mod tests {
     #[test]
     fn later_requests_see_what_earlier_proposals_will_leave() {
         let (tree, mut outstanding) = (Tree::new(), Outstanding::default());
-        let mut ask = |counter, request| prepare(&tree, &mut outstanding, &header(counter, 7), &request);
+        let mut ask =
+            |counter, request| prepare(&tree, &mut outstanding, &header(counter, 7), &request);
         assert_eq!(made(ask(1, Request::Create(create("/a", 0)))), "/a");
         assert_eq!(code(ask(2, Request::Create(create("/a", 0)))), Code::NodeExists);
         assert_eq!(made(ask(3, Request::Create(create("/a/s-", 2)))), "/a/s-0000000000");
@@ -422,6 +423,20 @@ mod tests {
         let child = Request::Create(create("/other/child", 0));
         let body = prepare(&tree, &mut outstanding, &header(6, 9), &child);
         assert_eq!(code(body), Code::NoChildrenForEphemerals);
+    }
+
+    #[test]
+    fn the_end_of_a_session_spares_what_another_one_created_again() {
+        let (mut tree, mut outstanding) = (Tree::new(), Outstanding::default());
+        let first = header(1, 7);
+        let body = prepare(&tree, &mut outstanding, &first, &Request::Create(create("/e", 1)));
+        tree.apply(&crate::txn::Txn { header: first, body });
+        outstanding.applied(first.zxid);
+        let delete = Request::Delete { path: "/e".into(), version: -1 };
+        prepare(&tree, &mut outstanding, &header(2, 8), &delete);
+        prepare(&tree, &mut outstanding, &header(3, 8), &Request::Create(create("/e", 1)));
+        let body = prepare_close_session(&tree, &mut outstanding, &header(4, 7));
+        assert_eq!(body, TxnBody::CloseSession { paths: Some(Vec::new()) });
     }
 
     #[test]

@@ -74,7 +74,8 @@ impl<I: Instruments> Replica<I> {
         connection: ConnectionId,
         packet: &[u8],
     ) -> Result<(), String> {
-        let request = ConnectRequest::decode(&mut Reader::new(packet)).map_err(|e| e.to_string())?;
+        let request =
+            ConnectRequest::decode(&mut Reader::new(packet)).map_err(|e| e.to_string())?;
         if request.last_zxid_seen > self.applied() {
             // Another server is further; serving here would take the client back in time.
             return Err(format!(
@@ -229,8 +230,7 @@ impl<I: Instruments> Replica<I> {
             match waiting {
                 Waiting::Read { xid, request } => self.answer_read(connection, xid, &request),
                 Waiting::Sync { xid, path, .. } => {
-                    let packet =
-                        reply_packet(xid, self.applied(), Code::Ok, &Response::Path(path));
+                    let packet = reply_packet(xid, self.applied(), Code::Ok, &Response::Path(path));
                     self.send(connection, packet);
                 }
                 Waiting::Write { xid, shape, reply, .. } => {

@@ -33,6 +33,9 @@ impl<I: Instruments> Replica<I> {
     pub(super) fn follow(&mut self, leader: ServerId) {
         self.info(format!("following server {leader}"));
         self.observe(|| Observation::Following { leader });
+        for (connection, _) in std::mem::take(&mut self.early_learners) {
+            self.close(connection);
+        }
         let connection = self.next_connection();
         let follower = Follower::new(self.now.mono_ms, leader, connection);
         self.role = Role::Following(Box::new(follower));
@@ -331,11 +334,8 @@ impl<I: Instruments> Replica<I> {
     }
 
     pub(super) fn follower_deadline_ms(&self, follower: &Follower) -> u64 {
-        let limit_ms = if follower.has_joined() {
-            self.settings.sync_ms()
-        } else {
-            self.settings.init_ms()
-        };
+        let limit_ms =
+            if follower.has_joined() { self.settings.sync_ms() } else { self.settings.init_ms() };
         let silence = follower.heard_ms + limit_ms + 1;
         match follower.phase {
             FollowerPhase::Connecting { retry_at_ms: Some(at) } => at.min(silence),

@@ -25,8 +25,7 @@ impl<I: Instruments> Replica<I> {
             ForwardedRequest { session, cxid, op: request.op(), body: Bytes::from(body) };
         let mut data = Vec::new();
         forwarded.encode(&mut data);
-        let packet =
-            QuorumPacket::with_data(PacketKind::Request, QuorumPacket::NO_ZXID, data);
+        let packet = QuorumPacket::with_data(PacketKind::Request, QuorumPacket::NO_ZXID, data);
         self.send_leader(packet);
     }
 
@@ -34,8 +33,7 @@ impl<I: Instruments> Replica<I> {
     pub(super) fn forward_revalidation(&mut self, session: SessionId, timeout_ms: i32) {
         let mut data = Vec::new();
         Revalidate { session, timeout_ms }.encode(&mut data);
-        let packet =
-            QuorumPacket::with_data(PacketKind::Revalidate, QuorumPacket::NO_ZXID, data);
+        let packet = QuorumPacket::with_data(PacketKind::Revalidate, QuorumPacket::NO_ZXID, data);
         self.send_leader(packet);
     }
 

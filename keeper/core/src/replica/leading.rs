@@ -16,6 +16,9 @@ use crate::zab::sync;
 
 use super::{Replica, Role};
 
+/// What a learner may say before it is answered, in bytes.
+const EARLY_BYTES_MAX: usize = 4 << 10;
+
 impl<I: Instruments> Replica<I> {
     /// This server was elected.
     pub(super) fn lead(&mut self) {
@@ -26,24 +29,41 @@ impl<I: Instruments> Replica<I> {
         self.info("leading: waiting for a quorum of followers".to_owned());
         self.observe(|| Observation::Leading);
         self.learner_connects(self.ensemble.me, self.accepted_epoch);
+        for (connection, bytes) in std::mem::take(&mut self.early_learners) {
+            self.on_learner(connection);
+            self.on_learner_bytes(connection, &bytes);
+        }
     }
 
-    /// Somebody connected to the quorum port. Only a leader has something to say there.
+    /// Somebody connected to the quorum port. Only a leader has something to say there, but a
+    /// follower may know who won an election before the winner does: it is kept waiting.
     pub(super) fn on_learner(&mut self, connection: ConnectionId) {
         let now_ms = self.now.mono_ms;
         match &mut self.role {
             Role::Leading(leader) => {
                 leader.learners.insert(connection, Learner::new(now_ms));
             }
-            Role::Looking | Role::Following(_) => self.close(connection),
+            Role::Looking => {
+                self.early_learners.insert(connection, Vec::new());
+            }
+            Role::Following(_) => self.close(connection),
+        }
+    }
+
+    /// A learner that is kept waiting says FOLLOWERINFO and then waits too.
+    pub(super) fn on_early_learner_bytes(&mut self, connection: ConnectionId, bytes: &[u8]) {
+        let Some(said) = self.early_learners.get_mut(&connection) else { return };
+        said.extend_from_slice(bytes);
+        if said.len() > EARLY_BYTES_MAX {
+            self.early_learners.remove(&connection);
+            self.close(connection);
         }
     }
 
     pub(super) fn on_learner_closed(&mut self, connection: ConnectionId) {
         let Role::Leading(leader) = &mut self.role else { return };
         let Some(learner) = leader.learners.remove(&connection) else { return };
-        let deserted =
-            leader.phase == Phase::Broadcast && !leader.quorum_connected(&self.ensemble);
+        let deserted = leader.phase == Phase::Broadcast && !leader.quorum_connected(&self.ensemble);
         if let Some(snapshot) = learner.snapshot {
             snapshot.abandon(&mut self.tree);
         }
@@ -142,8 +162,7 @@ impl<I: Instruments> Replica<I> {
     ) {
         let own = (self.current_epoch, self.history.last());
         let Role::Leading(leader) = &mut self.role else { return };
-        let established =
-            matches!(leader.phase, Phase::Synchronisation { .. } | Phase::Broadcast);
+        let established = matches!(leader.phase, Phase::Synchronisation { .. } | Phase::Broadcast);
         if !established && current.is_some_and(|current| (current, last) > own) {
             return self.look("a follower's history is more recent");
         }
@@ -300,8 +319,7 @@ impl<I: Instruments> Replica<I> {
         self.info(format!("serving as the leader of epoch {epoch} from {initial}"));
         self.observe(|| Observation::Serving { epoch });
         self.apply_upto(initial);
-        let tracker =
-            SessionTracker::new(self.settings.tick_ms, self.now.mono_ms, &self.sessions);
+        let tracker = SessionTracker::new(self.settings.tick_ms, self.now.mono_ms, &self.sessions);
         if let Role::Leading(leader) = &mut self.role {
             leader.sessions = Some(tracker);
         }

@@ -54,7 +54,8 @@ impl<I: Instruments> Replica<I> {
                 self.learner_informs(connection, info.server, packet.zxid.epoch());
             }
             (LearnerPhase::AwaitingEpochAck, PacketKind::AckEpoch) => {
-                let EpochAck(current) = EpochAck::decode(&mut Reader::new(data)).map_err(describe)?;
+                let EpochAck(current) =
+                    EpochAck::decode(&mut Reader::new(data)).map_err(describe)?;
                 self.learner_promises(connection, current, packet.zxid);
             }
             (LearnerPhase::AwaitingNewLeaderAck, PacketKind::Ack) => {
@@ -145,8 +146,7 @@ impl<I: Instruments> Replica<I> {
         let valid = tracker.claim(now_ms, asked.session, Origin::Learner(connection));
         let mut data = Vec::new();
         Revalidated { session: asked.session, valid }.encode(&mut data);
-        let packet =
-            QuorumPacket::with_data(PacketKind::Revalidate, QuorumPacket::NO_ZXID, data);
+        let packet = QuorumPacket::with_data(PacketKind::Revalidate, QuorumPacket::NO_ZXID, data);
         self.send_packet(connection, packet);
     }
 }

@@ -13,8 +13,8 @@
 
 mod apply;
 mod clients;
-mod following;
 mod follower;
+mod following;
 mod forward;
 mod leading;
 mod learners;
@@ -103,6 +103,10 @@ pub struct Replica<I: Instruments = Off> {
     settled: (Vote, u64),
     last_token: DiskToken,
     persisted: DiskToken,
+    /// The last change of an epoch file.
+    epochs_token: DiskToken,
+    /// Learners that connected before this server knew that it leads, and what they have said.
+    early_learners: BTreeMap<ConnectionId, Vec<u8>>,
     next_session: i64,
     next_connection: u64,
     snapshot: Option<SnapshotJob>,
@@ -147,6 +151,8 @@ impl<I: Instruments> Replica<I> {
             settled: (Vote::default(), 0),
             last_token: DiskToken(0),
             persisted: DiskToken(0),
+            epochs_token: DiskToken(0),
+            early_learners: BTreeMap::new(),
             next_session,
             next_connection: 1 << 63,
             snapshot: None,
@@ -262,7 +268,8 @@ impl<I: Instruments> Replica<I> {
             Role::Following(follower) if follower.connection == connection => {
                 self.on_leader_bytes(bytes);
             }
-            _ => {}
+            Role::Looking => self.on_early_learner_bytes(connection, bytes),
+            Role::Leading(_) | Role::Following(_) => {}
         }
     }
 
@@ -277,7 +284,9 @@ impl<I: Instruments> Replica<I> {
             Role::Following(follower) if follower.connection == connection => {
                 self.on_leader_closed();
             }
-            _ => {}
+            Role::Looking | Role::Leading(_) | Role::Following(_) => {
+                self.early_learners.remove(&connection);
+            }
         }
     }
 
@@ -296,6 +305,9 @@ impl<I: Instruments> Replica<I> {
     fn disk(&mut self, op: DiskOp) -> DiskToken {
         self.last_token.0 += 1;
         let token = self.last_token;
+        if matches!(op, DiskOp::AcceptedEpoch(_) | DiskOp::CurrentEpoch(_)) {
+            self.epochs_token = token;
+        }
         self.out.push(Effect::Disk { token, op });
         token
     }
@@ -320,14 +332,17 @@ impl<I: Instruments> Replica<I> {
         self.out.push(Effect::Log { level: Level::Info, message });
     }
 
-
     fn observe(&mut self, observation: impl FnOnce() -> Observation) {
         if I::ANY {
             self.instruments.observe(observation());
         }
     }
 
+    /// Tells the epochs, once they are durable.
     fn observe_epochs(&mut self) {
+        if self.persisted < self.epochs_token {
+            return;
+        }
         let (accepted, current) = (self.accepted_epoch, self.current_epoch);
         let last_logged = self.history.last();
         self.observe(|| Observation::Epochs { accepted, current, last_logged });

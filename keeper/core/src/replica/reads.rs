@@ -9,7 +9,9 @@ use crate::limits;
 use crate::path;
 use crate::pipeline::client::reply_packet;
 use crate::tree::{WatchKind, WatchedPaths};
-use crate::wire::client::{EventType, MultiResult, ReadOp, Request, Response, WatcherEvent, encode_event};
+use crate::wire::client::{
+    EventType, MultiResult, ReadOp, Request, Response, WatcherEvent, encode_event,
+};
 
 use super::Replica;
 
@@ -100,11 +102,7 @@ impl<I: Instruments> Replica<I> {
         Ok(self.tree.get(path).ok_or(Code::NoNode)?.stat())
     }
 
-    fn own_ephemerals(
-        &mut self,
-        connection: ConnectionId,
-        prefix: &str,
-    ) -> Result<Response, Code> {
+    fn own_ephemerals(&mut self, connection: ConnectionId, prefix: &str) -> Result<Response, Code> {
         let session = self.clients.get(connection).map(|client| client.session);
         let session = session.ok_or(Code::SessionExpired)?;
         let paths = self.tree.ephemerals(session).filter(|path| path.starts_with(prefix));

@@ -134,11 +134,8 @@ impl Election {
         message: &Notification,
     ) -> Output {
         let mut out = Output::default();
-        let vote = Vote {
-            peer_epoch: message.peer_epoch,
-            zxid: message.zxid,
-            leader: message.leader,
-        };
+        let vote =
+            Vote { peer_epoch: message.peer_epoch, zxid: message.zxid, leader: message.leader };
         if !self.looking || !ensemble.is_voter(from) || !ensemble.is_voter(vote.leader) {
             return out;
         }

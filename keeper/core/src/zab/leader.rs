@@ -365,8 +365,7 @@ mod tests {
     #[test]
     fn a_barrier_passes_when_a_quorum_echoes_a_later_ping() {
         let mut leader = leader();
-        let request =
-            SyncRequest { origin: Origin::Local, session: SessionId(1), cxid: 1 };
+        let request = SyncRequest { origin: Origin::Local, session: SessionId(1), cxid: 1 };
         for learner in leader.learners.values_mut() {
             learner.pings_sent = 4;
             learner.pings_echoed = 3;

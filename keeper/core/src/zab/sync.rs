@@ -58,8 +58,11 @@ mod tests {
 
     /// Base (1,3); then (1,4) (1,5) (3,1) (3,2), of which (1,4) is applied.
     fn history() -> History {
-        let tail = [(1, 4), (1, 5), (3, 1), (3, 2)]
-            .map(|(e, c)| Entry { zxid: zxid(e, c), txn: Bytes::new(), token: DiskToken(0) });
+        let tail = [(1, 4), (1, 5), (3, 1), (3, 2)].map(|(e, c)| Entry {
+            zxid: zxid(e, c),
+            txn: Bytes::new(),
+            token: DiskToken(0),
+        });
         let mut history = History::new(zxid(1, 3), tail.to_vec());
         history.mark_applied(zxid(1, 4));
         history
