@@ -17,7 +17,7 @@ impl<I: Instruments> Replica<I> {
             self.history.mark_applied(zxid);
             self.apply(&txn, hash);
         }
-        self.history.trim(self.settings.commit_log_count);
+        self.history.trim(self.settings.commit_log_count, self.persisted);
         self.begin_snapshot_if_due();
     }
 

@@ -107,7 +107,6 @@ impl<I: Instruments> Replica<I> {
         self.tree = data.tree;
         self.sessions = data.sessions;
         self.set_config_node();
-        self.history.reset(zxid);
         self.transactions_since_snapshot = 0;
         self.disk(DiskOp::Roll);
         let mut chunk = Vec::new();
@@ -120,7 +119,8 @@ impl<I: Instruments> Replica<I> {
                 break;
             }
         }
-        self.disk(DiskOp::SnapshotEnd { zxid });
+        let token = self.disk(DiskOp::SnapshotEnd { zxid });
+        self.history.reset(zxid, token);
         if dead_tail {
             // Only behind the snapshot: a crash in between must not leave less than there was.
             self.disk(DiskOp::Truncate { zxid });

@@ -28,6 +28,8 @@ pub struct Entry {
 pub struct History {
     /// The position just before the first entry.
     base: Zxid,
+    /// The disk operation that makes the base durable.
+    base_token: DiskToken,
     entries: VecDeque<Entry>,
     /// The last position that the tree holds.
     applied: Zxid,
@@ -36,7 +38,7 @@ pub struct History {
 impl History {
     /// A history whose tree stands at `applied` and whose log goes on with `tail`.
     pub fn new(applied: Zxid, tail: Vec<Entry>) -> History {
-        History { base: applied, entries: tail.into(), applied }
+        History { base: applied, base_token: DiskToken(0), entries: tail.into(), applied }
     }
 
     /// The last logged position.
@@ -114,17 +116,21 @@ impl History {
         self.entries.truncate(self.index_after(zxid));
     }
 
-    /// Replaces everything by a snapshot's position.
-    pub fn reset(&mut self, zxid: Zxid) {
-        *self = History::new(zxid, Vec::new());
+    /// Replaces everything by a snapshot's position, which `token` makes durable.
+    pub fn reset(&mut self, zxid: Zxid, token: DiskToken) {
+        *self = History { base_token: token, ..History::new(zxid, Vec::new()) };
     }
 
-    /// Forgets old applied entries beyond `keep` entries.
-    pub fn trim(&mut self, keep: usize) {
+    /// Forgets old applied entries beyond `keep` entries, but none that is not durable yet: a
+    /// follower with a slow disk applies what a quorum of others holds before it holds it itself.
+    pub fn trim(&mut self, keep: usize, persisted: DiskToken) {
         let applied = self.index_after(self.applied);
         for _ in keep..applied {
-            let entry = self.entries.pop_front().expect("applied entries are held");
+            let Some(entry) = self.entries.pop_front_if(|entry| entry.token <= persisted) else {
+                return;
+            };
             self.base = entry.zxid;
+            self.base_token = entry.token;
         }
     }
 
@@ -133,9 +139,10 @@ impl History {
         self.entries.len() - self.index_after(self.applied)
     }
 
-    /// The last position whose disk operation is at or before `token`.
+    /// The last position whose disk operation is at or before `token`; zero if not even the base is.
     pub fn durable(&self, token: DiskToken) -> Zxid {
         match self.entries.partition_point(|entry| entry.token <= token) {
+            0 if self.base_token > token => Zxid::ZERO,
             0 => self.base,
             count => self.entries[count - 1].zxid,
         }
@@ -196,10 +203,23 @@ mod tests {
         assert!(history.next_to_apply(zxid(1, 3)).is_none());
         history.mark_applied(zxid(1, 4));
         history.mark_applied(zxid(1, 5));
-        history.trim(1);
+        history.trim(1, DiskToken(20));
         assert_eq!(history.base(), zxid(1, 4));
         history.truncate(zxid(3, 1));
         assert_eq!((history.last(), history.unapplied()), (zxid(3, 1), 1));
+    }
+
+    #[test]
+    fn what_is_applied_but_not_durable_is_neither_forgotten_nor_vouched_for() {
+        let mut history = sample();
+        for position in [zxid(1, 4), zxid(1, 5), zxid(3, 1)] {
+            history.mark_applied(position);
+        }
+        history.trim(0, DiskToken(10));
+        assert_eq!((history.base(), history.durable(DiskToken(10))), (zxid(1, 4), zxid(1, 4)));
+        history.reset(zxid(4, 9), DiskToken(30));
+        assert_eq!(history.durable(DiskToken(29)), Zxid::ZERO);
+        assert_eq!(history.durable(DiskToken(30)), zxid(4, 9));
     }
 
     #[test]
