@@ -14,10 +14,19 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
-use crate::node::PeerAddress;
-
 /// How long connecting and introducing oneself may take (`cnxTimeout`).
 const CONNECT_MS: u64 = 5_000;
+
+/// Where another server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerAddress {
+    /// A name or an address.
+    pub host: String,
+    /// Where learners connect.
+    pub quorum_port: u16,
+    /// Where votes are exchanged.
+    pub election_port: u16,
+}
 
 /// What happened on the election port.
 pub(crate) enum ElectionArrival<P: Platform> {

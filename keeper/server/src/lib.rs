@@ -11,4 +11,5 @@ pub mod node;
 pub mod recover;
 
 pub use disk::Directories;
-pub use node::{NodeConfig, NodeError, PeerAddress, run};
+pub use election::PeerAddress;
+pub use node::{NodeConfig, NodeError, run};

@@ -17,7 +17,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::connection::{Arrival, Connection};
 use crate::disk::{self, Directories, DiskReport};
-use crate::election::{ElectionArrival, ElectionChange, Elections};
+use crate::election::{ElectionArrival, ElectionChange, Elections, PeerAddress};
 use crate::recover::{Found, RecoverError, recover};
 
 /// Events taken at once.
@@ -28,17 +28,6 @@ const DISK_RETRY_MS: u64 = 1_000;
 const CLIENT_QUEUE_BYTES_MAX: usize = 64 << 20;
 /// Bytes that another server may leave unread before it is hung up on.
 const PEER_QUEUE_BYTES_MAX: usize = 1 << 30;
-
-/// Where another server listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeerAddress {
-    /// A name or an address.
-    pub host: String,
-    /// Where learners connect.
-    pub quorum_port: u16,
-    /// Where votes are exchanged.
-    pub election_port: u16,
-}
 
 /// Everything that a server needs to know.
 #[derive(Clone, Debug, PartialEq, Eq)]

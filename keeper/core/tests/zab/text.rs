@@ -145,8 +145,7 @@ fn txn_text(txn: &Txn, names: &mut Names) -> String {
         TxnBody::Create(create) => format!("create {}", create.path),
         TxnBody::CreateSession { .. } => format!("createSession {session}"),
         TxnBody::CloseSession { paths } => {
-            let paths = paths.as_deref().unwrap_or_default();
-            format!("closeSession {session} with {}", paths.join(" "))
+            format!("closeSession {session} with {:?}", paths.as_deref().unwrap_or_default())
         }
         TxnBody::Error { code } => format!("error {code:?}"),
         other => format!("{other:?}"),

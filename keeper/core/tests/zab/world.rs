@@ -1,11 +1,11 @@
 //! Several servers in memory: messages in order on every link, disks that a script can hold back,
 //! clients, and a clock that moves when the script says so.
 
+mod effects;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
-use bytes::Bytes;
-use keeper_core::effect::{DiskOp, Effect};
 use keeper_core::event::{DiskToken, Event, Port};
 use keeper_core::ids::{ConnectionId, ServerId, SessionId, Zxid};
 use keeper_core::instruments::Off;
@@ -15,8 +15,8 @@ use keeper_core::wire::client::Request;
 use keeper_core::zab::ensemble::{Ensemble, Settings};
 
 use crate::client::Client;
-use crate::disk::{Disk, op_text};
-use crate::text::{Names, QuorumText, vote_text};
+use crate::disk::Disk;
+use crate::text::{Names, QuorumText};
 
 /// Who sends or receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,7 +123,7 @@ impl World {
         self
     }
 
-    /// What has happened since the last time, without election messages if `votes` is false.
+    /// What has happened since the last time.
     pub(crate) fn take_all(&mut self) -> String {
         std::mem::take(&mut self.trace)
     }
@@ -175,6 +175,7 @@ impl World {
                 self.meet(server, peer, false);
             }
         }
+        self.run();
     }
 
     /// Two servers lose each other: what was under way between them too.
@@ -184,11 +185,13 @@ impl World {
         self.flights.retain(|flight| !between.contains(&(flight.from, flight.to)));
         self.disconnect(a, b);
         self.meet(a, b, false);
+        self.run();
     }
 
     pub(crate) fn mend(&mut self, a: u64, b: u64) {
         self.cut.remove(&(a.min(b), a.max(b)));
         self.meet(a, b, true);
+        self.run();
     }
 
     /// Keeps what one server sends another under way, in order.
@@ -203,8 +206,7 @@ impl World {
 
     /// Lets the oldest packet of a link that is held arrive, and runs.
     pub(crate) fn deliver_one(&mut self, from: u64, to: u64) {
-        let is_next =
-            |flight: &Flight| flight.from == Host::Server(from) && flight.to == to;
+        let is_next = |flight: &Flight| flight.from == Host::Server(from) && flight.to == to;
         let at = self.flights.iter().position(is_next).unwrap();
         let flight = self.flights.remove(at).unwrap();
         self.arrive(flight);
@@ -236,15 +238,18 @@ impl World {
     /// Moves the clock, with every tick on the way.
     pub(crate) fn advance(&mut self, ms: u64) {
         let until_ms = self.now_ms + ms;
-        loop {
+        for _ in 0..10_000 {
             self.run();
             let due = |(server, replica): (&u64, &Replica)| Some((replica.deadline_ms()?, *server));
             let next = self.running.iter().filter_map(due).min();
-            let Some((at_ms, server)) = next.filter(|(at_ms, _)| *at_ms <= until_ms) else { break };
+            let Some((at_ms, server)) = next.filter(|(at_ms, _)| *at_ms <= until_ms) else {
+                self.now_ms = until_ms;
+                return;
+            };
             self.now_ms = self.now_ms.max(at_ms);
             self.step(server, Event::Tick);
         }
-        self.now_ms = until_ms;
+        panic!("a tick is due again and again:\n{}", self.trace);
     }
 
     /// Delivers whatever is not held back, oldest first, until nothing more happens.
@@ -324,14 +329,15 @@ impl World {
             .collect();
         for (server, connection) in lost {
             let end = self.ends.remove(&(server, connection)).unwrap();
-            self.fly_in(Lane::Packets, end.peer, server, Event::Closed { connection });
+            self.fly(end.peer, server, Event::Closed { connection });
         }
     }
 
+    /// Election connections come and go at once: no server decides without having met the others.
     fn meet(&mut self, a: u64, b: u64, up: bool) {
         for (server, peer) in [(a, b), (b, a)] {
             let event = Event::ElectionPeer { peer: ServerId(peer), up };
-            self.fly_in(Lane::Votes, Host::Server(peer), server, event);
+            self.step(server, event);
         }
     }
 
@@ -349,7 +355,12 @@ impl World {
 
     fn arrive(&mut self, Flight { from, to, what, .. }: Flight) {
         match what {
-            What::Event(event) => self.step(to, event),
+            What::Event(event) => {
+                if let Event::Closed { connection } = event {
+                    self.ends.remove(&(to, connection));
+                }
+                self.step(to, event);
+            }
             What::Connect(connection) => self.arrive_connect(from, to, connection),
             What::Sync => {
                 let token = self.disks.get_mut(&to).unwrap().sync(usize::MAX);
@@ -392,80 +403,5 @@ impl World {
 
     fn note_applied(&mut self, server: u64, zxid: Zxid) {
         self.note(format!("n{server} shows {zxid}"));
-    }
-
-    fn perform(&mut self, server: u64, effects: Vec<Effect>) {
-        let me = Host::Server(server);
-        for effect in effects {
-            match effect {
-                Effect::Notify { to, notification } => {
-                    self.note(format!("n{server} -> n{to} {}", vote_text(&notification)));
-                    let event = Event::Election { from: ServerId(server), notification };
-                    if !self.is_cut(me, to.0) {
-                        self.fly_in(Lane::Votes, me, to.0, event);
-                    }
-                }
-                Effect::ConnectLeader { connection, leader, .. } => {
-                    self.note(format!("n{server} -> n{leader} connects"));
-                    let what = What::Connect(connection);
-                    let lane = Lane::Packets;
-                    self.flights.push_back(Flight { lane, from: me, to: leader.0, what });
-                }
-                Effect::Send { connection, bytes } => self.send(server, connection, bytes),
-                Effect::ReportDrained { connection } => {
-                    self.fly(me, server, Event::Drained { connection });
-                }
-                Effect::Read { connection, on } => {
-                    let peer = self.ends[&(server, connection)].peer;
-                    self.note(format!("n{server} reads from {peer}: {on}"));
-                }
-                Effect::Close { connection } => self.close(server, connection),
-                Effect::Disk { token, op } => self.disk(server, token, op),
-                Effect::Fatal { reason } => self.note(format!("n{server} FATAL: {reason}")),
-                Effect::Log { message, .. } => self.note(format!("n{server}: {message}")),
-            }
-        }
-    }
-
-    fn send(&mut self, server: u64, connection: ConnectionId, bytes: Bytes) {
-        let Some(end) = self.ends.get_mut(&(server, connection)) else { return };
-        let (peer, peer_connection) = (end.peer, end.peer_connection);
-        let lines = match peer {
-            Host::Client(client) => {
-                let client = self.clients.get_mut(&client).unwrap();
-                client.receive(&bytes, &mut self.names)
-            }
-            Host::Server(to) => {
-                let event = Event::Bytes { connection: peer_connection, bytes: bytes.clone() };
-                let lines = end.sent.read(&bytes, &mut self.names);
-                self.fly(Host::Server(server), to, event);
-                lines
-            }
-        };
-        for line in lines {
-            if self.shows_pings || !line.starts_with("PING") {
-                self.note(format!("n{server} -> {peer} {line}"));
-            }
-        }
-    }
-
-    fn close(&mut self, server: u64, connection: ConnectionId) {
-        let Some(end) = self.ends.remove(&(server, connection)) else { return };
-        self.note(format!("n{server} -> {} closes", end.peer));
-        if let Host::Server(to) = end.peer {
-            let connection = end.peer_connection;
-            self.fly(Host::Server(server), to, Event::Closed { connection });
-        }
-    }
-
-    fn disk(&mut self, server: u64, token: DiskToken, op: DiskOp) {
-        self.note(format!("n{server} disk {}", op_text(&op)));
-        let disk = self.disks.get_mut(&server).unwrap();
-        disk.queue(token, op);
-        if !disk.held {
-            let from = Host::Server(server);
-            let lane = Lane::Packets;
-            self.flights.push_back(Flight { lane, from, to: server, what: What::Sync });
-        }
     }
 }

@@ -1,0 +1,188 @@
+//! Election and discovery: a quorum agrees on a leader, promises it a new epoch and takes over its
+//! history.
+
+use expect_test::expect;
+
+use crate::world::{Lane, World};
+
+#[test]
+fn three_new_servers_elect_one_and_serve() {
+    let mut world = World::new();
+    for server in 1..=3 {
+        world.start(server);
+    }
+    world.run();
+    expect![[r#"
+        n1: looking for a leader: the server starts
+        n1 -> n2 looking: vote n1 (epoch 0, 0x0) in round 1
+        n1 -> n3 looking: vote n1 (epoch 0, 0x0) in round 1
+        n2: looking for a leader: the server starts
+        n2 -> n1 looking: vote n2 (epoch 0, 0x0) in round 1
+        n2 -> n3 looking: vote n2 (epoch 0, 0x0) in round 1
+        n2 -> n1 looking: vote n2 (epoch 0, 0x0) in round 1
+        n1 -> n2 looking: vote n1 (epoch 0, 0x0) in round 1
+        n3: looking for a leader: the server starts
+        n3 -> n1 looking: vote n3 (epoch 0, 0x0) in round 1
+        n3 -> n2 looking: vote n3 (epoch 0, 0x0) in round 1
+        n3 -> n1 looking: vote n3 (epoch 0, 0x0) in round 1
+        n1 -> n3 looking: vote n1 (epoch 0, 0x0) in round 1
+        n3 -> n2 looking: vote n3 (epoch 0, 0x0) in round 1
+        n2 -> n3 looking: vote n2 (epoch 0, 0x0) in round 1
+        n1 -> n2 looking: vote n2 (epoch 0, 0x0) in round 1
+        n1 -> n3 looking: vote n2 (epoch 0, 0x0) in round 1
+        n1 -> n2 looking: vote n3 (epoch 0, 0x0) in round 1
+        n1 -> n3 looking: vote n3 (epoch 0, 0x0) in round 1
+        n2 -> n1 looking: vote n3 (epoch 0, 0x0) in round 1
+        n2 -> n3 looking: vote n3 (epoch 0, 0x0) in round 1
+        n2: following server 3
+        n2 -> n3 connects
+        n2 -> n1 following: vote n3 (epoch 0, 0x0) in round 1
+        n2 -> n3 following: vote n3 (epoch 0, 0x0) in round 1
+        n1: following server 3
+        n1 -> n3 connects
+        n1 -> n2 following: vote n3 (epoch 0, 0x0) in round 1
+        n1 -> n3 following: vote n3 (epoch 0, 0x0) in round 1
+        n3: leading: waiting for a quorum of followers
+        n3 -> n1 leading: vote n3 (epoch 0, 0x0) in round 1
+        n3 -> n2 leading: vote n3 (epoch 0, 0x0) in round 1
+        n2 -> n3 FOLLOWERINFO accepted epoch 0
+        n1 -> n3 FOLLOWERINFO accepted epoch 0
+        n3 disk acceptedEpoch 1
+        n3 disk durable
+        n3 -> n2 LEADERINFO epoch 1
+        n3 -> n1 LEADERINFO epoch 1
+        n2 disk acceptedEpoch 1
+        n1 disk acceptedEpoch 1
+        n2 disk durable
+        n2 -> n3 ACKEPOCH current epoch 0, log ends 0x0
+        n1 disk durable
+        n1 -> n3 ACKEPOCH current epoch 0, log ends 0x0
+        n3 disk currentEpoch 1
+        n3: server 2 at 0x0 is synchronised by Diff from 0x0
+        n3 -> n2 DIFF 0x0
+        n3 -> n2 NEWLEADER 0x100000000
+        n3: server 1 at 0x0 is synchronised by Diff from 0x0
+        n3 -> n1 DIFF 0x0
+        n3 -> n1 NEWLEADER 0x100000000
+        n3 disk durable
+        n2 disk currentEpoch 1
+        n1 disk currentEpoch 1
+        n2 disk durable
+        n2 -> n3 ACK 0x100000000
+        n1 disk durable
+        n1 -> n3 ACK 0x100000000
+        n3: serving as the leader of epoch 1 from 0x0
+        n3 -> n2 UPTODATE 0x0
+        n3 -> n1 UPTODATE 0x0
+        n2: serving as a follower in epoch 1 from 0x0
+        n2 -> n3 ACK 0x100000000
+        n1: serving as a follower in epoch 1 from 0x0
+        n1 -> n3 ACK 0x100000000
+    "#]]
+    .assert_eq(&world.take_all());
+}
+
+/// n3 has won, but the votes that would tell it so are late. Its followers are kept waiting.
+#[test]
+fn a_follower_that_knows_before_the_winner_is_kept_waiting_and_then_served() {
+    let mut world = World::new();
+    for server in [1, 2] {
+        world.hold(Lane::Votes, server, 3);
+    }
+    for server in 1..=3 {
+        world.start(server);
+    }
+    world.run();
+    expect![[r#"
+        n1: looking for a leader: the server starts
+        n2: looking for a leader: the server starts
+        n3: looking for a leader: the server starts
+        n2: following server 3
+        n2 -> n3 connects
+        n1: following server 3
+        n1 -> n3 connects
+        n2 -> n3 FOLLOWERINFO accepted epoch 0
+        n1 -> n3 FOLLOWERINFO accepted epoch 0
+    "#]]
+    .assert_eq(&world.take());
+
+    world.release(Lane::Votes, 1, 3);
+    world.release(Lane::Votes, 2, 3);
+    expect![[r#"
+        n3: leading: waiting for a quorum of followers
+        n3 disk acceptedEpoch 1
+        n3 disk durable
+        n3 -> n2 LEADERINFO epoch 1
+        n3 -> n1 LEADERINFO epoch 1
+        n2 disk acceptedEpoch 1
+        n1 disk acceptedEpoch 1
+        n2 disk durable
+        n2 -> n3 ACKEPOCH current epoch 0, log ends 0x0
+        n1 disk durable
+        n1 -> n3 ACKEPOCH current epoch 0, log ends 0x0
+        n3 disk currentEpoch 1
+        n3: server 2 at 0x0 is synchronised by Diff from 0x0
+        n3 -> n2 DIFF 0x0
+        n3 -> n2 NEWLEADER 0x100000000
+        n3: server 1 at 0x0 is synchronised by Diff from 0x0
+        n3 -> n1 DIFF 0x0
+        n3 -> n1 NEWLEADER 0x100000000
+        n3 disk durable
+        n2 disk currentEpoch 1
+        n1 disk currentEpoch 1
+        n2 disk durable
+        n2 -> n3 ACK 0x100000000
+        n1 disk durable
+        n1 -> n3 ACK 0x100000000
+        n3: serving as the leader of epoch 1 from 0x0
+        n3 -> n2 UPTODATE 0x0
+        n3 -> n1 UPTODATE 0x0
+        n2: serving as a follower in epoch 1 from 0x0
+        n2 -> n3 ACK 0x100000000
+        n1: serving as a follower in epoch 1 from 0x0
+        n1 -> n3 ACK 0x100000000
+    "#]]
+    .assert_eq(&world.take());
+}
+
+/// The rest of the ensemble has agreed and serves; the newcomer joins without another election.
+#[test]
+fn a_newcomer_joins_the_established_leader() {
+    let mut world = World::new();
+    world.start(1);
+    world.start(2);
+    world.run();
+    world.take();
+    world.start(3);
+    world.run();
+    expect![[r#"
+        n3: looking for a leader: the server starts
+        n3 -> n1 looking: vote n3 (epoch 0, 0x0) in round 1
+        n3 -> n2 looking: vote n3 (epoch 0, 0x0) in round 1
+        n3 -> n1 looking: vote n3 (epoch 0, 0x0) in round 1
+        n3 -> n2 looking: vote n3 (epoch 0, 0x0) in round 1
+        n1 -> n3 following: vote n2 (epoch 1, 0x0) in round 1
+        n2 -> n3 leading: vote n2 (epoch 1, 0x0) in round 1
+        n1 -> n3 following: vote n2 (epoch 1, 0x0) in round 1
+        n2 -> n3 leading: vote n2 (epoch 1, 0x0) in round 1
+        n3: following server 2
+        n3 -> n2 connects
+        n3 -> n1 following: vote n2 (epoch 1, 0x0) in round 1
+        n3 -> n2 following: vote n2 (epoch 1, 0x0) in round 1
+        n3 -> n2 FOLLOWERINFO accepted epoch 0
+        n2 -> n3 LEADERINFO epoch 1
+        n3 disk acceptedEpoch 1
+        n3 disk durable
+        n3 -> n2 ACKEPOCH current epoch 0, log ends 0x0
+        n2: server 3 at 0x0 is synchronised by Diff from 0x0
+        n2 -> n3 DIFF 0x0
+        n2 -> n3 NEWLEADER 0x100000000
+        n3 disk currentEpoch 1
+        n3 disk durable
+        n3 -> n2 ACK 0x100000000
+        n2 -> n3 UPTODATE 0x0
+        n3: serving as a follower in epoch 1 from 0x0
+        n3 -> n2 ACK 0x100000000
+    "#]]
+    .assert_eq(&world.take_all());
+}
