@@ -23,6 +23,9 @@ pub const CONNECTIONS_MAX: usize = 100_000;
 /// Watches of one connection.
 pub const WATCHES_MAX: usize = 1_000_000;
 
+/// Bytes of paths that a closeSession lists; a session with more ephemerals leaves the list out.
+pub const CLOSE_SESSION_LIST_BYTES_MAX: usize = 1 << 20;
+
 /// Bytes of one snapshot chunk, on disk and towards a learner.
 pub const SNAPSHOT_CHUNK_BYTES: usize = 256 << 10;
 

@@ -100,6 +100,11 @@ impl SessionTracker {
         }
     }
 
+    /// Whether the session is alive or closing.
+    pub fn is_tracked(&self, session: SessionId) -> bool {
+        self.sessions.contains_key(&session)
+    }
+
     /// No request of the session is accepted any more; its end is on its way.
     pub fn close(&mut self, session: SessionId) {
         if let Some(tracked) = self.sessions.get_mut(&session) {

@@ -50,6 +50,8 @@ pub(crate) struct Connection<T: Task> {
     queued_bytes: Arc<AtomicUsize>,
     queued_bytes_max: usize,
     reading: watch::Sender<bool>,
+    /// Set when the connection is to end; dropping it says the same.
+    closing: watch::Sender<bool>,
     reader: T,
 }
 
@@ -75,11 +77,19 @@ impl<T: Task> Connection<T> {
         let (input, output) = stream.into_split();
         let (outgoing, queue) = unbounded_channel();
         let (reading, may_read) = watch::channel(true);
+        let (closing, is_closing) = watch::channel(false);
         let queued_bytes = Arc::new(AtomicUsize::new(0));
         let reader = platform.spawn(read(id, input, may_read, arrivals.clone()));
-        let writer = write(platform.clone(), id, output, queue, queued_bytes.clone(), arrivals);
-        platform.spawn(writer);
-        Connection { outgoing, queued_bytes, queued_bytes_max, reading, reader }
+        let writer = Writer {
+            platform: platform.clone(),
+            id,
+            output,
+            queued_bytes: queued_bytes.clone(),
+            arrivals,
+            is_closing,
+        };
+        platform.spawn(writer.run(queue));
+        Connection { outgoing, queued_bytes, queued_bytes_max, reading, closing, reader }
     }
 
     /// Queues bytes.
@@ -103,6 +113,7 @@ impl<T: Task> Connection<T> {
     /// Ends the connection behind what was queued.
     pub(crate) fn close(self) {
         let _ = self.outgoing.send(Outgoing::Close);
+        self.closing.send_replace(true);
     }
 }
 
@@ -134,56 +145,75 @@ async fn read<R: tokio::io::AsyncRead + Unpin>(
     let _ = arrivals.send(Event::Closed { connection: id }.into());
 }
 
-async fn write<P: Platform, W: tokio::io::AsyncWrite + Send + Unpin>(
+/// The task that writes.
+struct Writer<P: Platform, W> {
     platform: P,
     id: ConnectionId,
-    mut output: W,
-    mut queue: UnboundedReceiver<Outgoing>,
+    output: W,
     queued_bytes: Arc<AtomicUsize>,
     arrivals: UnboundedSender<Arrival>,
-) {
-    let mut batch = Vec::new();
-    let mut bytes = BytesMut::new();
-    while queue.recv_many(&mut batch, 256).await > 0 {
-        let mut closing = false;
-        for item in batch.drain(..) {
-            match item {
-                Outgoing::Bytes(more) => bytes.extend_from_slice(&more),
-                Outgoing::ReportDrained => {
-                    if flush(&mut output, &mut bytes, &queued_bytes).await.is_err() {
-                        return;
+    is_closing: watch::Receiver<bool>,
+}
+
+impl<P: Platform, W: tokio::io::AsyncWrite + Send + Unpin> Writer<P, W> {
+    async fn run(mut self, mut queue: UnboundedReceiver<Outgoing>) {
+        let mut batch = Vec::new();
+        let mut bytes = BytesMut::new();
+        while queue.recv_many(&mut batch, 256).await > 0 {
+            let mut closing = false;
+            for item in batch.drain(..) {
+                match item {
+                    Outgoing::Bytes(more) => bytes.extend_from_slice(&more),
+                    Outgoing::ReportDrained => {
+                        if self.flush(&mut bytes).await.is_err() {
+                            return self.report_end();
+                        }
+                        let _ = self.arrivals.send(Event::Drained { connection: self.id }.into());
                     }
-                    let _ = arrivals.send(Event::Drained { connection: id }.into());
+                    Outgoing::Close => closing = true,
                 }
-                Outgoing::Close => closing = true,
+            }
+            if self.flush(&mut bytes).await.is_err() {
+                // A half that cannot be written may still be readable for long: tell the machine.
+                return self.report_end();
+            }
+            if closing {
+                let _ = self.platform.timeout(LINGER_MS, self.output.shutdown()).await;
+                return;
             }
         }
-        if closing {
-            let work = flush(&mut output, &mut bytes, &queued_bytes);
-            if let Ok(Ok(())) = platform.timeout(LINGER_MS, work).await {
-                let _ = platform.timeout(LINGER_MS, output.shutdown()).await;
+    }
+
+    fn report_end(&self) {
+        let _ = self.arrivals.send(Event::Closed { connection: self.id }.into());
+    }
+
+    /// Writes everything. A peer that does not read holds this up for ever, unless the connection is
+    /// to end: then only for a while.
+    async fn flush(&mut self, bytes: &mut BytesMut) -> io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let whole = bytes.split().freeze();
+        let output = &mut self.output;
+        let mut work = std::pin::pin!(async {
+            output.write_all(&whole).await?;
+            output.flush().await
+        });
+        let done = tokio::select! {
+            biased;
+            done = &mut work => done,
+            () = ended(&mut self.is_closing) => {
+                let limited = self.platform.timeout(LINGER_MS, work).await;
+                limited.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             }
-            return;
-        }
-        if flush(&mut output, &mut bytes, &queued_bytes).await.is_err() {
-            // A half that cannot be written may still be readable for long: tell the machine.
-            let _ = arrivals.send(Event::Closed { connection: id }.into());
-            return;
-        }
+        };
+        self.queued_bytes.fetch_sub(whole.len(), Ordering::Relaxed);
+        done
     }
 }
 
-async fn flush<W: tokio::io::AsyncWrite + Unpin>(
-    output: &mut W,
-    bytes: &mut BytesMut,
-    queued_bytes: &AtomicUsize,
-) -> io::Result<()> {
-    if bytes.is_empty() {
-        return Ok(());
-    }
-    let whole = bytes.split().freeze();
-    output.write_all(&whole).await?;
-    output.flush().await?;
-    queued_bytes.fetch_sub(whole.len(), Ordering::Relaxed);
-    Ok(())
+/// Ends when the connection is to end.
+async fn ended(is_closing: &mut watch::Receiver<bool>) {
+    let _ = is_closing.wait_for(|closing| *closing).await;
 }

@@ -32,8 +32,8 @@ pub struct PeerAddress {
 pub(crate) enum ElectionArrival<P: Platform> {
     /// Somebody connected and said who it is.
     Introduced { peer: ServerId, stream: P::Stream, decoder: ElectionDecoder },
-    /// A call ended: with a connection to keep, or without.
-    Called { peer: ServerId, stream: Option<P::Stream> },
+    /// A call ended: the peer was reached or not, and the connection is to be kept or not.
+    Called { peer: ServerId, reached: bool, stream: Option<P::Stream> },
     /// A vote came.
     Vote { peer: ServerId, link: u64, notification: Notification },
     /// A connection ended.
@@ -153,7 +153,7 @@ impl<P: Platform> Elections<P> {
                 }
                 changes
             }
-            ElectionArrival::Called { peer, stream } => {
+            ElectionArrival::Called { peer, reached, stream } => {
                 if let Some(known) = self.peers.get_mut(&peer) {
                     known.call = None;
                 }
@@ -162,6 +162,9 @@ impl<P: Platform> Elections<P> {
                         let mut changes = self.unlink(peer);
                         changes.extend(self.link(peer, stream, ElectionDecoder::connected()));
                         changes
+                    }
+                    None if !reached && self.current_link(peer).is_none() => {
+                        vec![ElectionChange::Peer(peer, false)]
                     }
                     None => Vec::new(),
                 }
@@ -234,8 +237,9 @@ impl<P: Platform> Elections<P> {
                 Some(stream)
             };
             let stream = platform.timeout(CONNECT_MS, calling).await.ok().flatten();
+            let reached = stream.is_some();
             let stream = stream.filter(|_| keep);
-            let _ = arrivals.send(ElectionArrival::Called { peer, stream });
+            let _ = arrivals.send(ElectionArrival::Called { peer, reached, stream });
         }));
     }
 }

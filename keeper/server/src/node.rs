@@ -24,6 +24,8 @@ use crate::recover::{Found, RecoverError, recover};
 const BATCH_MAX: usize = 256;
 /// The pause before a server whose disk failed reads it back and starts over, in milliseconds.
 const DISK_RETRY_MS: u64 = 1_000;
+/// The pause after a connection could not be accepted (no file descriptors left), in milliseconds.
+const ACCEPT_RETRY_MS: u64 = 100;
 /// Bytes that a client may leave unread before it is hung up on.
 const CLIENT_QUEUE_BYTES_MAX: usize = 64 << 20;
 /// Bytes that another server may leave unread before it is hung up on.
@@ -166,6 +168,10 @@ struct Node<P: Platform, I: Instruments> {
     next_connection: u64,
     effects: Vec<Effect>,
     fatal: Option<String>,
+    /// The last turn of the loop accepted a connection.
+    has_accepted: bool,
+    /// No connection is accepted before this moment, monotonic milliseconds.
+    accept_after_ms: u64,
 }
 
 /// Where everything arrives.
@@ -232,6 +238,8 @@ impl<P: Platform, I: Instruments> Node<P, I> {
             next_connection: 0,
             effects: Vec::new(),
             fatal: None,
+            has_accepted: false,
+            accept_after_ms: 0,
         }
     }
 
@@ -246,14 +254,28 @@ impl<P: Platform, I: Instruments> Node<P, I> {
             if let Some(reason) = self.fatal.take() {
                 return Err(NodeError::Fatal(reason));
             }
-            timer.set(self.replica.deadline_ms().map(|ms| Mono(ms.saturating_mul(1_000_000))));
-            // New connections first: under load the inbox is never empty. Votes and the disk before
-            // the rest: they are few, and what waits for them is many.
+            // New connections first: under load the inbox is never empty. But only every other time,
+            // and not while they fail, lest nothing else be done. Votes and the disk before the
+            // rest: they are few, and what waits for them is many.
+            let may_accept = self.accept_after_ms <= now(&self.platform).mono_ms;
+            let accepts = may_accept && !std::mem::take(&mut self.has_accepted);
+            let wake_ms = match (self.replica.deadline_ms(), may_accept) {
+                (deadline_ms, true) => deadline_ms,
+                (Some(deadline_ms), false) => Some(deadline_ms.min(self.accept_after_ms)),
+                (None, false) => Some(self.accept_after_ms),
+            };
+            timer.set(wake_ms.map(|ms| Mono(ms.saturating_mul(1_000_000))));
             tokio::select! {
                 biased;
-                stream = listeners.client.accept() => self.accepted(stream, Port::Client),
-                stream = accept(&mut listeners.quorum) => self.accepted(stream, Port::Learner),
-                stream = accept(&mut listeners.election) => self.accepted_election(stream),
+                stream = listeners.client.accept(), if accepts => {
+                    self.accepted(stream, Port::Client);
+                }
+                stream = accept(&mut listeners.quorum), if accepts => {
+                    self.accepted(stream, Port::Learner);
+                }
+                stream = accept(&mut listeners.election), if accepts => {
+                    self.accepted_election(stream);
+                }
                 Some(report) = self.inbox.disk.recv() => match report {
                     DiskReport::Persisted(token) => self.step(Event::Persisted { token }),
                     DiskReport::Failed(error) => return Ok(error),
@@ -266,6 +288,8 @@ impl<P: Platform, I: Instruments> Node<P, I> {
                     }
                 }
                 () = timer.fired() => {}
+                // Nothing has arrived: accepting need not wait for it.
+                () = std::future::ready(()), if may_accept && !accepts => {}
             }
             let due = now(&self.platform).mono_ms;
             if self.replica.deadline_ms().is_some_and(|deadline| deadline <= due) {
@@ -347,8 +371,9 @@ impl<P: Platform, I: Instruments> Node<P, I> {
     fn accepted(&mut self, stream: io::Result<P::Stream>, port: Port) {
         let stream = match stream {
             Ok(stream) => stream,
-            Err(error) => return tracing::warn!(%error, "a connection could not be accepted"),
+            Err(error) => return self.accept_failed(&error),
         };
+        self.has_accepted = true;
         self.next_connection += 1;
         let connection = ConnectionId(self.next_connection);
         if port == Port::Client && !self.admit(connection, &stream) {
@@ -396,9 +421,17 @@ impl<P: Platform, I: Instruments> Node<P, I> {
 
     fn accepted_election(&mut self, stream: io::Result<P::Stream>) {
         match stream {
-            Ok(stream) => self.elections.accept(stream),
-            Err(error) => tracing::warn!(%error, "an election connection could not be accepted"),
+            Ok(stream) => {
+                self.has_accepted = true;
+                self.elections.accept(stream);
+            }
+            Err(error) => self.accept_failed(&error),
         }
+    }
+
+    fn accept_failed(&mut self, error: &io::Error) {
+        tracing::warn!(%error, "a connection could not be accepted; pausing");
+        self.accept_after_ms = now(&self.platform).mono_ms + ACCEPT_RETRY_MS;
     }
 
     fn election(&mut self, arrival: ElectionArrival<P>) {

@@ -8,7 +8,7 @@
 
 use std::io;
 
-use keeper_core::ids::Epoch;
+use keeper_core::ids::{Epoch, Zxid};
 use keeper_core::log::{
     FileName, Recovered as LogRecovered, Recovery, RecoveryError, Truncate, epoch,
 };
@@ -36,6 +36,18 @@ pub enum RecoverError {
         directory: String,
         /// What is wrong.
         source: RecoveryError,
+    },
+    /// The snapshot may be ahead of its own name in parts, as Apache's are.
+    #[error(
+        "{directory}: snapshot.{:x} does not prove to be the tree at its zxid (Apache ZooKeeper \
+         writes such snapshots while it goes on applying); starting from it is not supported yet",
+        zxid.0
+    )]
+    Fuzzy {
+        /// Where.
+        directory: String,
+        /// Which.
+        zxid: Zxid,
     },
     /// An epoch file is unreadable.
     #[error("{path}: {source}")]
@@ -71,6 +83,10 @@ pub async fn recover<F: Files>(files: &F, dirs: &Directories) -> Result<Found, R
     let log = read_log(files, dirs).await?;
     let mut warnings: Vec<String> = log.warnings.iter().map(ToString::to_string).collect();
     repair(files, &dirs.log, &log).await.map_err(at(&dirs.log))?;
+    if !log.snapshot.exact && log.snapshot.last_zxid != Zxid::ZERO {
+        let directory = dirs.data.clone();
+        return Err(RecoverError::Fuzzy { directory, zxid: log.snapshot.last_zxid });
+    }
     let last_epoch = log.last_zxid().epoch();
     let current = read_epoch(files, &dirs.data, CURRENT_EPOCH).await?;
     let accepted = read_epoch(files, &dirs.data, ACCEPTED_EPOCH).await?;
@@ -86,7 +102,8 @@ pub async fn recover<F: Files>(files: &F, dirs: &Directories) -> Result<Found, R
         tree: log.snapshot.tree,
         sessions: log.snapshot.sessions,
         tail: log.tail,
-        accepted_epoch: accepted_epoch.max(current_epoch),
+        // Never an epoch that is in the log already: its zxids would be given out twice.
+        accepted_epoch: accepted_epoch.max(current_epoch).max(last_epoch),
         current_epoch,
     };
     Ok(Found { recovered, warnings })

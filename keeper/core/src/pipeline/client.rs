@@ -33,6 +33,13 @@ pub enum Stage {
 /// A request that waits for its turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Waiting {
+    /// A request that could not be understood; answered with an error when its turn comes.
+    Refused {
+        /// The client's number.
+        xid: i32,
+        /// Why.
+        code: Code,
+    },
     /// Answered from the tree when its turn comes.
     Read {
         /// The client's number.
@@ -156,6 +163,9 @@ pub struct Client {
     pub waiting: VecDeque<Waiting>,
     /// Whether the shell was told to stop reading.
     pub paused: bool,
+    /// The last transaction proposed before the session was opened here. Those up to it answer
+    /// requests of a former connection, whose numbers the client may use again.
+    pub floor: Zxid,
 }
 
 /// All client connections of one server.
@@ -175,6 +185,7 @@ impl Clients {
             timeout_ms: 0,
             waiting: VecDeque::new(),
             paused: false,
+            floor: Zxid::ZERO,
         };
         self.connections.insert(connection, client);
     }
@@ -236,14 +247,17 @@ impl Clients {
     ) -> Option<ConnectionId> {
         let connection = self.of_session(session)?;
         let client = self.connections.get_mut(&connection)?;
+        if zxid <= client.floor {
+            return None;
+        }
         let oldest = client.waiting.iter_mut().find_map(|waiting| match waiting {
-            Waiting::Write { xid, shape, reply, .. } if reply.is_none() => {
-                Some((xid, shape, reply))
+            Waiting::Write { xid, shape, reply, held } if reply.is_none() => {
+                Some((xid, shape, reply, held.is_some()))
             }
             _ => None,
         });
-        let (xid, shape, reply) = oldest?;
-        if *xid != cxid {
+        let (xid, shape, reply, is_held) = oldest?;
+        if *xid != cxid || is_held {
             return None;
         }
         let (code, response) = shape.reply(result);
@@ -251,9 +265,8 @@ impl Clients {
         Some(connection)
     }
 
-    /// A barrier was passed for the oldest waiting sync of a session.
-    pub fn complete_sync(&mut self, session: SessionId, cxid: i32) -> Option<ConnectionId> {
-        let connection = self.of_session(session)?;
+    /// A barrier was passed for a sync that came on this connection.
+    pub fn complete_sync(&mut self, connection: ConnectionId, cxid: i32) -> Option<ConnectionId> {
         let client = self.connections.get_mut(&connection)?;
         client.waiting.iter_mut().find_map(|waiting| match waiting {
             Waiting::Sync { xid, passed, .. } if !*passed && *xid == cxid => {
@@ -279,7 +292,10 @@ impl Client {
                 Waiting::Write { xid, held, .. } if held.is_some() => {
                     return held.take().map(|request| (*xid, request));
                 }
-                Waiting::Sync { .. } | Waiting::Write { .. } | Waiting::Read { .. } => {}
+                Waiting::Refused { .. }
+                | Waiting::Sync { .. }
+                | Waiting::Write { .. }
+                | Waiting::Read { .. } => {}
             }
         }
         None
@@ -288,7 +304,7 @@ impl Client {
     /// Takes the oldest request if it can be answered.
     pub fn next_ready(&mut self) -> Option<Waiting> {
         let ready = match self.waiting.front()? {
-            Waiting::Read { .. } => true,
+            Waiting::Refused { .. } | Waiting::Read { .. } => true,
             Waiting::Write { reply, .. } => reply.is_some(),
             Waiting::Sync { passed, .. } => *passed,
         };
@@ -317,4 +333,48 @@ pub fn is_write(op: OpCode) -> bool {
             | OpCode::Multi
             | OpCode::CloseSession
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONNECTION: ConnectionId = ConnectionId(1);
+    const SESSION: SessionId = SessionId(7);
+
+    /// A connection with a write under xid 1 that waits, opened when 0x5 was the last proposal.
+    fn waiting(held: Option<Request>) -> Clients {
+        let mut clients = Clients::default();
+        clients.accept(CONNECTION, 1_000);
+        clients.bind(CONNECTION, SESSION);
+        let client = clients.get(CONNECTION).unwrap();
+        client.floor = Zxid(5);
+        client.waiting.push_back(Waiting::Write { xid: 1, shape: Shape::Empty, held, reply: None });
+        clients
+    }
+
+    #[test]
+    fn a_former_connections_transaction_answers_nothing() {
+        let mut clients = waiting(None);
+        let done = &TxnResult::Deleted;
+        assert_eq!(clients.complete_write(SESSION, 1, Zxid(5), done), None, "proposed before");
+        assert_eq!(clients.complete_write(SESSION, 2, Zxid(6), done), None, "another request");
+        assert_eq!(clients.complete_write(SESSION, 1, Zxid(7), done), Some(CONNECTION));
+    }
+
+    #[test]
+    fn a_write_that_was_not_sent_yet_has_no_result() {
+        let mut clients = waiting(Some(Request::Ping));
+        assert_eq!(clients.complete_write(SESSION, 1, Zxid(7), &TxnResult::Deleted), None);
+    }
+
+    #[test]
+    fn a_sync_is_passed_on_its_own_connection_only() {
+        let mut clients = waiting(None);
+        let sync = Waiting::Sync { xid: 2, path: "/".into(), passed: false };
+        clients.get(CONNECTION).unwrap().waiting.push_back(sync);
+        assert_eq!(clients.complete_sync(ConnectionId(2), 2), None);
+        assert_eq!(clients.complete_sync(CONNECTION, 2), Some(CONNECTION));
+        assert_eq!(clients.complete_sync(CONNECTION, 2), None, "it has passed");
+    }
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::error::Code;
 use crate::ids::{SessionId, Zxid};
+use crate::limits::CLOSE_SESSION_LIST_BYTES_MAX;
 use crate::path;
 use crate::record::{Acl, StatPersisted};
 use crate::tree::Tree;
@@ -101,7 +102,10 @@ pub fn prepare_close_session(
     }
     let staged = stage.staged;
     outstanding.merge(header.zxid, staged);
-    TxnBody::CloseSession { paths: Some(paths.into_iter().collect()) }
+    // A list that would not fit a packet is left to the tree, which finds the same nodes.
+    let listed_bytes: usize = paths.iter().map(|path| path.len() + 4).sum();
+    let fits = listed_bytes <= CLOSE_SESSION_LIST_BYTES_MAX;
+    TxnBody::CloseSession { paths: fits.then(|| paths.into_iter().collect()) }
 }
 
 /// One transaction in the making.
@@ -217,6 +221,7 @@ impl Stage<'_> {
         data: &crate::record::Data,
         version: i32,
     ) -> Result<TxnBody, Code> {
+        refuse_config(path)?;
         let mut node = self.existing(path)?;
         check_version(node.stat.version, version)?;
         node.stat.version = next_version(node.stat.version);
@@ -229,6 +234,7 @@ impl Stage<'_> {
 
     fn set_acl(&mut self, path: &str, acl: &[Acl], version: i32) -> Result<TxnBody, Code> {
         let acl = checked_acl(acl)?;
+        refuse_config(path)?;
         let mut node = self.existing(path)?;
         check_version(node.stat.aversion, version)?;
         node.stat.aversion = next_version(node.stat.aversion);
@@ -319,6 +325,11 @@ fn next_version(current: i32) -> i32 {
         -1 => 0,
         next => next,
     }
+}
+
+/// The configuration is each server's own and no client's to change.
+fn refuse_config(path: &str) -> Result<(), Code> {
+    if path == crate::tree::CONFIG { Err(Code::NoAuth) } else { Ok(()) }
 }
 
 /// The nodes that every tree has and keeps.

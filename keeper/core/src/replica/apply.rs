@@ -1,5 +1,6 @@
 //! Committed transactions take effect: on the tree, on sessions, on watches, and as answers.
 
+use crate::error::Code;
 use crate::ids::Zxid;
 use crate::instruments::{Instruments, Observation, hash_bytes};
 use crate::tree::TxnResult;
@@ -39,8 +40,14 @@ impl<I: Instruments> Replica<I> {
             TxnBody::CloseSession { .. } => self.session_closed(txn, &applied.result),
             _ => {
                 let connection = self.clients.complete_write(session, cxid, zxid, &applied.result);
-                if let Some(connection) = connection {
-                    self.answer(connection);
+                match connection {
+                    // The session lives elsewhere: whose request this was cannot be told, so no
+                    // answer is given (ZOOKEEPER-710).
+                    Some(connection) if applied.result == TxnResult::Error(Code::SessionMoved) => {
+                        self.drop_client(connection);
+                    }
+                    Some(connection) => self.answer(connection),
+                    None => {}
                 }
             }
         }

@@ -44,6 +44,10 @@ impl<I: Instruments> Replica<I> {
         }
         // A frame may end the connection, so it is looked up anew each time.
         while let Some(client) = self.clients.get(connection) {
+            // What is sent behind a ConnectRequest waits until it is answered.
+            if matches!(client.stage, Stage::Opening { .. }) {
+                break;
+            }
             match client.frames.next_frame() {
                 Ok(Some(packet)) => self.on_packet(connection, &packet),
                 Ok(None) => break,
@@ -146,8 +150,10 @@ impl<I: Instruments> Replica<I> {
             .get(connection)
             .and_then(|client| self.sessions.get(&client.session))
             .copied();
+        let floor = self.history.last();
         let Some(client) = self.clients.get(connection) else { return };
         let Stage::Opening { read_only_byte } = client.stage else { return };
+        client.floor = floor;
         let session = client.session;
         // A session keeps the time-out that its creation fixed; the leader expires it by that.
         let timeout_ms = granted_ms.unwrap_or(client.timeout_ms);
@@ -162,7 +168,9 @@ impl<I: Instruments> Replica<I> {
         };
         let packet = frame(|out| response.encode(out));
         self.send(connection, packet);
-        if !valid {
+        if valid {
+            self.on_client_bytes(connection, &[]);
+        } else {
             self.drop_client(connection);
         }
     }
@@ -175,7 +183,18 @@ impl<I: Instruments> Replica<I> {
         let (session, timeout_ms) = (client.session, client.timeout_ms);
         let client_awaits_sync = client.awaits_sync();
         self.touch_session(session, timeout_ms);
-        let request = Request::decode_body(op, &mut reader).map_err(|e| e.to_string())?;
+        let request = match (op, Request::decode_body(op, &mut reader)) {
+            (_, Ok(request)) => request,
+            (op, Err(_)) => {
+                let code = match op {
+                    OpCode::Other(_) => Code::Unimplemented,
+                    _ => Code::MarshallingError,
+                };
+                self.wait(connection, Waiting::Refused { xid, code });
+                self.answer(connection);
+                return Ok(());
+            }
+        };
         match request {
             Request::Auth { .. } => {
                 // No scheme is served: say so and close, as ZooKeeper does for an unknown scheme.
@@ -228,6 +247,10 @@ impl<I: Instruments> Replica<I> {
     pub(super) fn answer(&mut self, connection: ConnectionId) {
         while let Some(waiting) = self.clients.get(connection).and_then(Client::next_ready) {
             match waiting {
+                Waiting::Refused { xid, code } => {
+                    let packet = reply_packet(xid, self.applied(), code, &Response::Empty);
+                    self.send(connection, packet);
+                }
                 Waiting::Read { xid, request } => self.answer_read(connection, xid, &request),
                 Waiting::Sync { xid, path, .. } => {
                     let packet = reply_packet(xid, self.applied(), Code::Ok, &Response::Path(path));

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::event::DiskToken;
-use crate::ids::{ConnectionId, Epoch, ServerId, SessionId, Zxid};
+use crate::ids::{ConnectionId, Epoch, ServerId, Zxid};
 use crate::limits::QUORUM_PACKET_BYTES_MAX;
 use crate::log::SnapshotReader;
 use crate::session::Touched;
@@ -82,7 +82,7 @@ pub struct Follower {
     /// Sessions heard from since the last ping.
     pub touched: Touched,
     /// Syncs that wait for the leader; its answers carry no name and come in order.
-    pub syncs: VecDeque<(SessionId, i32)>,
+    pub syncs: VecDeque<(ConnectionId, i32)>,
     /// Incoming packets.
     pub decoder: QuorumDecoder,
     /// The incoming snapshot.

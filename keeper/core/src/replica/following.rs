@@ -236,8 +236,9 @@ impl<I: Instruments> Replica<I> {
         if zxid.epoch() != epoch {
             return Err(format!("NEWLEADER of {zxid} in epoch {epoch}"));
         }
-        // What the leader has committed is covered by this acknowledgement, the rest is not.
-        follower.acked = follower.committed;
+        // What the leader has committed, or had all along, is covered by this acknowledgement; the
+        // rest is acknowledged one by one.
+        follower.acked = follower.committed.max(follower.common);
         self.current_epoch = epoch;
         let token = self.disk(DiskOp::CurrentEpoch(epoch));
         let upto = self.history.last();

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::ids::SessionId;
+use crate::ids::{ConnectionId, SessionId};
 use crate::instruments::Instruments;
 use crate::jute::{Encode, from_bytes};
 use crate::wire::client::Request;
@@ -15,9 +15,10 @@ use super::{Replica, Role};
 impl<I: Instruments> Replica<I> {
     /// Sends a client's write, sync or new session to the leader.
     pub(super) fn forward(&mut self, session: SessionId, cxid: i32, request: &Request) {
+        let connection = self.clients.of_session(session).unwrap_or(ConnectionId(0));
         let Role::Following(follower) = &mut self.role else { return };
         if matches!(request, Request::Sync { .. }) {
-            follower.syncs.push_back((session, cxid));
+            follower.syncs.push_back((connection, cxid));
         }
         let mut body = Vec::new();
         request.encode_body(&mut body);
@@ -54,8 +55,8 @@ impl<I: Instruments> Replica<I> {
             PacketKind::Sync => {
                 let Role::Following(follower) = &mut self.role else { return Ok(()) };
                 let pending = follower.syncs.pop_front();
-                let (session, cxid) = pending.ok_or("an answer to no sync")?;
-                if let Some(connection) = self.clients.complete_sync(session, cxid) {
+                let (connection, cxid) = pending.ok_or("an answer to no sync")?;
+                if let Some(connection) = self.clients.complete_sync(connection, cxid) {
                     self.sync_passed(connection);
                 }
             }

@@ -31,7 +31,7 @@ impl<I: Instruments> Replica<I> {
         self.learner_connects(self.ensemble.me, self.accepted_epoch);
         for (connection, bytes) in std::mem::take(&mut self.early_learners) {
             self.on_learner(connection);
-            self.on_learner_bytes(connection, &bytes);
+            self.on_bytes(connection, &bytes);
         }
     }
 
@@ -170,9 +170,17 @@ impl<I: Instruments> Replica<I> {
         learner.phase = LearnerPhase::Promised { last };
         let server = learner.server;
         if established {
-            self.synchronise(connection, last);
-        } else if let (Some(server), Some(_)) = (server, current) {
-            self.promise(server);
+            return self.synchronise(connection, last);
+        }
+        match (server, current) {
+            (Some(server), Some(_)) => self.promise(server),
+            (Some(server), None) => {
+                leader.spent.insert(server);
+                if !leader.may_be_promised(&self.ensemble) {
+                    self.look("a follower has promised this epoch to another");
+                }
+            }
+            (None, _) => {}
         }
     }
 
@@ -193,6 +201,8 @@ impl<I: Instruments> Replica<I> {
                 _ => None,
             })
             .collect();
+        // Synchronisation has a time limit of its own.
+        leader.began_ms = self.now.mono_ms;
         self.observe(|| Observation::EpochEstablished { epoch, history });
         self.current_epoch = epoch;
         let token = self.disk(DiskOp::CurrentEpoch(epoch));
@@ -259,6 +269,8 @@ impl<I: Instruments> Replica<I> {
         let Role::Leading(leader) = &mut self.role else { return };
         let Some(learner) = leader.learners.get_mut(&connection) else { return };
         let Some(mut snapshot) = learner.snapshot.take() else { return };
+        // It says nothing while it receives, but it does receive.
+        learner.heard_ms = self.now.mono_ms;
         let mut chunk = Vec::new();
         if snapshot.chunk(&mut self.tree, limits::SNAPSHOT_CHUNK_BYTES, &mut chunk) {
             put_string(&mut chunk, super::following::SNAPSHOT_SIGNATURE);
@@ -380,8 +392,8 @@ impl<I: Instruments> Replica<I> {
         for request in leader.passed_barriers(&self.ensemble) {
             match request.origin {
                 Origin::Local => {
-                    let (session, cxid) = (request.session, request.cxid);
-                    if let Some(connection) = self.clients.complete_sync(session, cxid) {
+                    let (connection, cxid) = (request.connection, request.cxid);
+                    if let Some(connection) = self.clients.complete_sync(connection, cxid) {
                         self.sync_passed(connection);
                     }
                 }
@@ -407,10 +419,13 @@ impl<I: Instruments> Replica<I> {
         for (connection, learner) in &mut leader.learners {
             if learner.phase == LearnerPhase::Active {
                 learner.pings_sent += 1;
-                active.push(*connection);
+                active.push((*connection, learner.pings_sent));
             }
         }
-        for connection in active {
+        for (connection, pings_sent) in &active {
+            leader.pinged(*connection, *pings_sent);
+        }
+        for (connection, _) in active {
             self.send_packet(connection, QuorumPacket::bare(PacketKind::Ping, zxid));
         }
     }
@@ -457,7 +472,7 @@ impl<I: Instruments> Replica<I> {
             .map(|(connection, _)| *connection)
             .collect();
         if now_ms >= leader.check_at_ms {
-            leader.check_at_ms = now_ms + self.settings.tick_ms / 2;
+            leader.check_at_ms = now_ms + (self.settings.tick_ms / 2).max(1);
             if !leader.quorum_alive(&self.ensemble, now_ms, sync_ms) {
                 return self.look("a quorum has been silent for syncLimit");
             }
@@ -467,7 +482,7 @@ impl<I: Instruments> Replica<I> {
         }
         let Role::Leading(leader) = &mut self.role else { return };
         if now_ms >= leader.ping_at_ms {
-            leader.ping_at_ms = now_ms + self.settings.tick_ms / 2;
+            leader.ping_at_ms = now_ms + (self.settings.tick_ms / 2).max(1);
             self.ping_learners();
         }
         self.expire_sessions();

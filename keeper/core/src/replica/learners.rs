@@ -47,6 +47,9 @@ impl<I: Instruments> Replica<I> {
         match (learner.phase, packet.kind) {
             (LearnerPhase::AwaitingInfo, PacketKind::FollowerInfo) => {
                 let info = LearnerInfo::decode(&mut Reader::new(data)).map_err(describe)?;
+                if packet.zxid.epoch().0 == u32::MAX {
+                    return Err(format!("server {} has no epoch left", info.server));
+                }
                 let config = self.ensemble.config_version;
                 if info.config_version.is_some_and(|version| version > config as i64) {
                     return Err(format!("server {} has a later configuration", info.server));

@@ -43,6 +43,15 @@ impl<I: Instruments> Replica<I> {
 
     pub(super) fn on_notification(&mut self, from: ServerId, notification: Notification) {
         if matches!(self.role, Role::Looking) {
+            let follows_me = notification.state == ServerState::Following
+                && notification.leader == self.ensemble.me
+                && notification.round != self.election.round();
+            if follows_me {
+                // It waits here for a leadership that is over.
+                for (connection, _) in std::mem::take(&mut self.early_learners) {
+                    self.close(connection);
+                }
+            }
             let output = self.election.receive(self.now, &self.ensemble, from, &notification);
             self.on_election_output(output);
         } else if notification.state == ServerState::Looking {

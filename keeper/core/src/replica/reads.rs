@@ -59,6 +59,10 @@ impl<I: Instruments> Replica<I> {
                 Ok(Response::Multi(results))
             }
             Request::SetWatches { relative_zxid, data, exist, child } => {
+                let wanted = data.len() + exist.len() + child.len();
+                if self.watches.connection_len(connection) + wanted > limits::WATCHES_MAX {
+                    return Err(Code::SystemError);
+                }
                 let paths = WatchedPaths { data, exist, child };
                 let missed =
                     self.watches.set_watches(*relative_zxid, paths, connection, &self.tree);

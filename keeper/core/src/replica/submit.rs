@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::error::Code;
-use crate::ids::{SessionId, Zxid};
+use crate::ids::{ConnectionId, SessionId, Zxid};
 use crate::instruments::{Instruments, Observation, hash_bytes};
 use crate::pipeline::prepare::{prepare, prepare_close_session};
 use crate::session::Origin;
@@ -33,7 +33,8 @@ impl<I: Instruments> Replica<I> {
         request: &Request,
     ) {
         if let Request::Sync { .. } = request {
-            return self.submit_sync(SyncRequest { origin, session, cxid });
+            let connection = self.clients.of_session(session).unwrap_or(ConnectionId(0));
+            return self.submit_sync(SyncRequest { origin, connection, cxid });
         }
         let now_ms = self.now.mono_ms;
         let Role::Leading(leader) = &mut self.role else { return };
@@ -47,6 +48,9 @@ impl<I: Instruments> Replica<I> {
             Request::CreateSession { timeout_ms } => {
                 tracker.track(now_ms, session, *timeout_ms, Some(origin));
                 TxnBody::CreateSession { timeout_ms: *timeout_ms }
+            }
+            Request::CloseSession if !tracker.is_tracked(session) => {
+                TxnBody::Error { code: Code::SessionExpired }
             }
             Request::CloseSession => {
                 tracker.close(session);

@@ -20,6 +20,9 @@ const RESEND_FIRST_MS: u64 = 200;
 /// that waits so long for a lost message prolongs an outage for nothing.
 const RESEND_MAX_MS: u64 = 3_200;
 
+/// No ensemble gets this far; a peer that says so is not believed.
+const ROUND_MAX: u64 = 1 << 62;
+
 /// A candidate for leadership, ordered by what makes it preferable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Vote {
@@ -68,8 +71,8 @@ pub struct Election {
     received: BTreeMap<ServerId, Cast>,
     /// Votes of servers that follow or lead.
     established: BTreeMap<ServerId, Cast>,
-    /// Peers with a standing connection.
-    reachable: BTreeSet<ServerId>,
+    /// Peers whose connection ended or could not be made.
+    unreachable: BTreeSet<ServerId>,
     /// When a quorum's agreement becomes final.
     finalize_at_ms: Option<u64>,
     resend_at_ms: u64,
@@ -86,7 +89,7 @@ impl Election {
             proposal: Vote::default(),
             received: BTreeMap::new(),
             established: BTreeMap::new(),
-            reachable: BTreeSet::new(),
+            unreachable: BTreeSet::new(),
             finalize_at_ms: None,
             resend_at_ms: 0,
             resend_pause_ms: RESEND_FIRST_MS,
@@ -114,10 +117,10 @@ impl Election {
     pub fn peer(&mut self, now: Now, ensemble: &Ensemble, peer: ServerId, up: bool) -> Output {
         let mut out = Output::default();
         if up {
-            self.reachable.insert(peer);
+            self.unreachable.remove(&peer);
             out.send_to.insert(peer);
         } else {
-            self.reachable.remove(&peer);
+            self.unreachable.insert(peer);
         }
         if self.looking {
             self.judge(now, ensemble, &mut out);
@@ -136,7 +139,9 @@ impl Election {
         let mut out = Output::default();
         let vote =
             Vote { peer_epoch: message.peer_epoch, zxid: message.zxid, leader: message.leader };
-        if !self.looking || !ensemble.is_voter(from) || !ensemble.is_voter(vote.leader) {
+        let is_sane = message.round < ROUND_MAX;
+        if !self.looking || !is_sane || !ensemble.is_voter(from) || !ensemble.is_voter(vote.leader)
+        {
             return out;
         }
         let cast = Cast { vote, round: message.round, state: message.state };
@@ -300,7 +305,7 @@ impl Election {
         }
         let waiting = ensemble
             .peers()
-            .any(|peer| self.reachable.contains(&peer) && !agreeing.contains(&peer));
+            .any(|peer| !self.unreachable.contains(&peer) && !agreeing.contains(&peer));
         let finalize_at_ms = *self.finalize_at_ms.get_or_insert(now.mono_ms + FINALIZE_WAIT_MS);
         if !waiting || now.mono_ms >= finalize_at_ms {
             let elected = Elected { vote: self.proposal, round: self.round };
@@ -351,8 +356,9 @@ mod tests {
     fn looking(voters: u64, reachable: &[u64]) -> (Election, Ensemble) {
         let ensemble = ensemble(1, voters);
         let mut election = Election::new();
-        for peer in reachable {
-            election.peer(at(0), &ensemble, ServerId(*peer), true);
+        for peer in 2..=voters {
+            let up = reachable.contains(&peer);
+            election.peer(at(0), &ensemble, ServerId(peer), up);
         }
         let out = election.start(at(0), &ensemble, vote(1, 1, 5));
         assert_eq!(out.send_to.len(), voters as usize - 1);
@@ -378,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn the_round_ends_at_once_where_all_reachable_agree() {
+    fn the_round_ends_at_once_where_all_in_reach_agree() {
         let (mut election, ensemble) = looking(3, &[3]);
         let message = notification(ServerState::Looking, 1, vote(3, 1, 9));
         let out = election.receive(at(1), &ensemble, ServerId(3), &message);

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::event::DiskToken;
-use crate::ids::{ConnectionId, Epoch, ServerId, SessionId, Zxid};
+use crate::ids::{ConnectionId, Epoch, ServerId, Zxid};
 use crate::limits::QUORUM_PACKET_BYTES_MAX;
 use crate::log::SnapshotWriter;
 use crate::session::{Origin, SessionTracker};
@@ -124,8 +124,8 @@ impl Learner {
 pub struct SyncRequest {
     /// Where the answer goes.
     pub origin: Origin,
-    /// Whose request.
-    pub session: SessionId,
+    /// Of the leader's own client: the connection on which it came.
+    pub connection: ConnectionId,
     /// Which request.
     pub cxid: i32,
 }
@@ -153,6 +153,8 @@ pub struct Leader {
     pub connecting: BTreeSet<ServerId>,
     /// Voters that promised the epoch.
     pub promised: BTreeSet<ServerId>,
+    /// Voters that cannot promise it, having promised it to another.
+    pub spent: BTreeSet<ServerId>,
     /// The last zxid given out.
     pub last_proposed: Zxid,
     /// Everything up to here is committed.
@@ -179,18 +181,19 @@ impl Leader {
     pub fn new(now_ms: u64, initial: Zxid, accepted: Epoch, tick_ms: u64) -> Leader {
         Leader {
             phase: Phase::Discovery,
-            epoch: Epoch(accepted.0 + 1),
+            epoch: Epoch(accepted.0.saturating_add(1)),
             initial,
             learners: BTreeMap::new(),
             connecting: BTreeSet::new(),
             promised: BTreeSet::new(),
+            spent: BTreeSet::new(),
             last_proposed: initial,
             committed: Zxid::ZERO,
             own_acked: Zxid::ZERO,
             own_synced: false,
             sessions: None,
             began_ms: now_ms,
-            ping_at_ms: now_ms + tick_ms / 2,
+            ping_at_ms: now_ms + (tick_ms / 2).max(1),
             check_at_ms: now_ms + tick_ms,
             barriers: VecDeque::new(),
             waiting_syncs: Vec::new(),
@@ -199,10 +202,10 @@ impl Leader {
 
     /// A voter's accepted epoch counts towards the epoch to propose. True once a quorum is known.
     pub fn connect(&mut self, ensemble: &Ensemble, server: ServerId, accepted: Epoch) -> bool {
-        if accepted >= self.epoch {
-            self.epoch = Epoch(accepted.0 + 1);
-        }
         if ensemble.is_voter(server) {
+            if accepted >= self.epoch {
+                self.epoch = Epoch(accepted.0.saturating_add(1));
+            }
             self.connecting.insert(server);
         }
         self.connecting.contains(&ensemble.me) && ensemble.is_quorum(&self.connecting)
@@ -214,6 +217,15 @@ impl Leader {
             self.promised.insert(server);
         }
         self.promised.contains(&ensemble.me) && ensemble.is_quorum(&self.promised)
+    }
+
+    /// Whether those who are connected could still make a quorum of promises.
+    pub fn may_be_promised(&self, ensemble: &Ensemble) -> bool {
+        let mut voters: BTreeSet<ServerId> =
+            self.learners.values().filter_map(|learner| learner.server).collect();
+        voters.insert(ensemble.me);
+        voters.retain(|voter| !self.spent.contains(voter));
+        ensemble.is_quorum(&voters)
     }
 
     /// The voters that acknowledged NEWLEADER, this server among them if it did.
@@ -291,6 +303,14 @@ impl Leader {
         self.barriers.push_back(Barrier { targets, requests });
     }
 
+    /// A learner was pinged once more: an echo of that confirms every barrier that began before, also
+    /// where the learner (or its present connection) came later than the barrier.
+    pub fn pinged(&mut self, connection: ConnectionId, pings_sent: u64) {
+        for barrier in &mut self.barriers {
+            barrier.targets.entry(connection).or_insert(pings_sent);
+        }
+    }
+
     /// The sync requests whose ping round a quorum has echoed, in the order in which they came.
     pub fn passed_barriers(&mut self, ensemble: &Ensemble) -> Vec<SyncRequest> {
         let mut passed = Vec::new();
@@ -365,7 +385,7 @@ mod tests {
     #[test]
     fn a_barrier_passes_when_a_quorum_echoes_a_later_ping() {
         let mut leader = leader();
-        let request = SyncRequest { origin: Origin::Local, session: SessionId(1), cxid: 1 };
+        let request = SyncRequest { origin: Origin::Local, connection: ConnectionId(1), cxid: 1 };
         for learner in leader.learners.values_mut() {
             learner.pings_sent = 4;
             learner.pings_echoed = 3;

@@ -104,7 +104,7 @@ fn a_write_through_the_former_server_of_a_session_is_refused() {
         n3 -> n1 COMMIT 0x100000002
         n3 shows 0x100000002
         n2 shows 0x100000002
-        n1 -> c1 #1 SessionMoved at 0x100000002
+        n1 -> c1 closes
         n1 shows 0x100000002
     "#]]
     .assert_eq(&world.take());

@@ -26,7 +26,7 @@ fn a_leader_without_a_quorum_of_connections_steps_down_at_once() {
     .assert_eq(&world.take());
 }
 
-/// The connections stand, but nothing comes over them any more: syncLimit (5 ticks) later it is over.
+/// The connections stand, but nothing comes over them any more: syncLimit (5 ticks) ends it.
 #[test]
 fn a_leader_that_hears_no_quorum_steps_down_after_the_limit() {
     let mut world = World::serving();

@@ -1,17 +1,17 @@
 //! Several servers in memory: messages in order on every link, disks that a script can hold back,
 //! clients, and a clock that moves when the script says so.
 
+mod clients;
 mod effects;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
 use keeper_core::event::{DiskToken, Event, Port};
-use keeper_core::ids::{ConnectionId, ServerId, SessionId, Zxid};
+use keeper_core::ids::{ConnectionId, ServerId, Zxid};
 use keeper_core::instruments::Off;
 use keeper_core::replica::Replica;
 use keeper_core::time::Now;
-use keeper_core::wire::client::Request;
 use keeper_core::zab::ensemble::{Ensemble, Settings};
 
 use crate::client::Client;
@@ -156,6 +156,9 @@ impl World {
         for peer in 1..=3 {
             if peer != server && self.running.contains_key(&peer) {
                 self.meet(server, peer, true);
+            } else if peer != server {
+                // A call that is not answered.
+                self.step(server, Event::ElectionPeer { peer: ServerId(peer), up: false });
             }
         }
     }
@@ -265,30 +268,6 @@ impl World {
             self.arrive(flight);
         }
         panic!("the servers never come to rest:\n{}", self.trace);
-    }
-
-    /// A client connects and says which session it wants: a new one, or another client's.
-    pub(crate) fn open(&mut self, client: u64, server: u64, resumes: Option<u64>) {
-        let session = resumes.map_or(SessionId(0), |other| self.clients[&other].session);
-        let connection = self.next_connection();
-        let (state, said) = Client::new(server, connection, session);
-        self.clients.insert(client, state);
-        self.connect(server, connection, Host::Client(client), connection);
-        let action = if resumes.is_some() { "resumes its session" } else { "connects" };
-        self.note(format!("c{client} -> n{server} {action}"));
-        self.step(server, Event::Accepted { connection, port: Port::Client });
-        self.fly(Host::Client(client), server, Event::Bytes { connection, bytes: said });
-        self.run();
-    }
-
-    /// A client asks for something.
-    pub(crate) fn ask(&mut self, client: u64, request: &Request) {
-        let state = self.clients.get_mut(&client).unwrap();
-        let (server, connection) = (state.server, state.connection);
-        let (bytes, text) = state.ask(request);
-        self.note(format!("c{client} -> n{server} {text}"));
-        self.fly(Host::Client(client), server, Event::Bytes { connection, bytes });
-        self.run();
     }
 
     /// Whether a server shows a node.
