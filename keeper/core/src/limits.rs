@@ -20,6 +20,10 @@ pub const OUTSTANDING_MAX: usize = 10_000;
 /// Client connections of one server.
 pub const CONNECTIONS_MAX: usize = 100_000;
 
+/// How long a connection may take to open a session, in milliseconds (Apache's default for
+/// `zookeeper.nio.sessionlessCnxnTimeout`).
+pub const HANDSHAKE_MS_MAX: u64 = 10_000;
+
 /// Watches of one connection.
 pub const WATCHES_MAX: usize = 1_000_000;
 

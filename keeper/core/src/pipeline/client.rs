@@ -173,11 +173,14 @@ pub struct Client {
 pub struct Clients {
     connections: BTreeMap<ConnectionId, Client>,
     by_session: BTreeMap<SessionId, ConnectionId>,
+    /// Connections without a session, and when they are given up.
+    unopened: BTreeMap<ConnectionId, u64>,
 }
 
 impl Clients {
-    /// A client connected.
-    pub fn accept(&mut self, connection: ConnectionId, packet_bytes_max: usize) {
+    /// A client connected; it must have a session by `deadline_ms`.
+    pub fn accept(&mut self, connection: ConnectionId, packet_bytes_max: usize, deadline_ms: u64) {
+        self.unopened.insert(connection, deadline_ms);
         let client = Client {
             stage: Stage::Handshake,
             frames: Frames::new(packet_bytes_max),
@@ -205,8 +208,25 @@ impl Clients {
         self.by_session.insert(session, connection);
     }
 
+    /// The connection has its session.
+    pub fn opened(&mut self, connection: ConnectionId) {
+        self.unopened.remove(&connection);
+    }
+
+    /// Connections that have taken too long to open a session.
+    pub fn overdue(&self, now_ms: u64) -> Vec<ConnectionId> {
+        let late = self.unopened.iter().filter(|(_, deadline_ms)| **deadline_ms <= now_ms);
+        late.map(|(connection, _)| *connection).collect()
+    }
+
+    /// When the next connection is overdue.
+    pub fn deadline_ms(&self) -> Option<u64> {
+        self.unopened.values().min().copied()
+    }
+
     /// Forgets a connection. True if there was one.
     pub fn remove(&mut self, connection: ConnectionId) -> bool {
+        self.unopened.remove(&connection);
         let Some(client) = self.connections.remove(&connection) else { return false };
         if self.by_session.get(&client.session) == Some(&connection) {
             self.by_session.remove(&client.session);
@@ -217,6 +237,7 @@ impl Clients {
     /// Forgets all connections and names them.
     pub fn clear(&mut self) -> Vec<ConnectionId> {
         self.by_session.clear();
+        self.unopened.clear();
         std::mem::take(&mut self.connections).into_keys().collect()
     }
 
@@ -345,7 +366,7 @@ mod tests {
     /// A connection with a write under xid 1 that waits, opened when 0x5 was the last proposal.
     fn waiting(held: Option<Request>) -> Clients {
         let mut clients = Clients::default();
-        clients.accept(CONNECTION, 1_000);
+        clients.accept(CONNECTION, 1_000, 500);
         clients.bind(CONNECTION, SESSION);
         let client = clients.get(CONNECTION).unwrap();
         client.floor = Zxid(5);
@@ -360,6 +381,15 @@ mod tests {
         assert_eq!(clients.complete_write(SESSION, 1, Zxid(5), done), None, "proposed before");
         assert_eq!(clients.complete_write(SESSION, 2, Zxid(6), done), None, "another request");
         assert_eq!(clients.complete_write(SESSION, 1, Zxid(7), done), Some(CONNECTION));
+    }
+
+    #[test]
+    fn a_connection_without_a_session_is_overdue() {
+        let mut clients = waiting(None);
+        assert_eq!((clients.overdue(499), clients.deadline_ms()), (Vec::new(), Some(500)));
+        assert_eq!(clients.overdue(500), vec![CONNECTION]);
+        clients.opened(CONNECTION);
+        assert_eq!((clients.overdue(900), clients.deadline_ms()), (Vec::new(), None));
     }
 
     #[test]

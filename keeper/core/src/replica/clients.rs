@@ -22,7 +22,15 @@ impl<I: Instruments> Replica<I> {
         if !self.is_serving() || self.clients.len() >= limits::CONNECTIONS_MAX {
             return self.close(connection);
         }
-        self.clients.accept(connection, self.settings.packet_bytes_max);
+        let deadline_ms = self.now.mono_ms + limits::HANDSHAKE_MS_MAX;
+        self.clients.accept(connection, self.settings.packet_bytes_max, deadline_ms);
+    }
+
+    /// Sends away clients that connected and did not open a session.
+    pub(super) fn drop_overdue_clients(&mut self) {
+        for connection in self.clients.overdue(self.now.mono_ms) {
+            self.drop_client(connection);
+        }
     }
 
     pub(super) fn on_client_closed(&mut self, connection: ConnectionId) {
@@ -154,6 +162,8 @@ impl<I: Instruments> Replica<I> {
         let Some(client) = self.clients.get(connection) else { return };
         let Stage::Opening { read_only_byte } = client.stage else { return };
         client.floor = floor;
+        self.clients.opened(connection);
+        let Some(client) = self.clients.get(connection) else { return };
         let session = client.session;
         // A session keeps the time-out that its creation fixed; the leader expires it by that.
         let timeout_ms = granted_ms.unwrap_or(client.timeout_ms);

@@ -191,11 +191,12 @@ impl<I: Instruments> Replica<I> {
 
     /// When [`Event::Tick`] is due, in monotonic milliseconds.
     pub fn deadline_ms(&self) -> Option<u64> {
-        match &self.role {
+        let role_ms = match &self.role {
             Role::Looking => self.election.deadline_ms(),
             Role::Leading(leader) => Some(self.leader_deadline_ms(leader)),
             Role::Following(follower) => Some(self.follower_deadline_ms(follower)),
-        }
+        };
+        [role_ms, self.clients.deadline_ms()].into_iter().flatten().min()
     }
 
     /// This server's number.
@@ -247,6 +248,7 @@ impl<I: Instruments> Replica<I> {
     }
 
     fn tick(&mut self) {
+        self.drop_overdue_clients();
         match self.role {
             Role::Looking => {
                 let output = self.election.tick(self.now, &self.ensemble);
