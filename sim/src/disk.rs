@@ -367,16 +367,35 @@ impl Disk {
         id
     }
 
-    /// Ends a fault at `now_ns`. What a stall held up is done from then on.
+    /// Ends a fault at `now_ns`. What a stall held up is done from then on, and what slowness has left
+    /// of an operation goes on at the speed without it: no effect outlasts its fault.
     pub fn remove_fault(&mut self, now_ns: u64, id: DiskFaultId) {
         self.errors.remove(&id);
-        self.slow.remove(&id);
+        if let Some(factor) = self.slow.remove(&id) {
+            self.speed_up(now_ns, id, factor.max(1));
+        }
         if self.stalls.remove(&id) && self.stalls.is_empty() {
             for queued in &mut self.queue {
                 queued.due_ns = queued.due_ns.max(now_ns);
             }
             self.busy_until_ns = self.busy_until_ns.max(now_ns);
         }
+    }
+
+    /// Divides what is left of the operations that were submitted under a slowness.
+    fn speed_up(&mut self, now_ns: u64, slowness: DiskFaultId, factor: u64) {
+        let mut earliest_ns = 0;
+        for queued in &mut self.queue {
+            // Identifiers of faults and operations come from one count.
+            if queued.id.0 > slowness.0 {
+                let left_ns = queued.due_ns.saturating_sub(now_ns);
+                queued.due_ns = queued.due_ns.min(now_ns.saturating_add(left_ns / factor));
+            }
+            queued.due_ns = queued.due_ns.max(earliest_ns);
+            earliest_ns = queued.due_ns;
+        }
+        let last_ns = self.queue.back().map(|queued| queued.due_ns);
+        self.busy_until_ns = last_ns.unwrap_or(self.busy_until_ns.min(now_ns));
     }
 
     /// How many syncs of files and directories have succeeded.

@@ -64,6 +64,27 @@ fn sync_takes_about_a_millisecond_and_many_writes_add_up() {
 }
 
 #[test]
+fn slowness_does_not_outlast_its_fault() {
+    let (mut disk, log) = log_with(b"a");
+    let start_ns = disk.busy_until_ns;
+    let first = disk.submit(start_ns, sync(log));
+    // Two at once multiply: a sync would take minutes.
+    let slow = [500, 500].map(|factor| disk.add_fault(DiskFault::Slow { factor }));
+    let second = disk.submit(start_ns, sync(log));
+    let end_ns = start_ns + 1_000 * MS;
+    disk.advance(end_ns);
+    assert!(disk.take(first).is_some(), "it was submitted before");
+    assert_eq!(disk.take(second), None);
+    for fault in slow {
+        disk.remove_fault(end_ns, fault);
+    }
+    let due_ns = disk.due_ns(second).unwrap();
+    assert!(due_ns > end_ns - MS && due_ns < end_ns + 2 * MS, "{due_ns}");
+    let third = disk.submit(end_ns, sync(log));
+    assert!(disk.due_ns(third).unwrap() < end_ns + 4 * MS, "what comes behind is quick again");
+}
+
+#[test]
 fn slow_disk_multiplies_latencies_until_it_ends() {
     let mut disk = disk();
     let log = create(&mut disk, "log");
