@@ -12,8 +12,7 @@ use crate::error::Code;
 use crate::ids::{ConnectionId, SessionId, Zxid};
 use crate::tree::TxnResult;
 use crate::wire::client::{
-    CreateRequest, Frames, MultiOp, MultiResult, OpCode, ReplyHeader, Request, Response,
-    encode_reply,
+    CreateRequest, Frames, MultiOp, MultiResult, ReplyHeader, Request, Response, encode_reply,
 };
 
 /// Where a connection stands.
@@ -89,7 +88,7 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// The form that a write's answer takes; `None` for reads.
+    /// The form of the answer to a write, which is what goes to the leader; `None` for all else.
     pub fn of(request: &Request) -> Option<Shape> {
         match request {
             Request::Create(CreateRequest { want_stat, .. }) => {
@@ -338,22 +337,6 @@ pub fn reply_packet(xid: i32, zxid: Zxid, code: Code, response: &Response) -> By
     let mut packet = Vec::with_capacity(64);
     encode_reply(&ReplyHeader { xid, zxid, code }, response, &mut packet);
     Bytes::from(packet)
-}
-
-/// Whether the operation changes the tree or a session, and so goes to the leader.
-pub fn is_write(op: OpCode) -> bool {
-    matches!(
-        op,
-        OpCode::Create
-            | OpCode::Create2
-            | OpCode::CreateContainer
-            | OpCode::CreateTtl
-            | OpCode::Delete
-            | OpCode::SetData
-            | OpCode::SetAcl
-            | OpCode::Multi
-            | OpCode::CloseSession
-    )
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::ids::{ConnectionId, SessionId};
 use crate::instruments::Instruments;
 use crate::jute::{Decode, Encode, Reader};
 use crate::limits;
-use crate::pipeline::client::{Client, Shape, Stage, Waiting, is_write, reply_packet};
+use crate::pipeline::client::{Client, Shape, Stage, Waiting, reply_packet};
 use crate::session::password;
 use crate::wire::client::{
     AUTH_XID, ConnectRequest, ConnectResponse, OpCode, Request, RequestHeader, Response, frame,
@@ -162,13 +162,12 @@ impl<I: Instruments> Replica<I> {
         let Some(client) = self.clients.get(connection) else { return };
         let Stage::Opening { read_only_byte } = client.stage else { return };
         client.floor = floor;
-        self.clients.opened(connection);
-        let Some(client) = self.clients.get(connection) else { return };
         let session = client.session;
         // A session keeps the time-out that its creation fixed; the leader expires it by that.
         let timeout_ms = granted_ms.unwrap_or(client.timeout_ms);
         client.timeout_ms = timeout_ms;
         client.stage = Stage::Open;
+        self.clients.opened(connection);
         let response = ConnectResponse {
             protocol_version: 0,
             timeout_ms: if valid { timeout_ms } else { 0 },
@@ -191,7 +190,6 @@ impl<I: Instruments> Replica<I> {
             RequestHeader::decode(&mut reader).map_err(|e| e.to_string())?;
         let client = self.clients.get(connection).expect("the caller has it");
         let (session, timeout_ms) = (client.session, client.timeout_ms);
-        let client_awaits_sync = client.awaits_sync();
         self.touch_session(session, timeout_ms);
         let request = match (op, Request::decode_body(op, &mut reader)) {
             (_, Ok(request)) => request,
@@ -218,19 +216,24 @@ impl<I: Instruments> Replica<I> {
                 self.wait(connection, Waiting::Sync { xid, path: path.clone(), passed: false });
                 self.submit_local(session, xid, &Request::Sync { path });
             }
-            request if is_write(op) => {
-                let shape = Shape::of(&request).expect("every write has a form of answer");
-                let held = client_awaits_sync.then(|| request.clone());
-                let is_held = held.is_some();
-                self.wait(connection, Waiting::Write { xid, shape, held, reply: None });
-                if !is_held {
-                    self.submit_local(session, xid, &request);
-                }
-            }
-            request => self.wait(connection, Waiting::Read { xid, request }),
+            request => match Shape::of(&request) {
+                Some(shape) => self.on_write(connection, xid, shape, request),
+                None => self.wait(connection, Waiting::Read { xid, request }),
+            },
         }
         self.answer(connection);
         Ok(())
+    }
+
+    /// A write goes to the leader, unless a sync before it still waits for its barrier.
+    fn on_write(&mut self, connection: ConnectionId, xid: i32, shape: Shape, request: Request) {
+        let Some(client) = self.clients.get(connection) else { return };
+        let (session, is_held) = (client.session, client.awaits_sync());
+        let held = is_held.then(|| request.clone());
+        self.wait(connection, Waiting::Write { xid, shape, held, reply: None });
+        if !is_held {
+            self.submit_local(session, xid, &request);
+        }
     }
 
     /// A sync of the connection's client has passed its barrier: what waited for it goes on.
@@ -310,7 +313,8 @@ impl<I: Instruments> Replica<I> {
     }
 }
 
-/// Whether the operation is one that only servers send each other.
-pub(super) fn is_forwardable(op: OpCode) -> bool {
-    is_write(op) || matches!(op, OpCode::CreateSession | OpCode::Sync)
+/// Whether a learner hands such a request on to its leader.
+pub(super) fn is_forwardable(request: &Request) -> bool {
+    Shape::of(request).is_some()
+        || matches!(request, Request::CreateSession { .. } | Request::Sync { .. })
 }

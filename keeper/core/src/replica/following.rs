@@ -33,9 +33,7 @@ impl<I: Instruments> Replica<I> {
     pub(super) fn follow(&mut self, leader: ServerId) {
         self.info(format!("following server {leader}"));
         self.observe(|| Observation::Following { leader });
-        for (connection, _) in std::mem::take(&mut self.early_learners) {
-            self.close(connection);
-        }
+        self.close_early_learners();
         let connection = self.next_connection();
         let follower = Follower::new(self.now.mono_ms, leader, connection);
         self.role = Role::Following(Box::new(follower));

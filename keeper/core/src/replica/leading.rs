@@ -50,6 +50,13 @@ impl<I: Instruments> Replica<I> {
         }
     }
 
+    /// Sends away learners that wait for a leadership that does not come.
+    pub(super) fn close_early_learners(&mut self) {
+        for (connection, _) in std::mem::take(&mut self.early_learners) {
+            self.close(connection);
+        }
+    }
+
     /// A learner that is kept waiting says FOLLOWERINFO and then waits too.
     pub(super) fn on_early_learner_bytes(&mut self, connection: ConnectionId, bytes: &[u8]) {
         let Some(said) = self.early_learners.get_mut(&connection) else { return };
@@ -373,6 +380,7 @@ impl<I: Instruments> Replica<I> {
         }
     }
 
+    /// One ping round for all syncs that have gathered, if there are any.
     fn begin_barrier(&mut self) {
         let Role::Leading(leader) = &mut self.role else { return };
         let requests = std::mem::take(&mut leader.waiting_syncs);
@@ -404,11 +412,7 @@ impl<I: Instruments> Replica<I> {
             }
         }
         if matches!(&self.role, Role::Leading(leader) if !leader.has_barrier()) {
-            let pending =
-                matches!(&self.role, Role::Leading(leader) if !leader.waiting_syncs.is_empty());
-            if pending {
-                self.begin_barrier();
-            }
+            self.begin_barrier();
         }
     }
 

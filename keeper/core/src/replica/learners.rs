@@ -136,7 +136,7 @@ impl<I: Instruments> Replica<I> {
             tracker.touch(now_ms, session);
         }
         let request = Request::decode_body(op, &mut Reader::new(body));
-        match request.ok().filter(|_| is_forwardable(op)) {
+        match request.ok().filter(is_forwardable) {
             Some(request) => self.submit(Origin::Learner(connection), session, cxid, &request),
             None => self.submit_malformed(session, cxid),
         }

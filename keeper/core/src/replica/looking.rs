@@ -48,9 +48,7 @@ impl<I: Instruments> Replica<I> {
                 && notification.round != self.election.round();
             if follows_me {
                 // It waits here for a leadership that is over.
-                for (connection, _) in std::mem::take(&mut self.early_learners) {
-                    self.close(connection);
-                }
+                self.close_early_learners();
             }
             let output = self.election.receive(self.now, &self.ensemble, from, &notification);
             self.on_election_output(output);
