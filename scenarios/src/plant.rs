@@ -53,7 +53,7 @@ mod tests {
     fn every_planted_bug_names_what_there_is() {
         for bug in &PLANTED_BUGS {
             assert_eq!(planted_bug(bug.name), Some(bug));
-            assert_eq!(sim::cluster::run::plant_named(bug.name), Some(bug.plant));
+            assert_eq!(Plant::named(bug.name), Some(bug.plant));
             assert!(scenario(bug.scenario).is_some());
             for name in bug.expected.iter().chain(&bug.consequence) {
                 assert!(PROPERTIES.iter().any(|property| property.name == *name), "{name}");

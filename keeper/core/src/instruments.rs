@@ -10,8 +10,9 @@ pub trait Instruments: Send + 'static {
     /// Whether there is anything at all; `false` removes all instrumented code.
     const ANY: bool;
 
-    /// Whether this server carries the bug.
-    fn has(&self, plant: Plant) -> bool;
+    /// Whether this server carries the bug. Asked by [`planted!`](crate::planted) alone, last of all
+    /// conditions: true means that the server now leaves the right path, at `site`.
+    fn has(&self, plant: Plant, site: &'static str) -> bool;
 
     /// Something that invariants are judged by has happened.
     fn observe(&mut self, observation: Observation);
@@ -24,22 +25,66 @@ pub struct Off;
 impl Instruments for Off {
     const ANY: bool = false;
 
-    fn has(&self, _plant: Plant) -> bool {
+    fn has(&self, _plant: Plant, _site: &'static str) -> bool {
         false
     }
 
     fn observe(&mut self, _observation: Observation) {}
 }
 
-/// A bug that a harness can plant to prove that it would be found. What each means, and which
-/// property must catch it, is the harness's knowledge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Plant {
-    /// A follower acknowledges what it has not yet made durable (after ZOOKEEPER-4646).
-    AckBeforeFsync,
+/// What the text of every planted site begins with. No production binary contains it.
+pub const PLANT_MARK: &str = "squall plant ";
+
+/// Whether a planted bug takes effect here. Expands to nothing where `I::ANY` is false; `I` is the
+/// machine's instruments, the first argument the machine or shell whose field `instruments` they
+/// are. Ask it last: `condition && planted!(self, Zk1234)`, so that being asked is being reached.
+#[macro_export]
+macro_rules! planted {
+    ($machine:expr, $plant:ident) => {
+        I::ANY
+            && $crate::instruments::Instruments::has(
+                &$machine.instruments,
+                $crate::instruments::Plant::$plant,
+                concat!("squall plant ", stringify!($plant), " at ", file!(), ":", line!()),
+            )
+    };
+}
+
+/// Declares the planted bugs with their names, once.
+macro_rules! plants {
+    ($($(#[$meta:meta])* $variant:ident = $name:literal,)*) => {
+        /// A bug that a harness can plant to prove that it would be found. What each means, and
+        /// which property must catch it, is the harness's knowledge.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Plant {
+            $($(#[$meta])* $variant,)*
+        }
+
+        impl Plant {
+            /// Every one.
+            pub const ALL: &[Plant] = &[$(Plant::$variant,)*];
+
+            /// Its name, as plans and the command line spell it.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Plant::$variant => $name,)*
+                }
+            }
+
+            /// The plant of that name.
+            pub fn named(name: &str) -> Option<Plant> {
+                Plant::ALL.iter().copied().find(|plant| plant.name() == name)
+            }
+        }
+    };
+}
+
+plants! {
+    /// A follower acknowledges proposals that it has not yet made durable.
+    AckBeforeFsync = "ack-before-fsync",
     /// The leader serves its learners in the order of a hash map, which differs between two runs: a
     /// bug of determinism, not of the protocol.
-    HashOrder,
+    HashOrder = "hash-order",
 }
 
 /// Which way a learner was brought up to the leader's history.
@@ -171,4 +216,17 @@ pub fn hash_bytes(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plants_are_found_by_their_names() {
+        for plant in Plant::ALL {
+            assert_eq!(Plant::named(plant.name()), Some(*plant));
+        }
+        assert_eq!(Plant::named("none"), None);
+    }
 }

@@ -42,8 +42,21 @@ pub struct RunRecord {
     pub fatal: Vec<(String, String)>,
     /// The run was cut off (event, memory or wall limit): why.
     pub cut_off: Option<String>,
+    /// Where the planted bug first took effect.
+    pub plant_reached: Option<PlantReached>,
     /// Counters of faults by kind, of crashes during synchronisation and the like.
     pub counters: BTreeMap<String, u64>,
+}
+
+/// The first effect of a planted bug.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlantReached {
+    /// When, simulated.
+    pub at_ns: u64,
+    /// On which server, from 1.
+    pub server: u32,
+    /// The mark of the place in the code.
+    pub site: &'static str,
 }
 
 /// A step of one server's protocol.

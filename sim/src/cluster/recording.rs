@@ -9,7 +9,7 @@ use keeper_core::instruments::{Instruments, Observation, Plant};
 
 use super::record::{
     ClientOperation, ClientOutcome, ClientSessionEvent, ClientWatchEvent, FinalState, Observed,
-    RunRecord,
+    PlantReached, RunRecord,
 };
 use crate::platform::SimPlatform;
 
@@ -210,8 +210,14 @@ pub(crate) struct Recorder {
 impl Instruments for Recorder {
     const ANY: bool = true;
 
-    fn has(&self, plant: Plant) -> bool {
-        self.plant == Some(plant)
+    fn has(&self, plant: Plant, site: &'static str) -> bool {
+        let has = self.plant == Some(plant);
+        if has {
+            let (at_ns, server) = (self.platform.world_ns(), self.server);
+            let mut notes = self.recording.notes();
+            notes.record.plant_reached.get_or_insert(PlantReached { at_ns, server, site });
+        }
+        has
     }
 
     fn observe(&mut self, observation: Observation) {

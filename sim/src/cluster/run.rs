@@ -51,15 +51,6 @@ pub struct Finished {
     pub trace: Vec<Event>,
 }
 
-/// The plant of that name.
-pub fn plant_named(name: &str) -> Option<Plant> {
-    match name {
-        "ack-before-fsync" => Some(Plant::AckBeforeFsync),
-        "hash-order" => Some(Plant::HashOrder),
-        _ => None,
-    }
-}
-
 /// Performs a plan. The result is a function of the plan alone, unless the run is cut off. A panic
 /// of the code under test ends the run and stands in the record.
 ///
@@ -85,7 +76,8 @@ impl<'a> Run<'a> {
     fn new(plan: &'a Plan, options: &RunOptions<'_>) -> Run<'a> {
         let recording = Recording::default();
         let mut world = World::new(plan.seed, world_settings(plan, options));
-        let plant = plan.plant.as_deref().map(|name| plant_named(name).expect("plans are checked"));
+        let plant =
+            plan.plant.as_deref().map(|name| Plant::named(name).expect("plans are checked"));
         let servers = (1..=plan.topology.servers)
             .map(|number| add_server(&mut world, plan, &recording, number, plant))
             .collect();

@@ -9,8 +9,9 @@ use bytes::Bytes;
 
 use crate::effect::{DiskOp, Effect};
 use crate::ids::{ConnectionId, ServerId, Zxid};
-use crate::instruments::{Instruments, Observation, Plant, SyncKind};
+use crate::instruments::{Instruments, Observation, SyncKind};
 use crate::jute::Encode;
+use crate::planted;
 use crate::txn::decode_txn;
 use crate::wire::quorum::payload::PROTOCOL_VERSION;
 use crate::wire::quorum::{EpochAck, LearnerInfo, PacketKind, QuorumPacket};
@@ -209,7 +210,7 @@ impl<I: Instruments> Replica<I> {
             return Err(format!("the proposal {zxid} holds {}", decoded.header.zxid));
         }
         self.log_txn(zxid, txn);
-        if self.instruments_has(Plant::AckBeforeFsync) {
+        if planted!(self, AckBeforeFsync) {
             self.acknowledge_proposals();
         }
         Ok(())
@@ -243,7 +244,7 @@ impl<I: Instruments> Replica<I> {
         if let Role::Following(follower) = &mut self.role {
             follower.phase = FollowerPhase::Joining { token, upto };
         }
-        if self.instruments_has(Plant::AckBeforeFsync) {
+        if planted!(self, AckBeforeFsync) {
             self.on_follower_persisted();
         }
         Ok(())
@@ -251,7 +252,7 @@ impl<I: Instruments> Replica<I> {
 
     pub(super) fn on_follower_persisted(&mut self) {
         let persisted = self.persisted;
-        let early = self.instruments_has(Plant::AckBeforeFsync);
+        let early = planted!(self, AckBeforeFsync);
         let Role::Following(follower) = &mut self.role else { return };
         let zxid = Zxid::new(follower.epoch, 0);
         match follower.phase {
@@ -276,8 +277,7 @@ impl<I: Instruments> Replica<I> {
     /// them.
     fn acknowledge_proposals(&mut self) {
         let durable = self.history.durable(self.persisted);
-        let vouched =
-            if self.instruments_has(Plant::AckBeforeFsync) { self.history.last() } else { durable };
+        let vouched = if planted!(self, AckBeforeFsync) { self.history.last() } else { durable };
         let Role::Following(follower) = &mut self.role else { return };
         if !follower.has_joined() || vouched <= follower.acked {
             return;
@@ -347,9 +347,5 @@ impl<I: Instruments> Replica<I> {
             let connection = follower.connection;
             self.send_packet(connection, packet);
         }
-    }
-
-    pub(super) fn instruments_has(&self, plant: Plant) -> bool {
-        I::ANY && self.instruments.has(plant)
     }
 }

@@ -4,10 +4,11 @@ use bytes::Bytes;
 
 use crate::effect::{DiskOp, Effect};
 use crate::ids::{ConnectionId, Epoch, ServerId, Zxid};
-use crate::instruments::{Instruments, Observation, Plant, SyncKind};
+use crate::instruments::{Instruments, Observation, SyncKind};
 use crate::jute::{Encode, put_string};
 use crate::limits;
 use crate::log::SnapshotWriter;
+use crate::planted;
 use crate::session::{Origin, SessionTracker};
 use crate::wire::quorum::payload::PROTOCOL_VERSION;
 use crate::wire::quorum::{LeaderInfo, PacketKind, QuorumPacket};
@@ -448,7 +449,7 @@ impl<I: Instruments> Replica<I> {
                 live.push(*connection);
             }
         }
-        if self.instruments_has(Plant::HashOrder) {
+        if planted!(self, HashOrder) {
             live = in_hash_order(live);
         }
         for connection in live {
@@ -533,7 +534,7 @@ fn leader_info(zxid: Zxid) -> QuorumPacket {
     QuorumPacket::with_data(PacketKind::LeaderInfo, zxid, data)
 }
 
-/// What [`Plant::HashOrder`] plants.
+/// What `Plant::HashOrder` plants.
 fn in_hash_order(connections: Vec<ConnectionId>) -> Vec<ConnectionId> {
     connections.into_iter().collect::<std::collections::HashSet<_>>().into_iter().collect()
 }
