@@ -2,7 +2,7 @@
 
 use checker::check_all;
 use checker::znode::{Claims, ZHistory};
-use scenarios::plant::PLANTED_BUGS;
+use scenarios::plant::planted_bugs;
 use scenarios::property::PROPERTIES;
 use scenarios::registry::SCENARIOS;
 use serde::Serialize;
@@ -96,8 +96,7 @@ fn items(listed: Listed) -> Vec<Item> {
             });
             of_runs.chain(of_histories).collect()
         }
-        Listed::Plants => PLANTED_BUGS
-            .iter()
+        Listed::Plants => planted_bugs()
             .map(|bug| item(bug.name, format!("{} ({})", bug.what, bug.source)))
             .collect(),
     }

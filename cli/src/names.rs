@@ -1,6 +1,6 @@
 //! Names on the command line, looked up; what is not there is answered with what is.
 
-use scenarios::plant::PLANTED_BUGS;
+use scenarios::plant::planted_bugs;
 use scenarios::registry::{SCENARIOS, Scenario};
 
 /// The scenario of that name.
@@ -30,7 +30,7 @@ pub(crate) fn scenarios(names: &[String]) -> Result<Vec<&'static Scenario>, Stri
 pub(crate) fn plant(name: Option<&String>) -> Result<Option<String>, String> {
     match name {
         Some(name) if scenarios::plant::planted_bug(name).is_none() => {
-            let known = PLANTED_BUGS.map(|bug| bug.name).join(", ");
+            let known = planted_bugs().map(|bug| bug.name).collect::<Vec<_>>().join(", ");
             Err(format!("there is no planted bug `{name}`; there are {known}"))
         }
         name => Ok(name.cloned()),

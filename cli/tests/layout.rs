@@ -18,7 +18,10 @@ const ALLOWED: [(&str, &[&str]); 10] = [
     ("sim", &["keeper-core", "platform", "keeper-client", "keeper-server"]),
     ("scenarios", &["sim", "checker", "keeper-core", "keeper-client"]),
     ("reports", &["checker"]),
-    ("benches", &["scenarios", "reports", "sim", "checker", "keeper-core", "keeper-client", "platform"]),
+    (
+        "benches",
+        &["scenarios", "reports", "sim", "checker", "keeper-core", "keeper-client", "platform"],
+    ),
     ("cli", &["reports", "scenarios", "benches", "checker"]),
 ];
 

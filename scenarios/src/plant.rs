@@ -1,6 +1,9 @@
 //! The catalogue of planted bugs: what each is, where it really happened, what must catch it, and
 //! within how many seeds. The identifiers themselves live in `keeper_core::instruments`.
 
+mod service;
+mod zab;
+
 use keeper_core::instruments::Plant;
 
 /// A bug that a harness worth its name finds.
@@ -12,7 +15,7 @@ pub struct PlantedBug {
     pub plant: Plant,
     /// Where it comes from.
     pub source: &'static str,
-    /// What goes wrong.
+    /// What goes wrong, and where it is a moral equivalent of its source, in what it differs.
     pub what: &'static str,
     /// The scenario that shows it soonest.
     pub scenario: &'static str,
@@ -25,38 +28,36 @@ pub struct PlantedBug {
     pub budget_seeds: u64,
 }
 
-/// Every planted bug.
-pub const PLANTED_BUGS: [PlantedBug; 1] = [PlantedBug {
-    name: "ack-before-fsync",
-    plant: Plant::AckBeforeFsync,
-    source: "ZOOKEEPER-4646",
-    what: "a follower acknowledges what it has not made durable: a loss of power loses writes \
-           that clients were told of",
-    scenario: "keeper/register",
-    expected: &["acknowledged is durable"],
-    consequence: Some("acknowledged writes survive"),
-    budget_seeds: 200,
-}];
+/// Every planted bug: the protocol between servers first, then what one server does for clients.
+pub fn planted_bugs() -> impl Iterator<Item = &'static PlantedBug> {
+    zab::BUGS.iter().chain(service::BUGS)
+}
 
 /// The planted bug of that name.
 pub fn planted_bug(name: &str) -> Option<&'static PlantedBug> {
-    PLANTED_BUGS.iter().find(|bug| bug.name == name)
+    planted_bugs().find(|bug| bug.name == name)
 }
 
 #[cfg(test)]
 mod tests {
+    use checker::check_all;
+    use checker::znode::ZHistory;
+
     use super::*;
     use crate::property::PROPERTIES;
     use crate::registry::scenario;
 
     #[test]
     fn every_planted_bug_names_what_there_is() {
-        for bug in &PLANTED_BUGS {
+        let of_histories = check_all(&ZHistory::default()).into_iter().map(|(name, _)| name.0);
+        let names: Vec<&str> =
+            PROPERTIES.iter().map(|property| property.name).chain(of_histories).collect();
+        for bug in planted_bugs() {
             assert_eq!(planted_bug(bug.name), Some(bug));
             assert_eq!(Plant::named(bug.name), Some(bug.plant));
             assert!(scenario(bug.scenario).is_some());
             for name in bug.expected.iter().chain(&bug.consequence) {
-                assert!(PROPERTIES.iter().any(|property| property.name == *name), "{name}");
+                assert!(names.contains(name), "{name}");
             }
         }
         assert_eq!(planted_bug("none"), None);

@@ -4,7 +4,7 @@ use sim::cluster::plan::{Action, PLAN_FORMAT, Part, Plan, PlannedOperation};
 use sim::fault::{Fault, Target, TimedFault};
 use thiserror::Error;
 
-use crate::plant::{PLANTED_BUGS, planted_bug};
+use crate::plant::{planted_bug, planted_bugs};
 use crate::registry::{SCENARIOS, scenario};
 
 /// The most servers or clients of one plan.
@@ -36,7 +36,7 @@ pub fn validate(plan: &Plan) -> Result<(), Contradiction> {
     if let Some(name) = &plan.plant
         && planted_bug(name).is_none()
     {
-        let known = PLANTED_BUGS.map(|bug| bug.name).join(", ");
+        let known = planted_bugs().map(|bug| bug.name).collect::<Vec<_>>().join(", ");
         return wrong("plant", format!("there is no `{name}`; there are {known}"));
     }
     numbers(plan)?;
