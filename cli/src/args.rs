@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit::EXIT_CODES;
 use crate::seed::{SeedArgument, parse_duration, parse_seed};
+use crate::selftest::SelftestArgs;
 
 /// Simulates a ZooKeeper-compatible ensemble under faults and judges what its clients saw.
 ///
@@ -45,6 +46,9 @@ pub(crate) enum Verb {
     /// Judge recorded histories of this or any other system.
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
+    /// Plant known bugs into the servers, and see that each is found.
+    #[command(after_help = crate::selftest::EXAMPLES)]
+    Selftest(SelftestArgs),
     /// Say what there is.
     List(ListArgs),
 }

@@ -11,6 +11,7 @@ mod names;
 mod output;
 mod progress;
 mod seed;
+mod selftest;
 mod single;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -58,6 +59,7 @@ fn dispatch(verb: &Verb, stop: &Arc<AtomicBool>) -> Exit {
         Verb::Run(args) => single::run(args, stop),
         Verb::Replay(args) => single::replay(args, stop),
         Verb::Check(args) => check::check(args, stop),
+        Verb::Selftest(args) => selftest::selftest(args, stop),
         Verb::List(args) => list::list(args),
     }
 }

@@ -16,6 +16,7 @@ pub mod property;
 pub mod registry;
 pub mod replay;
 pub mod run;
+pub mod selftest;
 pub mod stats;
 pub mod summary;
 pub mod validate;
