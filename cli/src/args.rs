@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::exit::EXIT_CODES;
 use crate::seed::{SeedArgument, parse_duration, parse_seed};
 use crate::selftest::SelftestArgs;
+use crate::shrink::ShrinkArgs;
 
 /// Simulates a ZooKeeper-compatible ensemble under faults and judges what its clients saw.
 ///
@@ -43,6 +44,9 @@ pub(crate) enum Verb {
     /// Run a stored plan again, and compare.
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayArgs),
+    /// Find a smaller plan that fails the same way.
+    #[command(after_help = crate::shrink::EXAMPLES)]
+    Shrink(ShrinkArgs),
     /// Judge recorded histories of this or any other system.
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),

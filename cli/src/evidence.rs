@@ -82,7 +82,7 @@ pub(crate) fn keep_failure(
     let path = output.path().join(&folder);
     message.commands = Commands {
         replay: Some(format!("squall replay {}", path.join("plan.json").display())),
-        shrink: None,
+        shrink: Some(format!("squall shrink {}", path.join("plan.json").display())),
         read: Some(path.join("explanation.txt").display().to_string()),
     };
     let trace = trace_lines(outcome);

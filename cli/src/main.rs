@@ -12,6 +12,7 @@ mod output;
 mod progress;
 mod seed;
 mod selftest;
+mod shrink;
 mod single;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -58,6 +59,7 @@ fn dispatch(verb: &Verb, stop: &Arc<AtomicBool>) -> Exit {
         Verb::Fuzz(args) => fuzz::fuzz(args, stop),
         Verb::Run(args) => single::run(args, stop),
         Verb::Replay(args) => single::replay(args, stop),
+        Verb::Shrink(args) => shrink::shrink(args, stop),
         Verb::Check(args) => check::check(args, stop),
         Verb::Selftest(args) => selftest::selftest(args, stop),
         Verb::List(args) => list::list(args),

@@ -17,6 +17,7 @@ pub mod registry;
 pub mod replay;
 pub mod run;
 pub mod selftest;
+pub mod shrink;
 pub mod stats;
 pub mod summary;
 pub mod validate;

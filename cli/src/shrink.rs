@@ -1,0 +1,190 @@
+//! `squall shrink`: a smaller plan that fails the same way.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::Args;
+use reports::words;
+use scenarios::replay::load_plan;
+use scenarios::shrink::{Progress as Step, Shrink, Shrunk, Size, shrink as make_smaller};
+use scenarios::sim::cluster::plan::Plan;
+use serde::Serialize;
+
+use crate::args::Format;
+use crate::clock::Stopwatch;
+use crate::evidence::{message, plan_text};
+use crate::exit::Exit;
+use crate::output::{Output, complain, say};
+use crate::progress::Progress;
+use crate::seed::parse_duration;
+
+/// What `squall help shrink` adds.
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  squall shrink out/latest-failure             writes out/latest-failure/plan.min.json
+  squall shrink plan.json --max-time 5m        with what was found until then
+  squall replay out/latest-failure/plan.min.json
+
+Leaves out what comes after the contradiction, faults, operations, clients, servers and waiting, as
+long as the earliest contradiction keeps its fingerprint. Every step is stored: a second call goes
+on where the first was stopped.";
+
+/// Arguments of `shrink`.
+#[derive(Debug, Args)]
+pub(crate) struct ShrinkArgs {
+    /// A plan that fails, or a folder with a plan.json.
+    #[arg(value_name = "PLAN|DIR")]
+    target: PathBuf,
+    /// End after this time, as 500ms, 60s, 10m or 1h, with the smallest plan so far.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    max_time: Option<Duration>,
+    /// Runs at a time. One for each core, unless given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// With how many seeds of latencies each candidate is tried.
+    #[arg(long, value_name = "N", default_value = "2", value_parser = clap::value_parser!(u64).range(1..=100))]
+    seeds: u64,
+    /// Begin anew, whatever plan.min.json holds.
+    #[arg(long)]
+    afresh: bool,
+    /// How results are printed.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+/// The result as JSON.
+#[derive(Serialize)]
+struct Report {
+    before: Size,
+    after: Size,
+    performed: u64,
+    complete: bool,
+    fingerprint: Option<String>,
+    plan: String,
+}
+
+/// Makes a failing plan smaller.
+pub(crate) fn shrink(args: &ShrinkArgs, stop: &AtomicBool) -> Exit {
+    begin(args, stop).unwrap_or_else(|message| {
+        complain(&message);
+        Exit::Usage
+    })
+}
+
+fn begin(args: &ShrinkArgs, stop: &AtomicBool) -> Result<Exit, String> {
+    let is_folder = args.target.is_dir();
+    let file = if is_folder { args.target.join("plan.json") } else { args.target.clone() };
+    let smallest = smallest_beside(&file);
+    let whole = read(&file)?;
+    let before = Size::of(&whole);
+    let plan = match fs::exists(&smallest) {
+        Ok(true) if !args.afresh && smallest != file => go_on_from(&smallest, &whole)?,
+        _ => whole,
+    };
+    let watch = Stopwatch::start();
+    let is_late = || args.max_time.is_some_and(|max| watch.elapsed_ms() >= max.as_millis() as u64);
+    let is_over = || stop.load(Ordering::Relaxed) || is_late();
+    let jobs = args
+        .jobs
+        .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let options = Shrink { jobs, seeds: args.seeds, is_over: &is_over };
+    say(&format!("{}: {}", file.display(), Size::of(&plan)));
+    let mut progress = Progress::new();
+    let mut failed: Option<String> = None;
+    let ended = make_smaller(&plan, &options, &mut |step: &Step<'_>| {
+        let size = Size::of(step.plan);
+        progress.show(|| format!("{} runs, without {}: {size}", step.performed, step.pass));
+        if step.is_smaller {
+            // What cannot be stored now may be stored in the end; then it is told.
+            failed = store(&smallest, step.plan).err();
+        }
+    });
+    progress.end();
+    let shrunk = ended.map_err(|error| format!("{}: {error}", file.display()))?;
+    if let Some(message) = failed {
+        complain(&message);
+    }
+    store(&smallest, &shrunk.plan)?;
+    tell(args, before, &shrunk, &smallest, &words::duration(watch.elapsed_ms()));
+    let interrupted = stop.load(Ordering::Relaxed);
+    Ok(if interrupted { Exit::Interrupted } else { Exit::Passed })
+}
+
+/// `plan.min.json` for `plan.json`.
+fn smallest_beside(file: &Path) -> PathBuf {
+    let stem = file.file_stem().map_or("plan".into(), |stem| stem.to_string_lossy().into_owned());
+    let stem = stem.strip_suffix(".min").unwrap_or(&stem);
+    file.with_file_name(format!("{stem}.min.json"))
+}
+
+fn read(file: &Path) -> Result<Plan, String> {
+    let name = file.display().to_string();
+    let bytes = fs::read(file).map_err(|error| format!("cannot read {name}: {error}"))?;
+    load_plan(&bytes, &name).map_err(|error| error.to_string())
+}
+
+/// The smallest plan of an earlier call, if it is one of the same failure.
+fn go_on_from(smallest: &Path, whole: &Plan) -> Result<Plan, String> {
+    let found = read(smallest)?;
+    let failure = |plan: &Plan| plan.found.as_ref().and_then(|found| found.fingerprint.clone());
+    let is_same = found.scenario == whole.scenario
+        && found.plant == whole.plant
+        && (failure(whole).is_none() || failure(&found) == failure(whole));
+    if !is_same {
+        let name = smallest.display();
+        return Err(format!("{name} is of another failure; --afresh begins anew and replaces it"));
+    }
+    say(&format!("going on from {}", smallest.display()));
+    Ok(found)
+}
+
+/// Replaces the file whole.
+fn store(file: &Path, plan: &Plan) -> Result<(), String> {
+    let temporary = file.with_extension("json.tmp");
+    fs::write(&temporary, plan_text(plan))
+        .and_then(|()| fs::rename(&temporary, file))
+        .map_err(|error| format!("cannot write {}: {error}", file.display()))
+}
+
+fn tell(args: &ShrinkArgs, before: Size, shrunk: &Shrunk, smallest: &Path, time: &str) {
+    let output = Output::new(args.format);
+    let after = Size::of(&shrunk.plan);
+    output.json(&Report {
+        before,
+        after,
+        performed: shrunk.performed,
+        complete: shrunk.is_complete,
+        fingerprint: shrunk.plan.found.as_ref().and_then(|found| found.fingerprint.clone()),
+        plan: smallest.display().to_string(),
+    });
+    let outcome = scenarios::run::run_plan(&shrunk.plan, &Default::default());
+    if let Some(mut message) = message(&outcome, shrunk.plan.plant.as_ref()) {
+        message.commands.replay = Some(format!("squall replay {}", smallest.display()));
+        output.text(&format!("{message}\n"));
+    }
+    let how = if shrunk.is_complete { "nothing more can be left out" } else { "stopped" };
+    output.text(&format!(
+        "{}\n{} runs in {time}, {how}: {}\n",
+        before.to(after),
+        shrunk.performed,
+        smallest.display()
+    ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smallest_plan_stands_beside_the_whole() {
+        for (file, smallest) in [
+            ("a/plan.json", "a/plan.min.json"),
+            ("a/plan.min.json", "a/plan.min.json"),
+            ("keeper-register-7.json", "keeper-register-7.min.json"),
+        ] {
+            assert_eq!(smallest_beside(Path::new(file)), Path::new(smallest));
+        }
+    }
+}

@@ -1,0 +1,101 @@
+use super::*;
+use crate::registry::scenario;
+use sim::fault::{Fault, Target, TimedFault};
+
+fn planted() -> Plan {
+    let plan = scenario("keeper/register").unwrap().plan(3);
+    Plan { plant: Some("ack-before-fsync".to_owned()), ..plan }
+}
+
+fn go_on() -> bool {
+    false
+}
+
+#[test]
+fn a_failing_plan_becomes_small_and_fails_the_same_way() {
+    let plan = planted();
+    let first = run_plan(&plan, &RunOptions::default());
+    let fingerprint = first.fingerprint().unwrap().to_owned();
+    let mut sizes = Vec::new();
+    let options = Shrink { jobs: 2, seeds: 1, is_over: &go_on };
+    let shrunk = shrink(&plan, &options, &mut |progress| {
+        sizes.push(Size::of(progress.plan).operations);
+    })
+    .unwrap();
+    assert!(shrunk.is_complete);
+    let size = Size::of(&shrunk.plan);
+    assert!(size.operations <= 12 && size.faults <= 4, "{size}");
+    assert!(sizes.is_sorted_by(|before, after| before >= after), "{sizes:?}");
+    let again = run_plan(&shrunk.plan, &RunOptions::default());
+    assert_eq!(again.fingerprint(), Some(fingerprint.as_str()));
+    let found = shrunk.plan.found.as_ref().unwrap();
+    assert_eq!(found.trace_hash, format!("{:016x}", again.trace_hash));
+    let alone = Shrink { jobs: 1, ..options };
+    assert_eq!(shrink(&plan, &alone, &mut |_| {}).unwrap().plan, shrunk.plan);
+}
+
+#[test]
+fn what_does_not_fail_or_fails_otherwise_is_refused() {
+    let options = Shrink { jobs: 1, seeds: 1, is_over: &go_on };
+    let honest = Plan { plant: None, ..planted() };
+    let refused = shrink(&honest, &options, &mut |_| {}).unwrap_err();
+    assert_eq!(refused, ShrinkError::DoesNotFail);
+    let plan = planted();
+    let mut stored = run_plan(&plan, &RunOptions::default()).stored(&plan);
+    stored.found.as_mut().unwrap().fingerprint = Some("another".to_owned());
+    let refused = shrink(&stored, &options, &mut |_| {}).unwrap_err();
+    assert!(matches!(refused, ShrinkError::FailsOtherwise { .. }), "{refused}");
+}
+
+#[test]
+fn a_search_that_is_over_keeps_what_it_has() {
+    let plan = planted();
+    let options = Shrink { jobs: 1, seeds: 1, is_over: &|| true };
+    let shrunk = shrink(&plan, &options, &mut |_| {}).unwrap();
+    assert!(!shrunk.is_complete);
+    assert!(edit::same(&shrunk.plan, &plan));
+}
+
+#[test]
+fn hosts_that_are_left_out_disappear_from_faults() {
+    let host = |name: &str| Target::Host(name.to_owned());
+    let at = |fault| TimedFault { at_ms: 1, until_ms: Some(9), fault };
+    let sides = vec![vec![host("n1"), host("n2")], vec![host("n3")]];
+    let faults = vec![
+        at(Fault::Crash { target: host("n2") }),
+        at(Fault::Crash { target: host("n3") }),
+        at(Fault::Partition { sides, reset_on_heal: 0.5 }),
+        at(Fault::Crash { target: Target::Leader }),
+    ];
+    let plan = Plan { faults, ..planted() };
+    let smaller = edit::without_server(&plan, 2);
+    assert_eq!(smaller.topology.servers, plan.topology.servers - 1);
+    let names: Vec<String> =
+        smaller.faults.iter().map(|fault| serde_json::to_string(fault).unwrap()).collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+    assert!(names[0].contains(r#""target":"n2""#), "{names:?}");
+    assert!(names[1].contains(r#"[["n1"],["n2"]]"#), "{names:?}");
+}
+
+#[test]
+fn milder_faults_are_shorter_or_smaller() {
+    let at = |until_ms, fault| TimedFault { at_ms: 100, until_ms, fault };
+    let target = Target::Leader;
+    let slow = at(Some(300), Fault::SlowDisk { target: target.clone(), factor: 8 });
+    let forms = edit::milder(&slow);
+    assert!(forms.contains(&at(Some(200), slow.fault.clone())));
+    assert!(forms.contains(&at(Some(300), Fault::SlowDisk { target: target.clone(), factor: 4 })));
+    let wrong = at(None, Fault::ClockOffset { target: target.clone(), offset_ms: -9 });
+    assert_eq!(edit::milder(&wrong), [at(None, Fault::ClockOffset { target, offset_ms: -4 })]);
+}
+
+#[test]
+fn gaps_close_from_their_end_on() {
+    let plan = planted();
+    let moments = edit::moments_ms(&plan);
+    let from_ms = moments[moments.len() / 2];
+    let earlier = edit::earlier(&plan, from_ms, 1);
+    assert_eq!(earlier.chaos_ms, plan.chaos_ms - 1);
+    let before = |plan: &Plan| plan.operations.iter().filter(|o| o.at_ms < from_ms - 1).count();
+    assert_eq!(before(&earlier), before(&plan));
+}
