@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::determinism::DeterminismArgs;
 use crate::exit::EXIT_CODES;
 use crate::seed::{SeedArgument, parse_duration, parse_seed};
 use crate::selftest::SelftestArgs;
@@ -53,6 +54,9 @@ pub(crate) enum Verb {
     /// Plant known bugs into the servers, and see that each is found.
     #[command(after_help = crate::selftest::EXAMPLES)]
     Selftest(SelftestArgs),
+    /// Perform plans several times, and see that all ends the same.
+    #[command(after_help = crate::determinism::EXAMPLES)]
+    Determinism(DeterminismArgs),
     /// Say what there is.
     List(ListArgs),
 }

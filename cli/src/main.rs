@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod clock;
+mod determinism;
 mod evidence;
 mod exit;
 mod fuzz;
@@ -62,6 +63,7 @@ fn dispatch(verb: &Verb, stop: &Arc<AtomicBool>) -> Exit {
         Verb::Shrink(args) => shrink::shrink(args, stop),
         Verb::Check(args) => check::check(args, stop),
         Verb::Selftest(args) => selftest::selftest(args, stop),
+        Verb::Determinism(args) => determinism::determinism(args, stop),
         Verb::List(args) => list::list(args),
     }
 }

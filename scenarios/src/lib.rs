@@ -9,6 +9,7 @@
 pub mod campaign;
 pub mod convert;
 pub mod corpus;
+pub mod determinism;
 mod generate;
 pub mod judge;
 pub mod plant;

@@ -1,10 +1,10 @@
 //! Whether a plan makes sense: everything that a run takes for granted.
 
+use keeper_core::instruments::Plant;
 use sim::cluster::plan::{Action, PLAN_FORMAT, Part, Plan, PlannedOperation};
 use sim::fault::{Fault, Target, TimedFault};
 use thiserror::Error;
 
-use crate::plant::{planted_bug, planted_bugs};
 use crate::registry::{SCENARIOS, scenario};
 
 /// The most servers or clients of one plan.
@@ -34,9 +34,9 @@ pub fn validate(plan: &Plan) -> Result<(), Contradiction> {
         return wrong("scenario", format!("there is no `{}`; there are {known}", plan.scenario));
     }
     if let Some(name) = &plan.plant
-        && planted_bug(name).is_none()
+        && Plant::named(name).is_none()
     {
-        let known = planted_bugs().map(|bug| bug.name).collect::<Vec<_>>().join(", ");
+        let known = Plant::ALL.iter().map(|plant| plant.name()).collect::<Vec<_>>().join(", ");
         return wrong("plant", format!("there is no `{name}`; there are {known}"));
     }
     numbers(plan)?;

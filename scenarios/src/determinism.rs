@@ -1,0 +1,122 @@
+//! A run is a function of its plan: the same plan performed several times, in several company, must
+//! end with the same rolling hash over everything that happened.
+//!
+//! When two hashes differ, both runs are performed once more with all their events kept, and the
+//! first event that differs is named with what came before it. What differs each time may differ
+//! elsewhere then; any first difference is as good a clue as the other.
+
+use sim::cluster::plan::Plan;
+use sim::cluster::{self, RunOptions};
+use sim::trace::{Event, first_difference};
+
+/// Events shown before the first that differs.
+const CONTEXT_EVENTS: usize = 5;
+
+/// Where two runs of one plan part.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Difference {
+    /// The number of the first event that differs, from 0.
+    pub event: usize,
+    /// The last events that both have, oldest first.
+    pub before: Vec<String>,
+    /// The event in the first run and what follows; empty if the run has ended.
+    pub one: Vec<String>,
+    /// The same of the second run.
+    pub other: Vec<String>,
+}
+
+/// The rolling hash of a run, and all its events as text if `keep`.
+pub fn perform(plan: &Plan, keep: bool) -> (u64, Vec<Event>) {
+    let options = RunOptions { keep_trace: keep, ..RunOptions::default() };
+    let finished = cluster::run(plan, &options);
+    (finished.record.trace_hash, finished.trace)
+}
+
+/// The hashes of a plan performed on a thread of its own while the others run on theirs.
+pub fn perform_beside(plan: &Plan, others: &[Plan]) -> u64 {
+    #[allow(clippy::disallowed_methods, reason = "the point is to have other threads")]
+    std::thread::scope(|scope| {
+        for other in others {
+            scope.spawn(|| perform(other, false));
+        }
+        let ours = scope.spawn(|| perform(plan, false).0);
+        ours.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// The first difference of two lists of events.
+pub fn difference(one: &[Event], other: &[Event]) -> Option<Difference> {
+    let (event, _, _) = first_difference(one, other)?;
+    let text = |events: &[Event], from: usize, to: usize| -> Vec<String> {
+        let to = to.min(events.len());
+        events[from.min(to)..to].iter().map(|event| event.to_string().trim().to_owned()).collect()
+    };
+    Some(Difference {
+        event,
+        before: text(one, event.saturating_sub(CONTEXT_EVENTS), event),
+        one: text(one, event, event + CONTEXT_EVENTS),
+        other: text(other, event, event + CONTEXT_EVENTS),
+    })
+}
+
+/// As [`difference`], of two lists of lines.
+pub fn difference_of_lines(one: &[String], other: &[String]) -> Option<Difference> {
+    let event = one.iter().zip(other).take_while(|(one, other)| one == other).count();
+    if event == one.len().max(other.len()) {
+        return None;
+    }
+    let part = |lines: &[String], from: usize, to: usize| -> Vec<String> {
+        let to = to.min(lines.len());
+        lines[from.min(to)..to].to_vec()
+    };
+    Some(Difference {
+        event,
+        before: part(one, event.saturating_sub(CONTEXT_EVENTS), event),
+        one: part(one, event, event + CONTEXT_EVENTS),
+        other: part(other, event, event + CONTEXT_EVENTS),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::scenario;
+
+    fn plan(seed: u64) -> Plan {
+        let mut plan = scenario("keeper/register").unwrap().plan(seed);
+        plan.chaos_ms = 5_000;
+        plan.operations.retain(|operation| operation.at_ms < 5_000);
+        plan.faults.retain(|fault| fault.at_ms < 4_000);
+        plan
+    }
+
+    #[test]
+    fn a_run_is_a_function_of_its_plan() {
+        let (hash, events) = perform(&plan(1), true);
+        assert_eq!(perform_beside(&plan(1), &[plan(2), plan(3)]), hash);
+        let (again, same) = perform(&plan(1), true);
+        assert_eq!(again, hash);
+        assert_eq!(difference(&events, &same), None);
+    }
+
+    #[test]
+    fn a_run_that_is_none_is_seen_and_the_event_is_named() {
+        let planted = Plan { plant: Some("hash-order".to_owned()), ..plan(1) };
+        let runs: Vec<(u64, Vec<Event>)> = (0..4).map(|_| perform(&planted, true)).collect();
+        let differing = runs.iter().find(|run| run.0 != runs[0].0).expect("four orders are equal");
+        let difference = difference(&runs[0].1, &differing.1).unwrap();
+        assert_eq!(difference.before.len(), CONTEXT_EVENTS);
+        assert_ne!(difference.one[0], difference.other[0]);
+    }
+
+    #[test]
+    fn lines_are_compared_as_events_are() {
+        let lines = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(difference_of_lines(&lines("a b"), &lines("a b")), None);
+        let shorter = difference_of_lines(&lines("a b c"), &lines("a b")).unwrap();
+        assert_eq!((shorter.event, shorter.one.len(), shorter.other.len()), (2, 1, 0));
+        let other = difference_of_lines(&lines("a b c"), &lines("a x c")).unwrap();
+        assert_eq!((other.event, other.before), (1, vec!["a".to_owned()]));
+        assert_eq!((other.one[0].as_str(), other.other[0].as_str()), ("b", "x"));
+    }
+}
