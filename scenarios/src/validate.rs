@@ -210,7 +210,10 @@ mod tests {
         let scenario = complaint(|plan| plan.scenario = "keeper/chess".to_owned());
         assert!(scenario.starts_with("scenario: there is no `keeper/chess`; there are keeper/"));
         let plant = complaint(|plan| plan.plant = Some("tulip".to_owned()));
-        assert_eq!(plant, "plant: there is no `tulip`; there are ack-before-fsync");
+        assert!(
+            plant.starts_with("plant: there is no `tulip`; there are ack-before-fsync"),
+            "{plant}"
+        );
         assert!(complaint(|plan| plan.format = 9).starts_with("format: 9"));
     }
 
