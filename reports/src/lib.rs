@@ -4,6 +4,9 @@
 //! Nothing here runs, decides or measures anything: data come in, texts and files go out. Times of
 //! day are handed in by the caller; every other time is simulated.
 
+mod bench;
+mod bench_plot;
+mod bench_text;
 mod failure;
 mod folder;
 mod history;
@@ -13,6 +16,12 @@ mod summary;
 mod summary_text;
 pub mod words;
 
+pub use bench::{
+    BENCH_SCHEMA_VERSION, BenchComparison, BenchReport, BenchTarget, Better, ComparedFigure,
+    Failovers, Figure, FigureVerdict, Latency, LatencyPoint, Machine, Safety, quantile,
+};
+pub use bench_plot::{BenchPlot, bench_plots};
+pub use bench_text::{bench_markdown, bench_text, comparison_text, percentile_text};
 pub use failure::FailureFiles;
 pub use folder::{FolderError, OutputFolder, folder_name, write_atomically};
 pub use history::{HistoryFiles, Span};
