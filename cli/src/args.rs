@@ -59,6 +59,9 @@ pub(crate) enum Verb {
     Determinism(DeterminismArgs),
     /// Say what there is.
     List(ListArgs),
+    /// Measure the simulator or real servers, and compare with before.
+    #[command(after_help = crate::bench::BENCH_EXAMPLES)]
+    Bench(crate::bench::BenchArgs),
 }
 
 const FUZZ_EXAMPLES: &str = "\

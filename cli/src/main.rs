@@ -1,6 +1,7 @@
 //! `squall`: argument parsing and exit codes. The work is in `scenarios`, `checker` and `reports`.
 
 mod args;
+mod bench;
 mod check;
 mod clock;
 mod determinism;
@@ -65,5 +66,6 @@ fn dispatch(verb: &Verb, stop: &Arc<AtomicBool>) -> Exit {
         Verb::Selftest(args) => selftest::selftest(args, stop),
         Verb::Determinism(args) => determinism::determinism(args, stop),
         Verb::List(args) => list::list(args),
+        Verb::Bench(args) => bench::bench(args, stop),
     }
 }

@@ -168,9 +168,8 @@ fn latency_plot(
     let mut legend = Vec::new();
     for (index, latency) in report.latencies.iter().enumerate() {
         let colour = COLOURS[index % COLOURS.len()];
-        let before = baseline.and_then(|(_, before)| {
-            before.latencies.iter().find(|each| each.name == latency.name)
-        });
+        let before = baseline
+            .and_then(|(_, before)| before.latencies.iter().find(|each| each.name == latency.name));
         series.extend(before.map(|before| (curve(before), colour, true)));
         series.push((curve(latency), colour, false));
         legend.push(Entry { text: latency.name.clone(), colour, is_dashed: false });
@@ -269,8 +268,7 @@ fn throughput_plot(
             let now = figure.median();
             match before(figure) {
                 Some(before) => {
-                    let bars =
-                        [bar(0.29, 0.53, now, COLOURS[0]), bar(0.05, 0.29, before, OLD_BAR)];
+                    let bars = [bar(0.29, 0.53, now, COLOURS[0]), bar(0.05, 0.29, before, OLD_BAR)];
                     chart.draw_series(bars)?;
                 }
                 None => {

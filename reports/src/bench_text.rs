@@ -25,9 +25,8 @@ impl Table {
 
     fn plain(&self) -> String {
         let all = || std::iter::once(&self.head).chain(&self.rows);
-        let width = |column: usize| {
-            all().map(|row| row[column].chars().count()).max().unwrap_or_default()
-        };
+        let width =
+            |column: usize| all().map(|row| row[column].chars().count()).max().unwrap_or_default();
         let widths: Vec<usize> = (0..self.head.len()).map(width).collect();
         let mut text = String::new();
         for row in all() {
@@ -74,11 +73,8 @@ pub fn bench_markdown(
     comparison: Option<&BenchComparison>,
     plots: &[(String, String)],
 ) -> String {
-    let mut text = format!(
-        "# squall bench {}\n\n{}\n",
-        report.target.name(),
-        machine_line(&report.machine)
-    );
+    let mut text =
+        format!("# squall bench {}\n\n{}\n", report.target.name(), machine_line(&report.machine));
     for (title, table) in tables(report) {
         let _ = write!(text, "\n## {title}\n\n{}", table.markdown());
     }
@@ -292,9 +288,7 @@ pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::bench::{
-        BENCH_SCHEMA_VERSION, BenchTarget, Better, Figure, LatencyPoint, Safety,
-    };
+    use crate::bench::{BENCH_SCHEMA_VERSION, BenchTarget, Better, Figure, LatencyPoint, Safety};
 
     /// A small report with something of everything.
     pub(crate) fn report(scale: f64) -> BenchReport {

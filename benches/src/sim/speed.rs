@@ -91,14 +91,3 @@ pub fn measure(rate: u64, seconds: u64, cpu_s: &dyn Fn() -> f64) -> Speed {
         events: record.trace_events,
     }
 }
-
-/// CPU time of this process in seconds, from `/proc/self/stat` (hundredths of a second).
-///
-/// # Panics
-/// Where there is no such file: the measurement is for Linux.
-pub fn process_cpu_s() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux shows a process its times");
-    let (_, fields) = stat.rsplit_once(')').expect("the name is in parentheses");
-    let ticks = fields.split_whitespace().skip(11).take(2);
-    ticks.map(|ticks| ticks.parse::<f64>().expect("times are numbers")).sum::<f64>() / 100.0
-}
