@@ -18,6 +18,7 @@ mod net;
 pub mod platform;
 pub mod seed;
 mod shared;
+pub mod tap;
 mod task;
 pub mod trace;
 pub mod world;

@@ -14,6 +14,7 @@ use std::task::Waker;
 
 use crate::seed::Draws;
 use crate::shared::{HostId, State};
+use crate::tap::Change;
 use crate::trace::Kind;
 
 /// How long a sender waits before it tries again what was not answered.
@@ -22,6 +23,18 @@ const RETRANSMIT_NS: u64 = 1_000_000_000;
 /// Names one end of a connection. Never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ConnId(u64);
+
+impl ConnId {
+    /// The number behind the name.
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
+
+    #[cfg(test)]
+    pub(crate) fn from_number(number: u64) -> ConnId {
+        ConnId(number)
+    }
+}
 
 /// One end of a connection.
 #[derive(Debug)]
@@ -94,7 +107,11 @@ impl State {
     /// Blocks one direction of a link once more.
     pub(crate) fn block(&mut self, from: HostId, to: HostId) {
         if from != to {
-            *self.net.blocks.entry((from, to)).or_default() += 1;
+            let count = self.net.blocks.entry((from, to)).or_default();
+            *count += 1;
+            if *count == 1 {
+                self.overhear_change(from, Change::Blocked(to));
+            }
         }
     }
 
@@ -106,6 +123,7 @@ impl State {
             return;
         }
         self.net.blocks.remove(&(from, to));
+        self.overhear_change(from, Change::Unblocked(to));
         for conn in self.net.conns.values_mut() {
             if conn.local == to && conn.peer == from {
                 self.wakes.extend(conn.reader.take());
@@ -207,6 +225,9 @@ impl State {
     ) -> ConnId {
         let net = &mut self.net;
         let id = ConnId(net.next_conn);
+        if let Some(tap) = &mut self.tap {
+            tap.open(id, local, peer, addresses);
+        }
         net.next_conn += 1;
         let mate = net.by_addresses.get(&(peer, addresses.1, addresses.0)).copied();
         if let Some(mate) = mate {
@@ -284,6 +305,7 @@ impl State {
             self.wakes.extend(mate.writer.take());
         }
         self.record(Some(local), Kind::Received, bytes);
+        self.overhear(|tap, moment| tap.read(id, moment, bytes.len()));
     }
 
     /// The stream ended or failed for its reader. False if the reader must not learn of it, because
@@ -326,6 +348,7 @@ impl State {
         conn.in_flight += bytes.len() as u64;
         let local = conn.local;
         self.record(Some(local), Kind::Sent, bytes);
+        self.overhear(|tap, moment| tap.wrote(id, moment, bytes, false));
     }
 
     /// Bytes were sent that nobody will ever receive.
@@ -339,6 +362,7 @@ impl State {
             self.net.resets.insert((arrival_ns, id));
         }
         self.record(Some(local), Kind::Sent, bytes);
+        self.overhear(|tap, moment| tap.wrote(id, moment, bytes, true));
     }
 
     /// The engine says that the peer has reset the connection. True if the writer must not know

@@ -14,6 +14,7 @@ use crate::clock::WallClock;
 use crate::disk::{Disk, OpId};
 use crate::net::Network;
 use crate::seed::Draws;
+use crate::tap::{Change, Moment, Tap, Tapped};
 use crate::task::RunPanic;
 use crate::trace::{Event, Kind, Trace};
 use crate::world::Settings;
@@ -55,6 +56,8 @@ pub(crate) struct State {
     /// World time at the start of the current step.
     pub(crate) now_ns: u64,
     pub(crate) trace: Trace,
+    /// Only when the whole trace is kept.
+    pub(crate) tap: Option<Box<Tap>>,
     pub(crate) hosts: Vec<HostState>,
     pub(crate) by_name: BTreeMap<String, HostId>,
     pub(crate) by_ip: BTreeMap<IpAddr, HostId>,
@@ -75,6 +78,20 @@ impl State {
 
     pub(crate) fn record(&mut self, host: Option<HostId>, kind: Kind, content: &[u8]) {
         self.trace.record(self.now_ns, host, kind, content);
+        if let Kind::Own(tag) = kind {
+            self.overhear(|tap, moment| tap.own(moment, tag));
+        }
+    }
+
+    /// Tells the tap, if there is one, of the event that was recorded last.
+    pub(crate) fn overhear(&mut self, tell: impl FnOnce(&mut Tap, Moment)) {
+        if let Some(tap) = &mut self.tap {
+            tell(tap, Moment { at_ns: self.now_ns, order: self.trace.count() });
+        }
+    }
+
+    pub(crate) fn overhear_change(&mut self, host: HostId, change: Change) {
+        self.overhear(|tap, moment| tap.change(moment, host, change));
     }
 }
 
@@ -158,5 +175,13 @@ impl Recorder {
     /// All events, if [`Settings::keep_trace`] asked for them.
     pub fn all(&self) -> Option<Vec<Event>> {
         self.shared.with(|state| state.trace.all().map(<[Event]>::to_vec))
+    }
+
+    /// Ends the tapping, and gives what was overheard, if [`Settings::keep_trace`] asked for it.
+    pub fn take_tapped(&self) -> Option<Tapped> {
+        self.shared.with(|state| {
+            let tap = state.tap.take()?;
+            Some(tap.finish(state.hosts.iter().map(|host| host.name.clone()).collect()))
+        })
     }
 }

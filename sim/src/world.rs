@@ -19,6 +19,7 @@ use crate::net::Network;
 use crate::platform::SimPlatform;
 use crate::seed::Draws;
 use crate::shared::{HostId, HostState, Recorder, Shared, State};
+use crate::tap::Change;
 use crate::task::{Gated, RunPanic, inside_a_run};
 use crate::trace::{Kind, Trace};
 
@@ -48,7 +49,7 @@ pub struct Settings {
     pub segment_bytes: u64,
     /// How many of the last events of the trace are kept.
     pub trace_ring: usize,
-    /// Whether all events of the trace are kept.
+    /// Whether all events of the trace are kept, and what hosts write to each other.
     pub keep_trace: bool,
     /// How long disk operations take.
     pub disk: DiskSettings,
@@ -110,6 +111,7 @@ impl World {
             settings: settings.clone(),
             now_ns: 0,
             trace: Trace::new(settings.trace_ring, settings.keep_trace),
+            tap: settings.keep_trace.then(Box::default),
             hosts: Vec::new(),
             by_name: BTreeMap::new(),
             by_ip: BTreeMap::new(),
@@ -272,6 +274,8 @@ impl World {
             let waiters = std::mem::take(&mut host_state.disk_waiters);
             and(state);
             state.record(Some(host), Kind::Died, how);
+            let has_power = state.host(host).powered;
+            state.overhear_change(host, if has_power { Change::Crashed } else { Change::LostPower });
             (frozen, waiters)
         });
         // Wakers own tasks, and a task's drop may call back.
@@ -321,6 +325,7 @@ impl World {
             host_state.pauses += 1;
             host_state.paused.store(true, Ordering::Relaxed);
             state.record(Some(host), Kind::Fault, b"pause");
+            state.overhear_change(host, Change::Paused);
         });
     }
 
@@ -336,6 +341,7 @@ impl World {
             let frozen = std::mem::take(&mut host_state.frozen);
             state.wakes.extend(frozen);
             state.record(Some(host), Kind::Fault, b"resume");
+            state.overhear_change(host, Change::Resumed);
         });
     }
 
@@ -494,6 +500,7 @@ where
         let incarnation = host_state.running.then_some(host_state.incarnation);
         if incarnation.is_some() {
             state.record(Some(host), Kind::Started, b"");
+            state.overhear_change(host, Change::Started);
         }
         incarnation
     });

@@ -75,3 +75,39 @@ fn a_planted_hash_map_iteration_is_seen() {
     let (one, other) = (run(&planted, &kept).trace, run(&planted, &kept).trace);
     assert!(first_difference(&one, &other).is_some(), "the first differing event can be named");
 }
+
+#[test]
+fn the_tap_hears_everything_and_changes_nothing() {
+    let kept = RunOptions { keep_trace: true, ..RunOptions::default() };
+    let tapped = run(&faulty(4), &kept);
+    let plain = run(&faulty(4), &RunOptions::default());
+    assert_eq!(tapped.record.trace_hash, plain.record.trace_hash);
+    assert_eq!(tapped.record.observations, plain.record.observations);
+    assert_eq!(plain.tapped, None, "campaigns do not pay for it");
+    let heard = tapped.tapped.unwrap();
+    let observed = &heard.own[&sim::cluster::TAG_OBSERVATION];
+    assert_eq!(observed.len(), tapped.record.observations.len());
+    let same_times = observed.iter().zip(&tapped.record.observations);
+    assert!(same_times.into_iter().all(|(moment, seen)| moment.at_ns == seen.at_ns));
+    let bytes = |kind| {
+        let events = tapped.trace.iter().filter(|event| event.kind == kind);
+        events.map(|event| event.len as u64).sum::<u64>()
+    };
+    let written: u64 = heard.streams.iter().map(|stream| stream.bytes.len() as u64).sum();
+    assert_eq!(written, bytes(sim::trace::Kind::Sent), "every written byte is heard");
+    let mut read = 0;
+    for stream in &heard.streams {
+        let length = stream.bytes.len() as u64;
+        read += (1..=length).take_while(|end| stream.read(*end).is_some()).count() as u64;
+        let latencies = (1..=length).step_by(17).filter_map(|end| {
+            Some((stream.written(end)?, stream.read(end)?))
+        });
+        assert!(latencies.into_iter().all(|(sent, got)| sent.order < got.order));
+    }
+    assert_eq!(read, bytes(sim::trace::Kind::Received), "every read byte is paired with a write");
+    let befell = |change| heard.changes.iter().filter(|(_, _, c)| *c == change).count();
+    assert_eq!(befell(sim::tap::Change::LostPower), 1);
+    assert_eq!(befell(sim::tap::Change::Paused), befell(sim::tap::Change::Resumed));
+    // Seven hosts: three servers, three clients, the prober; one server starts again.
+    assert_eq!(befell(sim::tap::Change::Started), 8);
+}

@@ -10,4 +10,5 @@ pub mod run;
 
 pub use plan::Plan;
 pub use record::RunRecord;
+pub use recording::TAG_OBSERVATION;
 pub use run::{RunOptions, run};

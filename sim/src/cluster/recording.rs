@@ -13,8 +13,9 @@ use super::record::{
 };
 use crate::platform::SimPlatform;
 
-/// Tags of this module's events in the trace.
-const TAG_OBSERVATION: u32 = 1;
+/// The tag of observations in the trace: each [`super::record::Observed`] is one such event.
+pub const TAG_OBSERVATION: u32 = 1;
+/// Tags of this module's other events.
 const TAG_OPERATION: u32 = 2;
 const TAG_EVENT: u32 = 3;
 

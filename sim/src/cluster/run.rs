@@ -18,15 +18,16 @@ use super::recording::Recording;
 use crate::disk::DiskSettings;
 use crate::fault::{Applied, Fault, Roles, Schedule};
 use crate::shared::HostId;
+use crate::tap::Tapped;
 use crate::trace::Event;
 use crate::world::{Settings, World};
 
 /// `clientPort` of every simulated server.
-const CLIENT_PORT: u16 = 2181;
+pub const CLIENT_PORT: u16 = 2181;
 /// The quorum port of every simulated server.
-const QUORUM_PORT: u16 = 2888;
+pub const QUORUM_PORT: u16 = 2888;
 /// The election port of every simulated server.
-const ELECTION_PORT: u16 = 3888;
+pub const ELECTION_PORT: u16 = 3888;
 /// The node that the prober writes.
 const PROBE_PATH: &str = "/squall-probe";
 /// Pause between the prober's writes, in milliseconds.
@@ -35,7 +36,7 @@ const PROBE_PAUSE_MS: u64 = 100;
 /// How to run, besides what to run.
 #[derive(Default)]
 pub struct RunOptions<'a> {
-    /// Keep every event of the trace, to name the first that differs.
+    /// Keep every event of the trace, to name the first that differs, and tap the network.
     pub keep_trace: bool,
     /// Asked now and then; true cuts the run off.
     pub should_stop: Option<&'a dyn Fn() -> bool>,
@@ -49,6 +50,8 @@ pub struct Finished {
     pub record: RunRecord,
     /// Every event, or the last ones.
     pub trace: Vec<Event>,
+    /// What hosts wrote to each other, if the trace was kept.
+    pub tapped: Option<Tapped>,
 }
 
 /// Performs a plan. The result is a function of the plan alone, unless the run is cut off. A panic
@@ -230,7 +233,7 @@ impl<'a> Run<'a> {
         notes.record.trace_events = recorder.count();
         let record = std::mem::take(&mut notes.record);
         drop(notes);
-        Finished { record, trace }
+        Finished { record, trace, tapped: recorder.take_tapped() }
     }
 }
 
