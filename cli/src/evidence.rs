@@ -6,6 +6,7 @@ use reports::{
 };
 use scenarios::judge::Verdict;
 use scenarios::run::Outcome;
+use scenarios::sim::trace::Event;
 use serde::Serialize;
 
 /// A line of `seeds.jsonl`.
@@ -85,7 +86,7 @@ pub(crate) fn keep_failure(
         shrink: Some(format!("squall shrink {}", path.join("plan.json").display())),
         read: Some(path.join("explanation.txt").display().to_string()),
     };
-    let trace = trace_lines(outcome);
+    let trace = trace_lines(&outcome.trace);
     let files = FailureFiles {
         plan,
         message,
@@ -105,8 +106,9 @@ struct TraceLine {
     text: String,
 }
 
-fn trace_lines(outcome: &Outcome) -> String {
-    let lines = outcome.trace.iter().map(|event| {
+/// Events of the world as `trace.jsonl` has them.
+pub(crate) fn trace_lines(events: &[Event]) -> String {
+    let lines = events.iter().map(|event| {
         let line = TraceLine { at_ns: event.at_ns, text: event.to_string().trim().to_owned() };
         serde_json::to_string(&line).expect("a number and a text are JSON") + "\n"
     });

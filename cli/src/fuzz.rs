@@ -14,6 +14,7 @@ use scenarios::run::Outcome;
 
 use crate::args::FuzzArgs;
 use crate::clock::{Stopwatch, seed_of_the_moment, unix_seconds};
+use crate::diagrams::{DrawError, draw};
 use crate::evidence::{keep_failure, message, plan_name, plan_text, run_line};
 use crate::exit::Exit;
 use crate::names;
@@ -193,6 +194,17 @@ impl<'a> Fuzz<'a> {
             return Ok(());
         }
         let folder = keep_failure(&self.folder, &plan_text(plan), outcome, &mut message)?;
+        match draw(&self.folder, &folder, plan, outcome, Some(&message)) {
+            Ok(()) => {}
+            Err(DrawError::Differs(how)) => {
+                self.doubts.push(format!("{folder}/plan.json: {how}"));
+                self.exit = self.exit.and(Exit::Untrusted);
+            }
+            Err(DrawError::Write(error)) => {
+                self.progress.aside(|| complain(&error));
+                self.exit = self.exit.and(Exit::Internal);
+            }
+        }
         self.known.insert(message.fingerprint.clone(), self.failures.len());
         self.failures.push(DistinctFailure {
             fingerprint: message.fingerprint.clone(),

@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod clock;
 mod determinism;
+mod diagrams;
 mod evidence;
 mod exit;
 mod fuzz;

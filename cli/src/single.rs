@@ -5,15 +5,18 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use reports::{
-    Commands, FailureMessage, FolderError, HistoryFiles, OutputFolder, folder_name, words,
+    Commands, FailureFiles, FailureMessage, FolderError, HistoryFiles, OutputFolder, folder_name,
+    words,
 };
 use scenarios::judge::Verdict;
 use scenarios::replay::{Comparison, Replayed, load_plan, replay as run_again};
 use scenarios::run::Outcome;
+use scenarios::sim::cluster::Plan;
 use serde::Serialize;
 
 use crate::args::{Format, ReplayArgs, RunArgs};
 use crate::clock::{Stopwatch, seed_of_the_moment, unix_seconds};
+use crate::diagrams::{DrawError, draw};
 use crate::evidence::{keep_failure, message, plan_text, run_line};
 use crate::exit::Exit;
 use crate::names;
@@ -128,6 +131,7 @@ fn one(
         complain(&error.to_string());
         told.exit = told.exit.and(Exit::Internal);
     }
+    told.draw(&plan, &outcome);
     told.compare(&comparison);
     let interrupted = if stop.load(Ordering::Relaxed) { Exit::Interrupted } else { Exit::Passed };
     Ok(told.exit.and(interrupted))
@@ -196,6 +200,25 @@ impl Told<'_> {
         };
         self.output.text(&message.to_string());
         kept
+    }
+
+    /// Draws the run where its other files are.
+    fn draw(&mut self, plan: &Plan, outcome: &Outcome) {
+        let Some(output) = &self.folder else { return };
+        let message = message(outcome, plan.plant.as_ref());
+        let fingerprint = message.as_ref().map(|message| message.fingerprint.as_str());
+        let folder = fingerprint.map(FailureFiles::folder).unwrap_or_default();
+        match draw(output, &folder, plan, outcome, message.as_ref()) {
+            Ok(()) => {}
+            Err(DrawError::Differs(how)) => {
+                complain(&how);
+                self.exit = self.exit.and(Exit::Untrusted);
+            }
+            Err(DrawError::Write(error)) => {
+                complain(&error);
+                self.exit = self.exit.and(Exit::Internal);
+            }
+        }
     }
 
     /// Says what this run's end means for the stored one.

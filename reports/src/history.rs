@@ -231,7 +231,7 @@ fn words(text: &str) -> Value {
     Value::Symbol(text.to_owned())
 }
 
-fn answer(response: &Response) -> String {
+pub(crate) fn answer(response: &Response) -> String {
     match response {
         Response::Created { path, .. } => path.clone(),
         Response::Deleted => "deleted".to_owned(),

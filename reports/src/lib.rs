@@ -11,9 +11,15 @@ mod failure;
 mod folder;
 mod history;
 mod message;
+mod messages;
+mod perfetto;
 mod run_line;
+mod shiviz;
+mod story;
+mod style;
 mod summary;
 mod summary_text;
+mod timeline;
 pub mod words;
 
 pub use bench::{
@@ -27,6 +33,7 @@ pub use folder::{FolderError, OutputFolder, folder_name, write_atomically};
 pub use history::{HistoryFiles, Span};
 pub use message::{Commands, FailureMessage, Moment};
 pub use run_line::{RunLine, RunVerdict};
+pub use story::{Arrow, Contradiction, HostSpan, HostState, Point, Step, Story};
 pub use summary::{
     Counts, DistinctFailure, Environment, SCHEMA_VERSION, Summary, Syncs, UndecidedRun, Utilization,
 };

@@ -8,6 +8,7 @@ use sim::cluster::run::Finished;
 use sim::cluster::{self, RunOptions};
 use sim::trace::Event;
 
+use crate::evidence::Evidence;
 use crate::judge::{Failure, Verdict, judge};
 use crate::stats::{Stats, stats};
 
@@ -29,10 +30,12 @@ pub struct Outcome {
     pub trace_hash: u64,
     /// The clients' side of it.
     pub history: ZHistory,
-    /// Everything else that was seen; kept unless the run passed.
+    /// Everything else that was seen; kept unless the run passed and its trace was not kept.
     pub record: Option<RunRecord>,
-    /// The last events, or all if the options say so; kept unless the run passed.
+    /// The last events, or all if the options say so; kept as the record is.
     pub trace: Vec<Event>,
+    /// What hosts said and did to each other, if the trace was kept.
+    pub evidence: Option<Evidence>,
 }
 
 impl Outcome {
@@ -84,8 +87,33 @@ pub fn run_plan(plan: &Plan, options: &RunOptions<'_>) -> Outcome {
     let events_max = Some(options.events_max.unwrap_or(EVENTS_MAX));
     let options =
         RunOptions { keep_trace: options.keep_trace, should_stop: options.should_stop, events_max };
-    let Finished { record, trace } = cluster::run(plan, &options);
-    outcome(plan, record, trace)
+    let finished = cluster::run(plan, &options);
+    let evidence = finished.tapped.as_ref().map(|heard| Evidence::new(&finished.record, heard));
+    let Finished { record, trace, .. } = finished;
+    match evidence {
+        None => outcome(plan, record, trace),
+        Some(evidence) => {
+            let kept = (record.clone(), trace);
+            let judged = outcome(plan, record, Vec::new());
+            Outcome { record: Some(kept.0), trace: kept.1, evidence: Some(evidence), ..judged }
+        }
+    }
+}
+
+/// Performs a plan once more to see what the first time could not afford to keep: all of the trace
+/// and the evidence. `seen` is how the first time ended.
+///
+/// # Errors
+/// The run ended with another trace: it is not deterministic. Both hashes, in words.
+pub fn look_closer(plan: &Plan, seen: &Outcome) -> Result<Outcome, String> {
+    // No more than the first time saw: that one may have been cut off.
+    let events_max = Some(seen.stats.events);
+    let closer = run_plan(plan, &RunOptions { keep_trace: true, events_max, should_stop: None });
+    if closer.trace_hash == seen.trace_hash {
+        return Ok(closer);
+    }
+    let (first, second) = (seen.trace_hash, closer.trace_hash);
+    Err(format!("a second run ended with trace {second:016x}, the first with {first:016x}"))
 }
 
 /// Judges what a run left behind.
@@ -102,5 +130,6 @@ pub fn outcome(plan: &Plan, record: RunRecord, trace: Vec<Event>) -> Outcome {
         history: judged.history,
         record: (!has_passed).then_some(record),
         trace: if has_passed { Vec::new() } else { trace },
+        evidence: None,
     }
 }

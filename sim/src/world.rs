@@ -275,7 +275,8 @@ impl World {
             and(state);
             state.record(Some(host), Kind::Died, how);
             let has_power = state.host(host).powered;
-            state.overhear_change(host, if has_power { Change::Crashed } else { Change::LostPower });
+            state
+                .overhear_change(host, if has_power { Change::Crashed } else { Change::LostPower });
             (frozen, waiters)
         });
         // Wakers own tasks, and a task's drop may call back.

@@ -99,9 +99,9 @@ fn the_tap_hears_everything_and_changes_nothing() {
     for stream in &heard.streams {
         let length = stream.bytes.len() as u64;
         read += (1..=length).take_while(|end| stream.read(*end).is_some()).count() as u64;
-        let latencies = (1..=length).step_by(17).filter_map(|end| {
-            Some((stream.written(end)?, stream.read(end)?))
-        });
+        let latencies = (1..=length)
+            .step_by(17)
+            .filter_map(|end| Some((stream.written(end)?, stream.read(end)?)));
         assert!(latencies.into_iter().all(|(sent, got)| sent.order < got.order));
     }
     assert_eq!(read, bytes(sim::trace::Kind::Received), "every read byte is paired with a write");

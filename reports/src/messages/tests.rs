@@ -1,0 +1,162 @@
+//! The drawing is read back: arrows are the story's messages, heights follow time.
+
+use std::collections::BTreeMap;
+
+use roxmltree::Node;
+
+use super::*;
+use crate::story::tests::{explanation, history, parsed, story};
+
+/// Sender, receiver, label, when sent and when read.
+type Said = (String, String, String, u64, Option<u64>);
+
+fn said(arrow: &Arrow) -> Said {
+    let (from, to, label) = (arrow.from.clone(), arrow.to.clone(), arrow.label.clone());
+    (from, to, label, arrow.sent.at_ns, arrow.delivered.map(|at| at.at_ns))
+}
+
+fn has_class(node: &Node<'_, '_>, class: &str) -> bool {
+    node.attribute("class").is_some_and(|classes| classes.split(' ').any(|c| c == class))
+}
+
+fn drawn<'a>(root: Node<'a, 'a>) -> Vec<(Said, Node<'a, 'a>)> {
+    let arrows = root.descendants().filter(|node| node.attribute("data-sent-ns").is_some());
+    let text = |node: &Node<'_, '_>, name| node.attribute(name).unwrap().to_owned();
+    arrows
+        .map(|node| {
+            let delivered = node.attribute("data-delivered-ns").map(|ns| ns.parse().unwrap());
+            let sent = text(&node, "data-sent-ns").parse().unwrap();
+            let (from, to) = (text(&node, "data-from"), text(&node, "data-to"));
+            ((from, to, text(&node, "data-label"), sent, delivered), node)
+        })
+        .collect()
+}
+
+fn number(node: &Node<'_, '_>, name: &str) -> f64 {
+    node.attribute(name).unwrap().parse().unwrap()
+}
+
+/// Whether the drawing shows what the story tells, in the order of time.
+fn check(text: &str, story: &Story<'_>) -> Result<usize, String> {
+    let document = parsed(text);
+    let selection = select(story);
+    let drawn = drawn(document.root());
+    let mut expected: Vec<Said> = selection.arrows.iter().map(|arrow| said(arrow)).collect();
+    let mut found: Vec<Said> = drawn.iter().map(|(said, _)| said.clone()).collect();
+    expected.sort();
+    found.sort();
+    if expected != found {
+        return Err("other arrows".to_owned());
+    }
+    // Of every two ends that are shown, the earlier is higher.
+    let mut heights: BTreeMap<u64, (f64, f64)> = BTreeMap::new();
+    for ((_, _, label, sent, delivered), node) in &drawn {
+        let line = node
+            .children()
+            .find(|child| child.has_tag_name(("http://www.w3.org/2000/svg", "line")));
+        let line = line.unwrap();
+        if has_class(node, "lost") != delivered.is_none() {
+            return Err(format!("{label} is lost or not"));
+        }
+        let mut see = |at_ns: u64, y: f64| {
+            let seen = heights.entry(at_ns).or_insert((y, y));
+            *seen = (seen.0.min(y), seen.1.max(y));
+        };
+        if !has_class(node, "far") {
+            see(*sent, number(&line, "y1"));
+            delivered.iter().for_each(|at_ns| see(*at_ns, number(&line, "y2")));
+        }
+    }
+    let heights: Vec<(f64, f64)> = heights.into_values().collect();
+    match heights.windows(2).all(|pair| pair[0].1 < pair[1].0) {
+        true => Ok(found.len()),
+        false => Err("time goes back".to_owned()),
+    }
+}
+
+#[test]
+fn arrows_are_the_storys_messages_in_the_order_of_time() {
+    let (history, explanation) = (history(50), explanation());
+    let story = story(&history, &explanation);
+    let text = messages(&story);
+    let shown = check(&text, &story).unwrap();
+    assert!((40..=90).contains(&shown), "{shown}");
+    assert!(
+        check(&text.replacen("data-label=\"ACK 0x99\"", "data-label=\"ACK\"", 1), &story).is_err()
+    );
+    assert!(check(&text.replacen("quorum lost", "quorum read", 1), &story).is_err());
+    let document = parsed(&text);
+    let lost = drawn(document.root()).into_iter().filter(|(_, node)| has_class(node, "lost"));
+    let lost: Vec<Said> = lost.map(|(said, _)| said).collect();
+    assert_eq!(lost.len(), 1);
+    assert_eq!((lost[0].1.as_str(), lost[0].4), ("n3", None));
+    assert!(!text.contains("PING\""), "pings are left out");
+    assert!(text.contains("Left out: 1 ping,"), "{text}");
+}
+
+#[test]
+fn a_mutated_time_is_noticed() {
+    let (history, explanation) = (history(50), explanation());
+    let story = story(&history, &explanation);
+    let text = messages(&story);
+    let line = text.lines().find(|line| line.contains("data-label=\"ACK 0x99\"")).unwrap();
+    let (before, rest) = line.split_once(" y1=\"").unwrap();
+    let (_, after) = rest.split_once('"').unwrap();
+    let moved = text.replace(line, &format!("{before} y1=\"1.0\"{after}"));
+    assert_eq!(check(&moved, &story), Err("time goes back".to_owned()));
+}
+
+#[test]
+fn hosts_are_shown_as_what_they_were() {
+    let (history, explanation) = (history(0), explanation());
+    let story = story(&history, &explanation);
+    let text = messages(&story);
+    let document = parsed(&text);
+    let spans = document.descendants().filter(|node| node.attribute("data-to-ns").is_some());
+    for span in spans {
+        let is_it = |told: &&HostSpan| {
+            (Some(told.host.as_str()), told.from_ns as f64, told.to_ns as f64)
+                == (
+                    span.attribute("data-host"),
+                    number(&span, "data-from-ns"),
+                    number(&span, "data-to-ns"),
+                )
+                && has_class(&span, told.state.class())
+        };
+        assert!(story.spans.iter().any(|told| is_it(&told)));
+        assert!(number(&span, "y1") <= number(&span, "y2"));
+    }
+    assert!(text.contains(">cut off from n1<") && text.contains(">no longer cut off<"));
+    let marks = document.descendants().filter(|node| node.attribute("data-line").is_some());
+    let marks: Vec<(&str, bool)> = marks
+        .map(|node| (node.attribute("data-line").unwrap(), has_class(&node, "worst")))
+        .collect();
+    assert_eq!(marks.len(), 4);
+    assert!(marks.contains(&("2", true)) && marks.contains(&("1", false)));
+}
+
+#[test]
+fn texts_do_not_run_into_each_other() {
+    let (history, explanation) = (history(50), explanation());
+    let story = story(&history, &explanation);
+    let text = messages(&story);
+    let document = parsed(&text);
+    let mut places: Vec<(f64, f64, f64, String)> = Vec::new();
+    for node in document.descendants().filter(|node| has_class(node, "over")) {
+        let words = node.text().unwrap_or_default().to_owned();
+        let (at, width) = (number(&node, "x"), text_width(&words));
+        let left = match node.attribute("text-anchor") {
+            Some("end") => at - width,
+            Some("middle") => at - width / 2.0,
+            _ => at,
+        };
+        places.push((number(&node, "y"), left, left + width, words));
+    }
+    assert!(places.len() > 30);
+    for (index, a) in places.iter().enumerate() {
+        for b in &places[..index] {
+            let apart = (a.0 - b.0).abs() >= 11.0 || a.1 >= b.2 || b.1 >= a.2;
+            assert!(apart, "{a:?} {b:?}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! How every page and plot looks: one palette for light and dark, one frame for pages, one colour
+//! for each family of faults and for each outcome.
+//!
+//! Pages are XHTML-compatible HTML: they hold their CSS and SVG, need no script to be read and load
+//! nothing from elsewhere. Colours are CSS variables, so that a plot follows its page; a plot that
+//! stands alone carries [`PALETTE`] itself.
+
+/// Families of faults, one colour each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Family {
+    /// What separates or slows hosts.
+    Network,
+    /// What stops programs and machines.
+    Process,
+    /// What a disk does wrong.
+    Disk,
+    /// What wall clocks show wrong.
+    Clock,
+    /// Changes of the ensemble.
+    Membership,
+    /// Any other.
+    Other,
+}
+
+/// Words in the names of faults and the family that they tell, the first that fits.
+const WORDS: [(&str, Family); 24] = [
+    ("clock", Family::Clock),
+    ("drift", Family::Clock),
+    ("disk", Family::Disk),
+    ("fsync", Family::Disk),
+    ("eio", Family::Disk),
+    ("enospc", Family::Disk),
+    ("sector", Family::Disk),
+    ("write", Family::Disk),
+    ("partition", Family::Network),
+    ("one_way", Family::Network),
+    ("isolate", Family::Network),
+    ("link", Family::Network),
+    ("bridge", Family::Network),
+    ("ring", Family::Network),
+    ("reset", Family::Network),
+    ("bandwidth", Family::Network),
+    ("connect", Family::Network),
+    ("half_open", Family::Network),
+    ("crash", Family::Process),
+    ("power_loss", Family::Process),
+    ("pause", Family::Process),
+    ("restart", Family::Process),
+    ("kill", Family::Process),
+    ("reconfig", Family::Membership),
+];
+
+impl Family {
+    /// All of them, in the order of legends.
+    pub(crate) const ALL: [Family; 6] = [
+        Family::Network,
+        Family::Process,
+        Family::Disk,
+        Family::Clock,
+        Family::Membership,
+        Family::Other,
+    ];
+
+    /// The family of a kind of fault, as plans name kinds.
+    pub(crate) fn of(kind: &str) -> Family {
+        let told = WORDS.iter().find(|(word, _)| kind.contains(word));
+        told.map_or(Family::Other, |(_, family)| *family)
+    }
+
+    /// Its name, which is also its CSS class and the end of its variable's name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Family::Network => "network",
+            Family::Process => "process",
+            Family::Disk => "disk",
+            Family::Clock => "clock",
+            Family::Membership => "membership",
+            Family::Other => "other",
+        }
+    }
+}
+
+/// The variables, for light and for dark. `--ok`, `--error`, `--unknown` are outcomes; `--network`
+/// and so on families of faults; `--series-1` and so on lines that have no meaning of their own.
+pub(crate) const PALETTE: &str = "\
+:root{color-scheme:light dark;--back:#ffffff;--card:#f6f7f9;--text:#1b1f24;--soft:#57606a;
+--rule:#d5dae0;--grid:#e6e9ed;--link:#0b5cad;--ok:#1a7f37;--bad:#c62828;--error:#b45f06;
+--unknown:#7b3fb5;--network:#d1495b;--process:#5b6b7a;--disk:#b8860b;--clock:#1f8a8a;
+--membership:#7b3fb5;--other:#8d6e63;--series-1:#0b5cad;--series-2:#c2571a;--series-3:#1a7f37;
+--series-4:#8e3fa8;--series-5:#8a6d00;--series-6:#0f7f86;--series-7:#b02a4a}
+@media (prefers-color-scheme:dark){:root{--back:#12161c;--card:#1b2129;--text:#e6e9ed;
+--soft:#a3adb8;--rule:#36404b;--grid:#28303a;--link:#7ab8ff;--ok:#56c271;--bad:#ff7b72;
+--error:#f0a04b;--unknown:#c792ea;--network:#ff8a9a;--process:#9fb0c1;--disk:#e2b93b;
+--clock:#4fc7c7;--membership:#c792ea;--other:#c0a297;--series-1:#7ab8ff;--series-2:#ff9e64;
+--series-3:#56c271;--series-4:#d3a0f0;--series-5:#dcc14a;--series-6:#4fd0d6;--series-7:#ff8fab}}
+";
+
+/// How the elements of pages look.
+const ELEMENTS: &str = "\
+*{box-sizing:border-box}
+body{margin:0 auto;max-width:1180px;padding:1.2rem 1rem 3rem;background:var(--back);
+color:var(--text);font:15px/1.5 system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif}
+h1{font-size:1.5rem;line-height:1.25;margin:.2rem 0 .6rem}
+h2{font-size:1.15rem;margin:2rem 0 .6rem;padding-bottom:.25rem;border-bottom:1px solid var(--rule)}
+h3{font-size:1rem;margin:1.2rem 0 .4rem}
+p{margin:.4rem 0}
+a{color:var(--link)}
+code,pre,.mono{font-family:ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;font-size:.86em}
+code,td,th,dd,li{overflow-wrap:anywhere}
+pre{background:var(--card);border:1px solid var(--rule);border-radius:6px;padding:.7rem .8rem;
+overflow-x:auto;line-height:1.45}
+table{border-collapse:collapse;width:100%;margin:.5rem 0}
+th,td{text-align:left;vertical-align:top;padding:.28rem .6rem .28rem 0;
+border-bottom:1px solid var(--grid)}
+th{font-weight:600;color:var(--soft);font-size:.88em}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap;overflow-wrap:normal}
+.scroll{overflow-x:auto}
+.soft{color:var(--soft)}
+.ok{color:var(--ok)}.bad{color:var(--bad)}.error{color:var(--error)}.unknown{color:var(--unknown)}
+.tag{display:inline-block;border:1px solid currentColor;border-radius:4px;padding:0 .4em;
+font-size:.85em;font-weight:600;white-space:nowrap}
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(140px,1fr));gap:.6rem;margin:.8rem 0}
+.card{background:var(--card);border:1px solid var(--rule);border-radius:6px;padding:.5rem .7rem}
+.card b{display:block;font-size:1.25rem;font-variant-numeric:tabular-nums}
+.card span{color:var(--soft);font-size:.86em}
+dl.pairs{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem;margin:.4rem 0}
+dl.pairs dt{color:var(--soft)}dl.pairs dd{margin:0;min-width:0}
+nav{display:flex;flex-wrap:wrap;gap:.2rem 1rem;margin:.4rem 0}
+details{margin:.5rem 0}summary{cursor:pointer}
+figure{margin:.8rem 0;overflow-x:auto}
+figure svg{display:block;width:100%;height:auto;min-width:560px}
+.failure{border-left:3px solid var(--bad);padding-left:.8rem;margin:1.4rem 0}
+@media (max-width:520px){body{padding:.8rem .7rem 2rem;font-size:14px}
+dl.pairs{grid-template-columns:1fr}dl.pairs dd{margin-bottom:.4rem}
+.cards{grid-template-columns:repeat(2,1fr)}td,th{padding-right:.4rem}}
+@media print{details>*{display:block}}
+";
+
+/// A whole page: `title` is plain text, `body` is markup.
+pub(crate) fn page(title: &str, body: &str) -> String {
+    format!(
+        "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n<head>\n\
+         <meta charset=\"utf-8\"/>\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
+         <title>{}</title>\n<style>\n{PALETTE}{ELEMENTS}</style>\n</head>\n<body>\n{body}\n\
+         </body>\n</html>\n",
+        escape(title),
+    )
+}
+
+/// A text as it may stand between tags and in attributes. What no XML may contain becomes U+FFFD.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            '\t' | '\n' => escaped.push(character),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => escaped.push('\u{fffd}'),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_well_formed_whatever_its_texts() {
+        let nasty = "a < b & \"c\" 'd' \u{0} \u{1b}[1m ]]> é";
+        let body = format!("<p title=\"{}\">{}</p>", escape(nasty), escape(nasty));
+        let page = page(nasty, &body);
+        let options = roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() };
+        let document = roxmltree::Document::parse_with_options(&page, options).unwrap();
+        let shown = nasty.replace(['\u{0}', '\u{1b}'], "\u{fffd}");
+        let text = |tag| document.descendants().find(|node| node.has_tag_name(tag)).unwrap().text();
+        let name = |local| ("http://www.w3.org/1999/xhtml", local);
+        assert_eq!(text(name("p")), Some(shown.as_str()));
+        assert_eq!(text(name("title")), Some(shown.as_str()));
+        assert!(!page.contains("http://www.w3.org/1999/xhtml/") && !page.contains("<script"));
+    }
+
+    #[test]
+    fn light_and_dark_have_the_same_variables() {
+        let (light, dark) = PALETTE.split_once("@media").unwrap();
+        let names = |css: &str| {
+            let names = css.split(['{', ';', '\n', '}']).filter_map(|part| part.split_once(':'));
+            let names = names.map(|(name, _)| name.to_owned()).filter(|n| n.starts_with("--"));
+            names.collect::<std::collections::BTreeSet<String>>()
+        };
+        assert_eq!(names(light), names(dark));
+        for family in Family::ALL {
+            assert!(names(light).contains(&format!("--{}", family.name())));
+        }
+    }
+
+    #[test]
+    fn every_kind_of_fault_has_its_family() {
+        for (kind, family) in [
+            ("partition", Family::Network),
+            ("one_way", Family::Network),
+            ("isolate_leader", Family::Network),
+            ("slow_link", Family::Network),
+            ("crash", Family::Process),
+            ("power_loss", Family::Process),
+            ("pause", Family::Process),
+            ("restart", Family::Process),
+            ("slow_disk", Family::Disk),
+            ("eio", Family::Disk),
+            ("enospc", Family::Disk),
+            ("fsync_fail", Family::Disk),
+            ("clock_offset", Family::Clock),
+            ("clock_drift", Family::Clock),
+            ("reconfig", Family::Membership),
+            ("meteor", Family::Other),
+        ] {
+            assert_eq!(Family::of(kind), family, "{kind}");
+        }
+    }
+}

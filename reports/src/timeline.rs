@@ -1,0 +1,295 @@
+//! `timeline.html`: what clients asked and were told over time, beside what struck and who led.
+//!
+//! The page opens on the operations around the contradiction; the rest of the run is there in parts
+//! to unfold. It needs nothing from elsewhere and is readable without its script, which adds zoom,
+//! a filter and a panel. Bars and bands carry their exact times as `data-` attributes.
+
+mod chunk;
+mod overview;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write as _;
+
+use checker::znode::ZOperation;
+
+use chunk::chunk;
+use overview::overview;
+
+use crate::story::{Story, operation_text, outcome_class};
+use crate::style::{Family, escape, page};
+use crate::words::{count, moment};
+
+/// Operations before the contradiction on which the page opens.
+const FOCUS_BEFORE: usize = 50;
+/// Operations behind it.
+const FOCUS_AFTER: usize = 8;
+/// Operations of each part of the rest.
+const PART: usize = 80;
+
+const STYLE: &str = "\
+main svg text{font:11px ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;fill:var(--text)}
+main svg text.name{font:600 13px system-ui,'DejaVu Sans',sans-serif}
+main svg text.soft{fill:var(--soft)}main svg text.bad{fill:var(--bad)}
+main svg text.fault{fill:var(--text)}
+svg.chunk{display:block}figure.wide svg{min-width:1000px}
+.op rect{fill-opacity:.16;stroke-opacity:.55;stroke-width:1}
+.op.ok rect,.tick.ok{fill:var(--ok);stroke:var(--ok)}
+.op.error rect,.tick.error{fill:var(--error);stroke:var(--error)}
+.op.unknown rect,.tick.unknown{fill:var(--unknown);stroke:var(--unknown)}
+.op.unknown rect{stroke-dasharray:4 2}
+.op.told rect{stroke:var(--bad);stroke-width:2.5;stroke-opacity:1;stroke-dasharray:none}
+.op.told:target rect{stroke-width:5}.op:target rect{stroke-width:3;stroke-opacity:1}
+.op.dim,.tick.dim{opacity:.15}.op{cursor:pointer}
+.tick{stroke-width:.6}.tick.told{stroke:var(--bad);fill:var(--bad)}
+.grid{stroke:var(--grid)}.leader{stroke:var(--series-1);stroke-width:1.5;stroke-dasharray:5 3}
+main svg text.leader{fill:var(--series-1);stroke:none}
+.focus{fill:var(--bad);fill-opacity:.1;stroke:var(--bad);stroke-opacity:.6}
+.event{stroke:var(--bad);stroke-width:1.5}
+.over{paint-order:stroke;stroke:var(--back);stroke-width:4px;stroke-linejoin:round}
+.band{stroke:none}.band.side{fill-opacity:.75}.band.wash{fill-opacity:.08}
+.network{fill:var(--network)}.process{fill:var(--process)}.disk{fill:var(--disk)}
+.clock{fill:var(--clock)}.membership{fill:var(--membership)}.other{fill:var(--other)}
+tr.worst td{color:var(--bad);font-weight:600}
+.key{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin:0 .35em 0 .9em}
+#tools{position:sticky;top:0;background:var(--back);padding:.4rem 0;z-index:1;
+border-bottom:1px solid var(--rule)}
+#tools[hidden],#panel[hidden]{display:none}
+#tools button,#tools input{font:inherit;color:inherit;background:var(--card);
+border:1px solid var(--rule);border-radius:4px;padding:.15rem .6rem;max-width:60%}
+#panel{position:fixed;right:1rem;bottom:1rem;max-width:min(32rem,90vw);white-space:pre-wrap;
+background:var(--card);border:1px solid var(--rule);border-radius:6px;padding:.6rem .8rem;
+box-shadow:0 2px 12px rgba(0,0,0,.25)}
+";
+
+/// Without the two characters that markup would have to escape.
+const SCRIPT: &str = "\
+(function () {
+  var all = function (query) { return Array.prototype.slice.call(document.querySelectorAll(query)); };
+  var by = function (id) { return document.getElementById(id); };
+  var zoom = 1;
+  var scale = function (factor) {
+    zoom = Math.min(4, Math.max(0.25, zoom * factor));
+    all('svg.chunk').forEach(function (svg) {
+      svg.setAttribute('width', svg.viewBox.baseVal.width * zoom);
+      svg.setAttribute('height', svg.viewBox.baseVal.height * zoom);
+    });
+  };
+  by('tools').hidden = false;
+  by('closer').onclick = function () { scale(1.25); };
+  by('further').onclick = function () { scale(0.8); };
+  by('filter').oninput = function () {
+    var words = this.value.toLowerCase();
+    all('.op, .tick').forEach(function (op) {
+      op.classList.toggle('dim', op.querySelector('title').textContent.toLowerCase().indexOf(words) === -1);
+    });
+  };
+  document.addEventListener('click', function (event) {
+    var link = event.target.closest('a[href^=\"#\"]');
+    var target = link ? by(link.getAttribute('href').slice(1)) : null;
+    var part = target ? target.closest('details') : null;
+    if (part) { part.open = true; }
+    var op = event.target.closest('.op, .tick, .band');
+    by('panel').hidden = !op;
+    if (op) { by('panel').textContent = op.querySelector('title').textContent; }
+  });
+}());
+";
+
+/// The text of the file.
+pub(crate) fn timeline(story: &Story<'_>) -> String {
+    let parts = Parts::new(story);
+    let mut body = format!("<style>\n{STYLE}</style>\n<main>\n<h1>{}</h1>\n", escape(&story.title));
+    body.push_str(&explanation(story));
+    body.push_str("<h2>The whole run</h2>\n");
+    body.push_str(&legend());
+    body.push_str(&overview(story, parts.focus()));
+    body.push_str(
+        "<div id=\"tools\" hidden=\"hidden\"><button id=\"closer\">zoom in</button> \
+         <button id=\"further\">zoom out</button> <input id=\"filter\" type=\"search\" \
+         placeholder=\"filter: /k, set, c3, unknown\" aria-label=\"filter operations\"/></div>\n",
+    );
+    let (from_ns, to_ns) = parts.focus();
+    let what = if story.contradiction.is_some() { "Around the contradiction" } else { "A part" };
+    let _ = writeln!(body, "<h2 id=\"focus\">{what}: {}</h2>", between(from_ns, to_ns));
+    let _ = writeln!(body, "<div class=\"scroll\">{}</div>", chunk(story, from_ns, to_ns));
+    body.push_str("<h2>The rest of the run</h2>\n");
+    for (number, (from_ns, to_ns)) in parts.spans.iter().enumerate() {
+        if number == parts.focus {
+            let _ = writeln!(
+                body,
+                "<p class=\"soft\"><a href=\"#focus\">{}</a>: above</p>",
+                between(*from_ns, *to_ns)
+            );
+            continue;
+        }
+        let _ = writeln!(
+            body,
+            "<details id=\"part{number}\"><summary>{}</summary><div class=\"scroll\">{}</div></details>",
+            escape(&summary(story, *from_ns, *to_ns)),
+            chunk(story, *from_ns, *to_ns),
+        );
+    }
+    body.push_str(BESIDE);
+    let _ = writeln!(
+        body,
+        "</main>\n<div id=\"panel\" hidden=\"hidden\"></div>\n<script>\n{SCRIPT}</script>"
+    );
+    page(&format!("Timeline: {}", story.title), &body)
+}
+
+/// The files beside this one, and how to open them.
+const BESIDE: &str = "\
+<h2>Beside this page</h2>
+<ul>
+<li><a href=\"messages.svg\">messages.svg</a>: who said what to whom before the contradiction</li>
+<li><a href=\"trace.perfetto.json\">trace.perfetto.json</a>: open it in ui.perfetto.dev or \
+chrome://tracing</li>
+<li><a href=\"shiviz.log\">shiviz.log</a>: for ShiViz with its default parser, \
+<code>(?&lt;event&gt;.*)\\n(?&lt;host&gt;\\S*) (?&lt;clock&gt;{.*})</code></li>
+<li><a href=\"explanation.txt\">explanation.txt</a>, <a href=\"history.txt\">history.txt</a>, \
+<a href=\"plan.json\">plan.json</a></li>
+</ul>
+";
+
+fn between(from_ns: u64, to_ns: u64) -> String {
+    format!("{} … {}", moment(from_ns).trim_end_matches(" s"), moment(to_ns))
+}
+
+fn legend() -> String {
+    let mut text = "<p class=\"soft\">Operations:".to_owned();
+    for (colour, name) in [("ok", "answered"), ("error", "refused"), ("unknown", "no answer")] {
+        let _ =
+            write!(text, "<span class=\"key\" style=\"background:var(--{colour})\"></span>{name}");
+    }
+    text.push_str(" &#160; Faults:");
+    for family in Family::ALL {
+        let name = family.name();
+        let _ =
+            write!(text, "<span class=\"key\" style=\"background:var(--{name})\"></span>{name}");
+    }
+    text + "</p>\n"
+}
+
+/// What is wrong, as a table whose rows lead to their operations.
+fn explanation(story: &Story<'_>) -> String {
+    let Some(contradiction) = &story.contradiction else {
+        return "<p>Nothing contradicts anything.</p>\n".to_owned();
+    };
+    let explanation = contradiction.explanation;
+    let mut text = format!(
+        "<p class=\"bad\"><b>{}</b>: {}</p>\n<div class=\"scroll\"><table><tr><th></th><th>who</th>\
+         <th>what</th><th>when</th><th></th></tr>\n",
+        escape(&explanation.property),
+        escape(&explanation.headline),
+    );
+    for (number, line) in explanation.lines.iter().enumerate() {
+        let when = match (line.from_ns, line.to_ns) {
+            (Some(from), Some(to)) if from == to => moment(from),
+            (Some(from), Some(to)) => between(from, to),
+            (Some(from), None) => format!("{} … never", moment(from)),
+            (None, _) => String::new(),
+        };
+        let operations = &story.history.operations;
+        let told = operations.iter().position(|o| story.line_of(o) == Some(number));
+        let what = match told {
+            Some(index) => format!("<a href=\"#op{index}\">{}</a>", escape(&line.text)),
+            None => escape(&line.text),
+        };
+        let is_worst = story.is_contradiction(number);
+        let (class, mark) =
+            if is_worst { (" class=\"worst\"", " ← contradiction") } else { ("", "") };
+        let _ = writeln!(
+            text,
+            "<tr{class}><td>{}</td><td>{}</td><td class=\"mono\">{what}</td><td>{when}</td>\
+             <td>{}{mark}</td></tr>",
+            number + 1,
+            escape(&line.client),
+            escape(&line.note),
+        );
+    }
+    text + "</table></div>\n"
+}
+
+/// What a part holds, in a line.
+fn summary(story: &Story<'_>, from_ns: u64, to_ns: u64) -> String {
+    let is_in = |at_ns: u64| (from_ns..to_ns).contains(&at_ns);
+    let operations: Vec<&ZOperation> =
+        story.history.operations.iter().filter(|o| is_in(o.invoke_ns)).collect();
+    let with = |class: &str| operations.iter().filter(|o| outcome_class(o) == class).count();
+    let mut text = format!(
+        "{}: {}, {} refused, {} without an answer",
+        between(from_ns, to_ns),
+        count(operations.len() as u64, "operation"),
+        with("error"),
+        with("unknown"),
+    );
+    let faults = story.faults.iter().filter(|fault| is_in(fault.from_ns));
+    faults.for_each(|fault| text.push_str(&format!("; {} {}", fault.kind, fault.what)));
+    let leaders = story.leaders.iter().filter(|leader| is_in(leader.at_ns));
+    leaders.for_each(|leader| text.push_str(&format!("; {}", leader.what)));
+    text
+}
+
+/// What an operation says when it is pointed at.
+fn details(story: &Story<'_>, index: usize) -> String {
+    let operation = &story.history.operations[index];
+    let when = match operation.complete_ns {
+        Some(to_ns) => between(operation.invoke_ns, to_ns),
+        None => format!("{} … never", moment(operation.invoke_ns)),
+    };
+    let mut text = format!("{}: {}\n{when}", operation.client, operation_text(operation));
+    let _ = write!(
+        text,
+        "\n{}, session {}, xid {}",
+        outcome_class(operation),
+        operation.session,
+        operation.cxid.0
+    );
+    if let Some(zxid) = operation.zxid {
+        let _ = write!(text, ", zxid {zxid}");
+    }
+    if let Some(line) = story.line_of(operation) {
+        let lines = story.contradiction.iter().flat_map(|c| &c.explanation.lines);
+        let note = lines.into_iter().nth(line).map_or("", |line| line.note.as_str());
+        let _ = write!(text, "\nline {} of the explanation: {note}", line + 1);
+    }
+    text
+}
+
+/// The parts of a run.
+struct Parts {
+    /// In order, without gaps: from (within) and to (without; of the last part, within).
+    spans: Vec<(u64, u64)>,
+    /// Which of them the page opens on.
+    focus: usize,
+}
+
+impl Parts {
+    fn new(story: &Story<'_>) -> Parts {
+        let mut times: Vec<u64> = story.history.operations.iter().map(|o| o.invoke_ns).collect();
+        times.sort_unstable();
+        let focus_ns = story.focus_ns();
+        let at = times.partition_point(|time| *time <= focus_ns);
+        let first = at.saturating_sub(FOCUS_BEFORE);
+        let mut cuts: Vec<usize> = (0..first).step_by(PART).collect();
+        cuts.push(first);
+        cuts.extend((at + FOCUS_AFTER..times.len()).step_by(PART));
+        // Operations of one time stay together.
+        let mut begins: Vec<u64> = cuts.iter().filter_map(|cut| times.get(*cut).copied()).collect();
+        begins.dedup();
+        if let Some(begin) = begins.first_mut() {
+            *begin = 0;
+        }
+        let end_ns = story.end_ns.max(times.last().map_or(0, |last| last + 1));
+        let ends = begins.iter().skip(1).copied().chain([end_ns]);
+        let spans: Vec<(u64, u64)> = begins.iter().copied().zip(ends).collect();
+        let spans = if spans.is_empty() { vec![(0, end_ns)] } else { spans };
+        let before = spans.partition_point(|(from_ns, _)| *from_ns <= focus_ns);
+        Parts { focus: before.saturating_sub(1), spans }
+    }
+
+    fn focus(&self) -> (u64, u64) {
+        self.spans[self.focus]
+    }
+}

@@ -1,0 +1,171 @@
+//! The whole run in one picture, to scale: where the faults were, who led, and what clients got.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::details;
+use crate::story::{Story, lanes, outcome_class};
+use crate::style::{Family, escape};
+use crate::words::moment;
+
+const WIDTH: f64 = 1140.0;
+const LEFT: f64 = 56.0;
+const LANE: f64 = 15.0;
+const CLIENT: f64 = 16.0;
+/// The width of a character, a little more than it is.
+const CHARACTER: f64 = 7.2;
+
+/// The picture; `focus` is marked.
+pub(super) fn overview(story: &Story<'_>, focus: (u64, u64)) -> String {
+    let end_ns = story.end_ns.max(1);
+    let x = |at_ns: u64| LEFT + (WIDTH - LEFT - 14.0) * at_ns as f64 / end_ns as f64;
+    let (mut out, mut y) = (String::new(), 6.0);
+    bands(story, &x, &mut y, &mut out);
+    leaders(story, &x, &mut y, &mut out);
+    let top = y;
+    clients(story, &x, &mut y, &mut out);
+    let (left, right) = (x(focus.0), x(focus.1.min(end_ns)));
+    let _ = writeln!(
+        out,
+        "<a href=\"#focus\"><rect class=\"focus\" x=\"{left:.1}\" y=\"{top}\" width=\"{:.1}\" \
+         height=\"{:.1}\"><title>the operations below</title></rect></a>",
+        (right - left).max(2.0),
+        y - top,
+    );
+    if let Some(contradiction) = &story.contradiction {
+        let at = x(contradiction.at_ns);
+        let _ = writeln!(
+            out,
+            "<line class=\"event\" x1=\"{at:.1}\" y1=\"{top}\" x2=\"{at:.1}\" y2=\"{y}\"><title>the \
+             contradiction, {}</title></line>",
+            moment(contradiction.at_ns),
+        );
+    }
+    let axis = axis(end_ns, &x, y);
+    let height = y + 22.0;
+    format!(
+        "<figure class=\"wide\"><svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} \
+         {height}\" role=\"img\"><title>The whole run</title>\n{axis}{out}</svg></figure>\n"
+    )
+}
+
+/// Times below, at most about a dozen.
+fn axis(end_ns: u64, x: &impl Fn(u64) -> f64, bottom: f64) -> String {
+    let steps = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_800, 3_600];
+    let step_s = steps.into_iter().find(|step| end_ns / (step * 1_000_000_000) <= 14);
+    let step_s = step_s.unwrap_or(7_200);
+    let mut out = String::new();
+    for second in (0..=end_ns / 1_000_000_000).step_by(step_s as usize) {
+        let at = x(second * 1_000_000_000);
+        let _ = writeln!(
+            out,
+            "<line class=\"grid\" x1=\"{at:.1}\" y1=\"0\" x2=\"{at:.1}\" y2=\"{bottom}\"/><text \
+             class=\"soft\" x=\"{at:.1}\" y=\"{}\" text-anchor=\"middle\">{second} s</text>",
+            bottom + 15.0,
+        );
+    }
+    out
+}
+
+/// Faults, side by side where they overlap.
+fn bands(story: &Story<'_>, x: &impl Fn(u64) -> f64, y: &mut f64, out: &mut String) {
+    let mut faults: Vec<_> = story.faults.iter().collect();
+    faults.sort_by_key(|fault| (fault.from_ns, fault.to_ns));
+    let text = |kind: &str, what: &str| format!("{kind} {what}").trim_end().to_owned();
+    // A band needs room for its name.
+    let room = |from_ns: u64, to_ns: Option<u64>, text: &str| {
+        let begin = x(from_ns);
+        let end =
+            x(to_ns.unwrap_or(story.end_ns)).max(begin + text.chars().count() as f64 * CHARACTER);
+        ((begin * 10.0) as u64, (end * 10.0) as u64 + 60)
+    };
+    let places = faults.iter().map(|f| room(f.from_ns, f.to_ns, &text(&f.kind, &f.what)));
+    let places = lanes(places);
+    for (fault, lane) in faults.iter().zip(&places) {
+        let to_ns = fault.to_ns.unwrap_or(story.end_ns);
+        let (left, right) = (x(fault.from_ns), x(to_ns));
+        let top = *y + *lane as f64 * LANE;
+        let until = fault.to_ns.map_or(String::new(), |ns| format!(" data-to-ns=\"{ns}\""));
+        let words = text(&fault.kind, &fault.what);
+        // A name that the picture's edge would cut ends at the edge.
+        let room = WIDTH - words.chars().count() as f64 * CHARACTER;
+        let _ = writeln!(
+            out,
+            "<g class=\"band\" data-kind=\"{}\" data-what=\"{}\" data-from-ns=\"{}\"{until}>\
+             <title>{}</title><rect class=\"band side {}\" x=\"{left:.1}\" y=\"{:.1}\" \
+             width=\"{:.1}\" height=\"4\"/><text class=\"fault\" x=\"{:.1}\" y=\"{:.1}\">{}</text></g>",
+            escape(&fault.kind),
+            escape(&fault.what),
+            fault.from_ns,
+            escape(&fault.to_string()),
+            Family::of(&fault.kind).name(),
+            top + 10.0,
+            (right - left).max(2.0),
+            left.min(room).max(0.0),
+            top + 8.5,
+            escape(&words),
+        );
+    }
+    *y += places.iter().max().map_or(0.0, |last| (*last as f64 + 1.0) * LANE + 6.0);
+}
+
+fn leaders(story: &Story<'_>, x: &impl Fn(u64) -> f64, y: &mut f64, out: &mut String) {
+    let texts: Vec<&str> = story.leaders.iter().map(|leader| leader.what.as_str()).collect();
+    let room = |index: usize| {
+        let begin = x(story.leaders[index].at_ns);
+        let end = begin + texts[index].chars().count() as f64 * CHARACTER + 8.0;
+        ((begin * 10.0) as u64, (end * 10.0) as u64)
+    };
+    let places = lanes((0..texts.len()).map(room));
+    let rows = places.iter().max().map_or(0, |last| last + 1);
+    let bottom = *y + rows as f64 * LANE;
+    for ((leader, text), lane) in story.leaders.iter().zip(&texts).zip(&places) {
+        let at = x(leader.at_ns);
+        let top = *y + *lane as f64 * LANE;
+        let room = WIDTH - text.chars().count() as f64 * CHARACTER - 4.0;
+        let _ = writeln!(
+            out,
+            "<g data-leader-ns=\"{}\"><title>{} at {}</title><line class=\"leader\" x1=\"{at:.1}\" \
+             y1=\"{top:.1}\" x2=\"{at:.1}\" y2=\"{bottom:.1}\"/><text class=\"leader\" x=\"{:.1}\" \
+             y=\"{:.1}\">{}</text></g>",
+            leader.at_ns,
+            escape(text),
+            moment(leader.at_ns),
+            (at + 4.0).min(room),
+            top + 10.0,
+            escape(text),
+        );
+    }
+    *y = bottom + if rows > 0 { 6.0 } else { 0.0 };
+}
+
+fn clients(story: &Story<'_>, x: &impl Fn(u64) -> f64, y: &mut f64, out: &mut String) {
+    let mut by_client: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (index, operation) in story.history.operations.iter().enumerate() {
+        by_client.entry(operation.client.0).or_default().push(index);
+    }
+    for (client, operations) in by_client {
+        let _ =
+            writeln!(out, "<text class=\"name\" x=\"4\" y=\"{:.1}\">c{client}</text>", *y + 12.0);
+        for index in operations {
+            let operation = &story.history.operations[index];
+            let end_ns = operation.complete_ns.unwrap_or(story.end_ns);
+            let (left, right) = (x(operation.invoke_ns), x(end_ns));
+            let told = if story.line_of(operation).is_some() { " told" } else { "" };
+            let until =
+                operation.complete_ns.map_or(String::new(), |ns| format!(" data-to-ns=\"{ns}\""));
+            let _ = writeln!(
+                out,
+                "<rect class=\"tick {}{told}\" x=\"{left:.1}\" y=\"{:.1}\" width=\"{:.1}\" \
+                 height=\"{}\" data-op=\"{index}\" data-from-ns=\"{}\"{until}><title>{}</title></rect>",
+                outcome_class(operation),
+                *y + 2.0,
+                (right - left).max(1.2),
+                CLIENT - 4.0,
+                operation.invoke_ns,
+                escape(&details(story, index)),
+            );
+        }
+        *y += CLIENT;
+    }
+}
