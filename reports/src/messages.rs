@@ -20,6 +20,10 @@ use crate::words::moment;
 
 /// Characters of a label: more would reach the next host.
 const LABEL_MAX: usize = 25;
+/// The same for a message that was sent before what is shown.
+const FAR_LABEL_MAX: usize = 21;
+/// The part that is drawn of such a message's arrow.
+const STUB: f64 = 26.0;
 /// Height of a line of the text above and below.
 const LINE: f64 = 18.0;
 
@@ -210,9 +214,9 @@ impl Thing<'_> {
 
     /// The text beside the line and whether it is to the right of it.
     fn label(&self, selection: &Selection<'_>) -> Option<(String, bool)> {
-        let far = |label: &str, mark: char, at: Point| {
+        let far = |label: &str, most: usize, mark: char, at: Point| {
             let when = format!(" {mark}{}", moment(at.at_ns));
-            shortened(label, LABEL_MAX - when.chars().count()) + &when
+            shortened(label, most.saturating_sub(when.chars().count())) + &when
         };
         match self {
             Thing::Sent { arrows } => {
@@ -220,14 +224,14 @@ impl Thing<'_> {
                 let beyond = beyond.into_iter().find(|at| !selection.shows(at.at_ns));
                 let label = &arrows[0].label;
                 let text = match beyond {
-                    Some(at) => far(label, '⇢', at),
+                    Some(at) => far(label, LABEL_MAX, '⇢', at),
                     None => shortened(label, LABEL_MAX),
                 };
                 Some((text, selection.leans_right(arrows)))
             }
             Thing::Read { arrow } if !selection.shows(arrow.sent.at_ns) => {
                 let is_right = selection.column(&arrow.from) > selection.column(&arrow.to);
-                Some((far(&arrow.label, '⇠', arrow.sent), is_right))
+                Some((far(&arrow.label, FAR_LABEL_MAX, '⇠', arrow.sent), is_right))
             }
             Thing::Read { .. } | Thing::Mark { .. } => None,
             Thing::Step { step } => Some((shortened(&step.text, LABEL_MAX), true)),
@@ -236,12 +240,17 @@ impl Thing<'_> {
         }
     }
 
+    /// How far from the line its text begins: behind the stub of an arrow from elsewhere.
+    fn label_distance(&self) -> f64 {
+        if matches!(self, Thing::Read { .. }) { STUB + 5.0 } else { 11.0 }
+    }
+
     fn entry(&self, selection: &Selection<'_>) -> Entry {
         let extent = match self.label(selection) {
             None if matches!(self, Thing::Mark { .. }) => (-12.0, 12.0),
             None => (-5.0, 5.0),
-            Some((text, true)) => (-6.0, 16.0 + text_width(&text)),
-            Some((text, false)) => (-16.0 - text_width(&text), 6.0),
+            Some((text, true)) => (-6.0, self.label_distance() + 5.0 + text_width(&text)),
+            Some((text, false)) => (-self.label_distance() - 5.0 - text_width(&text), 6.0),
         };
         Entry { column: selection.column(self.host()), at: self.at(), extent }
     }
@@ -373,7 +382,7 @@ impl Drawing<'_> {
             ));
         }
         for (pair, edges) in selection.windows.windows(2).zip(layout.windows.windows(2)) {
-            let y = (edges[0].1 + edges[1].0) / 2.0;
+            let y = edges[0].1 + 16.0;
             let silence = format!("… {} later", moment(pair[1].0 - pair[0].1));
             self.push(format_args!(
                 "<line class=\"break\" x1=\"0\" y1=\"{y}\" x2=\"{width}\" y2=\"{y}\"/>\
@@ -404,7 +413,7 @@ impl Drawing<'_> {
                 states.sort_by_key(|span| !span.state.is_role());
                 let lines = if number == 0 { 2 } else { 1 };
                 for (line, span) in states.iter().take(lines).enumerate() {
-                    let y = head + 40.0 + line as f64 * 15.0 - if number == 0 { 0.0 } else { 4.0 };
+                    let y = head + 40.0 + line as f64 * 15.0 + if number == 0 { 0.0 } else { 2.0 };
                     self.push(format_args!(
                         "<text class=\"soft over\" x=\"{at}\" y=\"{y}\" text-anchor=\"middle\">{}\
                          <title>{}</title></text>",
@@ -488,8 +497,10 @@ impl Drawing<'_> {
         let selection = self.selection;
         let at = x(selection.column(thing.host()));
         let label = thing.label(selection).map(|(text, is_right)| {
-            let (x, anchor) = if is_right { (at + 11.0, "start") } else { (at - 11.0, "end") };
-            let y = y - 1.0;
+            let distance = thing.label_distance();
+            let (x, anchor) =
+                if is_right { (at + distance, "start") } else { (at - distance, "end") };
+            let y = if matches!(thing, Thing::Read { .. }) { y + 1.0 } else { y - 1.0 };
             let text = escape(&text);
             format!(
                 "<text class=\"over\" x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\">{text}</text>"
@@ -545,7 +556,7 @@ impl Drawing<'_> {
         let (x1, y1, x2, y2) = match (from_y, to_y) {
             (Some(y1), Some(y2)) => (from, y1, to - toward * 5.0, y2),
             (Some(y1), None) => (from, y1, from + way * 0.55, y1 + ROW * 0.7),
-            (None, Some(y2)) => (to - way * 0.55, y2 - ROW * 0.7, to - toward * 5.0, y2),
+            (None, Some(y2)) => (to - toward * STUB, y2 - 4.0, to - toward * 5.0, y2),
             (None, None) => return,
         };
         let class = match (arrow.delivered, from_y, to_y) {

@@ -11,13 +11,13 @@ use crate::story::Point;
 /// Height of a row.
 pub(super) const ROW: f64 = 18.0;
 /// Distance of two hosts.
-pub(super) const COLUMN: f64 = 176.0;
+pub(super) const COLUMN: f64 = 188.0;
 /// Left of the first host: the times.
 pub(super) const LEFT: f64 = 96.0;
 /// Above the first row: the hosts' names and what they are.
 pub(super) const HEAD: f64 = 74.0;
 /// Where one part of the drawing ends and another begins.
-pub(super) const BREAK: f64 = 44.0;
+pub(super) const BREAK: f64 = 52.0;
 
 /// Something that needs a place in the column of a host.
 pub(super) struct Entry {

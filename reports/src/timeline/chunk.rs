@@ -18,7 +18,9 @@ const TIMES: f64 = 66.0;
 const BAND: f64 = 9.0;
 const NOTES: f64 = 216.0;
 const BOX: f64 = 176.0;
-const NARROW_BOX: f64 = 150.0;
+/// Boxes of a client with several requests at once share this width, as far as they are legible.
+const SHARED: f64 = 340.0;
+const NARROWEST_BOX: f64 = 78.0;
 const HEAD: f64 = 26.0;
 /// The least height of a box, and of one that the explanation speaks of.
 const HEIGHT: f64 = 16.0;
@@ -115,11 +117,11 @@ impl<'a> Picture<'a> {
         let operations = &self.story.history.operations;
         let is_in = |at_ns: &u64| (self.from_ns..=self.to_ns).contains(at_ns);
         let mut ends: BTreeMap<u64, Vec<(u64, f64)>> = BTreeMap::new();
-        for index in &self.shown {
+        for (index, place) in self.shown.iter().zip(&self.places) {
             let operation = &operations[*index];
             let begin = operation.invoke_ns.max(self.from_ns);
             ends.entry(begin).or_default();
-            let height = least_height(self.story, operation);
+            let height = least_height(self.story, operation, place.1);
             let end = operation.complete_ns.filter(is_in).unwrap_or(self.to_ns);
             ends.entry(end).or_default().push((begin, height));
         }
@@ -232,10 +234,13 @@ impl<'a> Picture<'a> {
             free = y + LINE;
             let _ = writeln!(
                 out,
-                "<text class=\"soft\" x=\"{}\" y=\"{:.1}\" text-anchor=\"end\" data-at-ns=\"{at_ns}\">\
+                "<line class=\"grid\" x1=\"{}\" y1=\"{y:.1}\" x2=\"{}\" y2=\"{y:.1}\"/><text \
+                 class=\"soft\" x=\"{}\" y=\"{:.1}\" text-anchor=\"end\" data-at-ns=\"{at_ns}\">\
                  {}</text>",
-                TIMES - 6.0,
-                y + 10.5,
+                TIMES - 5.0,
+                self.width,
+                TIMES - 7.0,
+                y + 4.0,
                 moment(*at_ns),
             );
         }
@@ -258,7 +263,7 @@ impl<'a> Picture<'a> {
         let operation = &self.story.history.operations[index];
         let (left, width) = self.places[place];
         let top = self.y(operation.invoke_ns);
-        let least = least_height(self.story, operation);
+        let least = least_height(self.story, operation, width);
         let bottom = match operation.complete_ns {
             Some(end) if end <= self.to_ns => self.y(end).max(top + least),
             _ => self.bottom,
@@ -282,47 +287,82 @@ impl<'a> Picture<'a> {
             width - 4.0,
             bottom - top - 1.0,
         );
-        let most = ((width - 12.0) / CHARACTER) as usize;
-        for (number, (text, class)) in self.texts(operation, bottom - top, line).iter().enumerate()
-        {
+        let texts = self.texts(operation, bottom - top, characters(width), line);
+        for (number, (text, class)) in texts.iter().enumerate() {
             let y = top + 11.5 + number as f64 * LINE;
-            let text = escape(&shortened(text, most));
             let _ = write!(
                 out,
-                "<text class=\"{class}\" x=\"{}\" y=\"{y:.1}\">{text}</text>",
-                left + 4.0
+                "<text class=\"{class}\" x=\"{}\" y=\"{y:.1}\">{}</text>",
+                left + 4.0,
+                escape(text),
             );
         }
         out.push_str("</g>\n");
     }
 
-    /// What a box of this height says, line by line.
+    /// What a box of this height says, line by line of so many characters.
     fn texts(
         &self,
         operation: &ZOperation,
         height: f64,
+        most: usize,
         line: Option<usize>,
     ) -> Vec<(String, &'static str)> {
         let whole = operation_text(operation);
-        let Some((request, answer)) = whole.split_once(" → ") else { return vec![(whole, "")] };
-        let mut texts = match height >= 2.0 * LINE + 3.0 {
-            true => vec![(request.to_owned(), ""), (format!("→ {answer}"), "")],
-            false => vec![(whole.clone(), "")],
-        };
+        let mut notes = Vec::new();
         if let Some(line) = line {
             let lines = self.story.contradiction.iter().flat_map(|c| &c.explanation.lines);
             let note = lines.into_iter().nth(line).map_or("", |line| line.note.as_str());
-            texts.push((format!("{}: {note}", line + 1), "bad"));
+            notes.push((shortened(&format!("{}: {note}", line + 1), most), "bad"));
             if self.story.is_contradiction(line) {
-                texts.push(("← contradiction".to_owned(), "bad"));
+                notes.push((shortened("← contradiction", most), "bad"));
             }
         }
-        texts
+        // Heights are sums of parts: they may miss their mark by a little.
+        let rows = ((height - HEIGHT + 0.5) / LINE) as usize + 1;
+        let rows = rows.saturating_sub(notes.len()).max(1);
+        let (request, answer) = whole.split_once(" → ").unwrap_or((&whole, ""));
+        let texts = if whole.chars().count() <= most || rows == 1 {
+            vec![whole.clone()]
+        } else {
+            let mut texts = wrapped(request, most, rows - 1);
+            texts.extend(wrapped(&format!("→ {answer}"), most, rows - texts.len()));
+            texts
+        };
+        let texts = texts.into_iter().map(|text| (shortened(&text, most), ""));
+        texts.chain(notes).collect()
     }
 }
 
-fn least_height(story: &Story<'_>, operation: &ZOperation) -> f64 {
-    if story.line_of(operation).is_some() { TOLD_HEIGHT } else { HEIGHT }
+/// A text in at most so many lines; the last one may be too long.
+fn wrapped(text: &str, most: usize, lines_max: usize) -> Vec<String> {
+    let mut lines: Vec<String> = vec![String::new()];
+    for word in text.split(' ') {
+        let is_last = lines.len() >= lines_max;
+        let line = lines.last_mut().expect("there is always one");
+        let fits = line.chars().count() + 1 + word.chars().count() <= most;
+        match line.is_empty() {
+            true => line.push_str(word),
+            false if fits || is_last => line.push_str(&format!(" {word}")),
+            false => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// A box is high enough for its text.
+fn least_height(story: &Story<'_>, operation: &ZOperation, width: f64) -> f64 {
+    let fits = operation_text(operation).chars().count() <= characters(width);
+    match story.line_of(operation) {
+        Some(_) => TOLD_HEIGHT,
+        None if fits => HEIGHT,
+        None => HEIGHT + LINE,
+    }
+}
+
+/// How many characters a line of a box holds.
+fn characters(width: f64) -> usize {
+    ((width - 12.0) / CHARACTER) as usize
 }
 
 /// Places operations in columns, one for each client, as wide as the client has operations at once:
@@ -348,7 +388,7 @@ fn columns(
         });
         let lanes = lanes(times);
         let count = lanes.iter().max().map_or(1, |last| last + 1);
-        let width = if count == 1 { BOX } else { NARROW_BOX };
+        let width = (SHARED / count as f64).clamp(NARROWEST_BOX, BOX);
         for (place, lane) in members.iter().zip(&lanes) {
             places[*place] = (left + *lane as f64 * width, width);
         }

@@ -41,7 +41,7 @@ fn vote(content: &[u8], end: usize) -> Said {
         ServerState::Observing => "observing",
     };
     let Notification { leader, zxid, round, peer_epoch, .. } = vote;
-    Said::new(end, format!("{state}, vote n{leader} {zxid}"))
+    Said::new(end, format!("{state}, n{leader} {zxid}"))
         .with(format!("round {round}, epoch {peer_epoch}"))
 }
 
@@ -69,7 +69,7 @@ mod tests {
         vote.encode_frame(&mut bytes);
         let said = dialler(&bytes);
         let labels: Vec<&str> = said.iter().map(|said| said.label.as_str()).collect();
-        assert_eq!(labels, ["I am n1", "looking, vote n3 0x100000004"]);
+        assert_eq!(labels, ["I am n1", "looking, n3 0x100000004"]);
         assert_eq!(said[1].detail, "round 2, epoch 1");
         assert_eq!(votes(&bytes, initial), said[1..]);
         assert_eq!(dialler(&bytes[..initial - 1]), []);
