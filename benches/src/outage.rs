@@ -25,8 +25,8 @@ pub struct Outage {
 /// The outage around a leader that was lost at `lost_ns`, its successor serving from `serves_ns` on.
 /// None if one of `clients` had no write acknowledged that it asked for afterwards.
 ///
-/// The times looked at reach from the last acknowledgement before the loss to the moment when every
-/// client was served again; of the silences in between the longest counts.
+/// Of all clients together, silences count that end after the loss and no later than the moment when
+/// every client was served again; of one client, those no later than its own.
 pub fn outage(
     acknowledged: &[Acknowledgement],
     lost_ns: u64,
@@ -39,29 +39,28 @@ pub fn outage(
     if numbers.len() < clients {
         return None;
     }
-    let mut recovered_ns = lost_ns;
-    for client in &numbers {
-        let again = acknowledged.iter().filter(|each| each.client == *client);
-        let again = again.filter(|each| each.asked_ns >= lost_ns).map(|each| each.at_ns).min()?;
-        recovered_ns = recovered_ns.max(again);
+    let (mut worst, mut recovered_ns) = (0, lost_ns);
+    for client in numbers {
+        let own = || acknowledged.iter().filter(|each| each.client == client);
+        let again = own().filter(|each| each.asked_ns >= lost_ns);
+        let again_ns = again.map(|each| each.at_ns).min()?;
+        recovered_ns = recovered_ns.max(again_ns);
+        let times = own().map(|each| each.at_ns).collect();
+        worst = worst.max(longest_silence(times, lost_ns, again_ns));
     }
-    let silence = |of: &dyn Fn(&Acknowledgement) -> bool| {
-        let times = acknowledged.iter().filter(|each| of(each)).map(|each| each.at_ns);
-        longest_silence(times.collect(), lost_ns, recovered_ns)
-    };
-    let worst = numbers.iter().map(|client| silence(&|each| each.client == *client)).max()?;
+    let times = acknowledged.iter().map(|each| each.at_ns).collect();
     Some(Outage {
-        any_ms: silence(&|_| true) as f64 / 1e6,
+        any_ms: longest_silence(times, lost_ns, recovered_ns) as f64 / 1e6,
         worst_client_ms: worst as f64 / 1e6,
         leader_ms: serves_ns.saturating_sub(lost_ns) as f64 / 1e6,
     })
 }
 
-/// The longest time between neighbours that touches the window, in nanoseconds.
+/// The longest time between neighbours that ends within the window, in nanoseconds.
 fn longest_silence(mut times: Vec<u64>, from_ns: u64, to_ns: u64) -> u64 {
     times.sort_unstable();
-    let touches = |pair: &&[u64]| pair[1] >= from_ns && pair[0] <= to_ns;
-    times.windows(2).filter(touches).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
+    let counts = |pair: &&[u64]| (from_ns..=to_ns).contains(&pair[1]);
+    times.windows(2).filter(counts).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
 }
 
 #[cfg(test)]

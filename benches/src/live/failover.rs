@@ -22,6 +22,11 @@ use crate::Measured;
 use crate::outage::{Acknowledgement, Outage, outage};
 
 const WRITERS: usize = 6;
+/// The session time-out that writers ask for; they give a silent server up after two thirds of it.
+pub(super) const SESSION_TIMEOUT_MS: i32 = 4_000;
+/// How long a writer tries one server. A paused server's kernel still accepts connections, so this
+/// is what an attempt at it costs.
+pub(super) const CONNECT_TIMEOUT_MS: u64 = 500;
 /// A writer's pause between two writes.
 const PAUSE: Duration = Duration::from_millis(4);
 /// Nodes below one parent, so that their names fit into one answer.
@@ -154,7 +159,8 @@ async fn write(
     book: Arc<Book>,
 ) {
     let options = || ClientOptions {
-        session_timeout_ms: 4_000,
+        session_timeout_ms: SESSION_TIMEOUT_MS,
+        connect_timeout_ms: Some(CONNECT_TIMEOUT_MS),
         request_timeout_ms: Some(5_000),
         ..ClientOptions::default()
     };

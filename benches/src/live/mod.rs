@@ -80,6 +80,14 @@ impl LiveOptions {
             ("time per round and workload", format!("{} s", self.duration.as_secs_f64())),
             ("rounds", self.rounds.to_string()),
             ("leaders killed and paused", self.failovers.to_string()),
+            (
+                "time-outs of clients in failover",
+                format!(
+                    "session {} ms, connect {} ms",
+                    failover::SESSION_TIMEOUT_MS,
+                    failover::CONNECT_TIMEOUT_MS
+                ),
+            ),
             ("tickTime under load", format!("{LOAD_TICK_MS} ms")),
             ("tickTime of failover", format!("{} ms", self.tick_ms)),
         ];
@@ -218,11 +226,7 @@ async fn measure_all(
     progress: &dyn Fn(&str),
 ) -> Result<(), LiveError> {
     let platform = TokioPlatform::new().map_err(LiveError::Threads)?;
-    let fsync_us = fsync_us(&options.folder)?;
-    measured.notes.push(format!(
-        "clients and servers share this machine's processors; fsync of 512 bytes here: median {} us",
-        quantile(&fsync_us, 0.5).round()
-    ));
+    let mut disk_us = fsync_us(&options.folder)?;
     for round in 1..=options.rounds {
         if options.workloads.is_empty() {
             break;
@@ -239,7 +243,15 @@ async fn measure_all(
             let name = "resident memory of a server, after load";
             measured.round(name, "MiB", Better::Lower, mib);
         }
+        disk_us.extend(fsync_us(&options.folder)?);
     }
+    measured.notes.push(format!(
+        "clients and servers share this machine's processors; appending 512 bytes and fsync, before \
+         and after rounds: p10 {:.0}, median {:.0}, p90 {:.0} us",
+        quantile(&disk_us, 0.1),
+        quantile(&disk_us, 0.5),
+        quantile(&disk_us, 0.9)
+    ));
     if options.failovers > 0 {
         let mut ensemble = started(options, options.tick_ms, None).await?;
         let count = options.failovers;

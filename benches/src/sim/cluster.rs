@@ -1,6 +1,6 @@
 //! Throughput and failover of the simulated cluster, in simulated time.
 //!
-//! An outage is the longest time without an acknowledged write that touches the moments between the
+//! An outage is the longest time without an acknowledged write that ends between the
 //! loss of the leader and the last client's first answer afterwards.
 
 use std::sync::atomic::{AtomicU64, Ordering};
