@@ -48,8 +48,10 @@ pub struct Judged {
     pub verdict: Verdict,
     /// The clients' side of it, as the checker judged it.
     pub history: ZHistory,
-    /// How many properties had something to judge.
-    pub properties_checked: usize,
+    /// The properties that had something to judge, and judged it.
+    pub checked: Vec<&'static str>,
+    /// The properties whose search gave up.
+    pub gave_up: Vec<&'static str>,
 }
 
 impl Failure {
@@ -77,9 +79,9 @@ pub fn judge(plan: &Plan, record: &RunRecord) -> Judged {
     let history = convert::history(record);
     let mut failures = Vec::new();
     let mut undecided = Vec::new();
-    let mut properties_checked = 0;
+    let (mut checked, mut gave_up) = (Vec::new(), Vec::new());
     for property in &PROPERTIES {
-        properties_checked += 1;
+        checked.push(property.name);
         if let PropertyVerdict::Violated(violation) = (property.check)(plan, record) {
             let explanation = Explanation {
                 property: property.name.to_owned(),
@@ -92,9 +94,9 @@ pub fn judge(plan: &Plan, record: &RunRecord) -> Judged {
     }
     for (name, verdict) in check_all(&history) {
         match verdict {
-            CheckerVerdict::Valid => properties_checked += 1,
+            CheckerVerdict::Valid => checked.push(name.0),
             CheckerVerdict::Invalid(explanation) => {
-                properties_checked += 1;
+                checked.push(name.0);
                 let at_ns = contradiction_ns(&explanation).unwrap_or(record.end_ns);
                 failures.push(Failure::new(&plan.scenario, explanation, at_ns));
             }
@@ -102,8 +104,11 @@ pub fn judge(plan: &Plan, record: &RunRecord) -> Judged {
             ref nothing if *nothing == CheckerVerdict::nothing_checked() => {}
             // The search knows no zxids and is a second opinion on what the witness has decided; it
             // may give up where many unanswered writes meet on one znode.
-            CheckerVerdict::Unknown { .. } if name == SECOND_OPINION => {}
-            CheckerVerdict::Unknown { reason, .. } => undecided.push(format!("{name}: {reason}")),
+            CheckerVerdict::Unknown { .. } if name == SECOND_OPINION => gave_up.push(name.0),
+            CheckerVerdict::Unknown { reason, .. } => {
+                gave_up.push(name.0);
+                undecided.push(format!("{name}: {reason}"));
+            }
         }
     }
     failures.sort_by_key(|failure| failure.at_ns);
@@ -114,7 +119,7 @@ pub fn judge(plan: &Plan, record: &RunRecord) -> Judged {
     } else {
         Verdict::Pass
     };
-    Judged { verdict, history, properties_checked }
+    Judged { verdict, history, checked, gave_up }
 }
 
 fn undecided_because(record: &RunRecord, undecided: Vec<String>) -> Option<String> {
@@ -153,7 +158,8 @@ mod tests {
         let (plan, record) = honest_run();
         let judged = judge(&plan, &record);
         assert_eq!(judged.verdict, Verdict::Pass);
-        assert!(judged.properties_checked > PROPERTIES.len());
+        assert!(judged.checked.len() > PROPERTIES.len());
+        assert!(judged.gave_up.is_empty() && judged.checked.contains(&PROPERTIES[0].name));
         assert_eq!(judged.history.operations.len(), record.operations.len());
     }
 

@@ -21,6 +21,7 @@ pub mod replay;
 pub mod run;
 pub mod selftest;
 pub mod shrink;
+pub mod sketch;
 pub mod stats;
 pub mod summary;
 pub mod validate;

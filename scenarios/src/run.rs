@@ -1,7 +1,6 @@
 //! One plan, run and judged.
 
 use checker::znode::ZHistory;
-use keeper_core::instruments::Observation;
 use sim::cluster::plan::{Found, Plan};
 use sim::cluster::record::RunRecord;
 use sim::cluster::run::Finished;
@@ -10,6 +9,7 @@ use sim::trace::Event;
 
 use crate::evidence::Evidence;
 use crate::judge::{Failure, Verdict, judge};
+use crate::sketch::Sketch;
 use crate::stats::{Stats, stats};
 
 /// More events than this in one run mean that something spins.
@@ -30,6 +30,12 @@ pub struct Outcome {
     pub trace_hash: u64,
     /// The clients' side of it.
     pub history: ZHistory,
+    /// The properties that had something to judge, and judged it.
+    pub checked: Vec<&'static str>,
+    /// The properties whose search gave up.
+    pub gave_up: Vec<&'static str>,
+    /// What can be drawn of it.
+    pub sketch: Sketch,
     /// Everything else that was seen; kept unless the run passed and its trace was not kept.
     pub record: Option<RunRecord>,
     /// The last events, or all if the options say so; kept as the record is.
@@ -50,25 +56,6 @@ impl Outcome {
     /// The fingerprint that the run is known by: that of its earliest contradiction.
     pub fn fingerprint(&self) -> Option<&str> {
         self.failures().first().map(|failure| failure.fingerprint.as_str())
-    }
-
-    /// When a server began to lead and serve, as (simulated nanoseconds, what to call it); empty where
-    /// the record was not kept.
-    pub fn leaders(&self) -> Vec<(u64, String)> {
-        let mut leaders = Vec::new();
-        let mut before: Option<u32> = None;
-        for observed in self.record.iter().flat_map(|record| &record.observations) {
-            let Observation::Serving { epoch } = observed.observation else { continue };
-            let server = observed.server;
-            leaders.push((
-                observed.at_ns,
-                match before.replace(server) {
-                    Some(other) => format!("leader n{other} → n{server} (epoch {epoch})"),
-                    None => format!("leader n{server} (epoch {epoch})"),
-                },
-            ));
-        }
-        leaders
     }
 
     /// The plan as it is stored: with the build and how it ended.
@@ -128,6 +115,9 @@ pub fn outcome(plan: &Plan, record: RunRecord, trace: Vec<Event>) -> Outcome {
         stats,
         trace_hash: record.trace_hash,
         history: judged.history,
+        checked: judged.checked,
+        gave_up: judged.gave_up,
+        sketch: Sketch::of(plan, &record),
         record: (!has_passed).then_some(record),
         trace: if has_passed { Vec::new() } else { trace },
         evidence: None,
