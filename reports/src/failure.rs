@@ -5,6 +5,7 @@ use checker::znode::ZHistory;
 use crate::folder::{FolderError, OutputFolder};
 use crate::history::HistoryFiles;
 use crate::message::FailureMessage;
+use crate::picture::RunPicture;
 
 /// The evidence of a failure, by the first run in which it was seen.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub struct FailureFiles<'a> {
     pub sim_ms: u64,
     /// What clients saw.
     pub history: &'a ZHistory,
+    /// What can be drawn of the run.
+    pub picture: &'a RunPicture,
     /// What the world did, a JSON object on each line, if it was kept.
     pub trace: Option<&'a str>,
 }
@@ -42,6 +45,7 @@ impl FailureFiles<'_> {
         write("history.jsonl", &files.json_lines)?;
         write("history.edn", &files.edn)?;
         write("history.txt", &files.text)?;
+        self.picture.write(output, &format!("{folder}/"))?;
         self.trace.map_or(Ok(()), |trace| write("trace.jsonl", trace))
     }
 }
@@ -59,11 +63,13 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let output = OutputFolder::create(root.path(), "a").unwrap();
         let (history, message) = (history(), example());
+        let picture = RunPicture { end_ns: 1, ..RunPicture::default() };
         let mut files = FailureFiles {
             plan: "{}",
             message: &message,
             sim_ms: 31_000,
             history: &history,
+            picture: &picture,
             trace: None,
         };
         let names = || {
@@ -73,12 +79,23 @@ mod tests {
             names.sort();
             names
         };
-        let five = ["explanation.txt", "history.edn", "history.jsonl", "history.txt", "plan.json"];
+        let ten = [
+            "clock.svg",
+            "explanation.txt",
+            "history.edn",
+            "history.jsonl",
+            "history.txt",
+            "latency-quantiles.svg",
+            "latency-raw.svg",
+            "picture.json",
+            "plan.json",
+            "rate.svg",
+        ];
         files.write(&output).unwrap();
-        assert_eq!(names(), five);
+        assert_eq!(names(), ten);
         files.trace = Some("{}\n");
         files.write(&output).unwrap();
-        assert_eq!(names().len(), 6);
+        assert_eq!(names().len(), 11);
         let explanation = output.path().join("failures/12ab/explanation.txt");
         assert!(fs::read_to_string(explanation).unwrap().starts_with("FAIL keeper/register"));
     }

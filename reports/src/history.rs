@@ -14,6 +14,8 @@ use checker::znode::{
     ClientId, MultiResult, Outcome, Request, Response, SessionEventKind, ZHistory, ZOperation,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::words::moment;
 
 /// The texts of the three files.
@@ -28,7 +30,7 @@ pub struct HistoryFiles {
 }
 
 /// A fault and its time.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
     /// The kind of fault.
     pub kind: String,

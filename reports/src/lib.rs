@@ -10,9 +10,13 @@ mod bench_text;
 mod failure;
 mod folder;
 mod history;
+mod latencies;
 mod message;
 mod messages;
 mod perfetto;
+mod picture;
+mod plot;
+mod report;
 mod run_line;
 mod shiviz;
 mod story;
@@ -31,7 +35,10 @@ pub use bench_text::{bench_markdown, bench_text, comparison_text, percentile_tex
 pub use failure::FailureFiles;
 pub use folder::{FolderError, OutputFolder, folder_name, write_atomically};
 pub use history::{HistoryFiles, Span};
+pub use latencies::Latencies;
 pub use message::{Commands, FailureMessage, Moment};
+pub use picture::{ClockTrack, Gap, OperationKind, OperationPoint, PointOutcome, RunPicture};
+pub use report::{Report, ReportError};
 pub use run_line::{RunLine, RunVerdict};
 pub use story::{Arrow, Contradiction, HostSpan, HostState, Point, Step, Story};
 pub use summary::{

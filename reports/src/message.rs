@@ -6,6 +6,7 @@
 use std::fmt;
 
 use checker::Explanation;
+use serde::{Deserialize, Serialize};
 
 use crate::history::Span;
 use crate::words::{count, duration, moment};
@@ -40,7 +41,7 @@ pub struct FailureMessage {
 }
 
 /// Something that happened at one time.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
     /// When, in simulated nanoseconds.
     pub at_ns: u64,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::latencies::Latencies;
 use crate::summary::Syncs;
 
 /// One run.
@@ -51,6 +52,31 @@ pub struct RunLine {
     pub syncs: Syncs,
     /// Crashes of servers that were being synchronised.
     pub crashes_during_sync: u64,
+    /// The properties that were checked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checked: Vec<String>,
+    /// Those that are violated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub violated: Vec<String>,
+    /// Those that could not be decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gave_up: Vec<String>,
+    /// From the end of each leader until the next one served, in milliseconds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failovers_ms: Vec<u64>,
+    /// Spans without an acknowledged write while clients asked for some: begin and length in
+    /// milliseconds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unavailable_ms: Vec<(u64, u64)>,
+    /// From the end of faults until the ensemble had healed, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healed_after_ms: Option<u64>,
+    /// How long answers without error took.
+    #[serde(default, skip_serializing_if = "Latencies::is_empty")]
+    pub latencies_us: Latencies,
+    /// Whether it ended the same when it was performed a second time, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeated: Option<bool>,
 }
 
 /// How a run ended.
@@ -95,6 +121,14 @@ pub(crate) fn example() -> RunLine {
         leader_changes: 3,
         syncs: Syncs { diff: 4, trunc: 1, snap: 2 },
         crashes_during_sync: 1,
+        checked: vec!["linearizability".to_owned(), "no panic".to_owned()],
+        violated: Vec::new(),
+        gave_up: Vec::new(),
+        failovers_ms: vec![0, 210],
+        unavailable_ms: vec![(4_000, 650)],
+        healed_after_ms: Some(900),
+        latencies_us: [3_000_000, 3_100_000, 90_000_000].into_iter().collect(),
+        repeated: None,
     }
 }
 
@@ -107,9 +141,21 @@ mod tests {
         let mut line = example();
         line.verdict = RunVerdict::Fail;
         line.fingerprints = vec!["12ab".to_owned()];
+        line.violated = vec!["linearizability".to_owned()];
+        line.repeated = Some(true);
         let text = line.to_json_line();
         assert_eq!(text.matches('\n').count(), 1);
         assert!(text.contains("\"verdict\":\"fail\""), "{text}");
         assert_eq!(serde_json::from_str::<RunLine>(&text).unwrap(), line);
+    }
+    #[test]
+    fn a_line_of_an_older_build_is_read() {
+        let old = r#"{"build":"0.1.0-50143d3","scenario":"keeper/register","seed":7,
+            "verdict":"pass","wall_ms":1,"sim_ms":2,"operations":3,"acknowledged":2,"unknown":0,
+            "events":9,"trace_hash":"00","faults":{},"leader_changes":0,
+            "syncs":{"diff":1,"trunc":0,"snap":0},"crashes_during_sync":0}"#;
+        let line: RunLine = serde_json::from_str(old).unwrap();
+        assert_eq!((line.operations, line.healed_after_ms, line.repeated), (3, None, None));
+        assert!(line.checked.is_empty() && line.latencies_us.is_empty());
     }
 }

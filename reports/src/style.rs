@@ -128,12 +128,40 @@ dl.pairs dt{color:var(--soft)}dl.pairs dd{margin:0;min-width:0}
 nav{display:flex;flex-wrap:wrap;gap:.2rem 1rem;margin:.4rem 0}
 details{margin:.5rem 0}summary{cursor:pointer}
 figure{margin:.8rem 0;overflow-x:auto}
-figure svg{display:block;width:100%;height:auto;min-width:560px}
+figure svg{display:block;width:100%;height:auto;min-width:760px}
 .failure{border-left:3px solid var(--bad);padding-left:.8rem;margin:1.4rem 0}
 @media (max-width:520px){body{padding:.8rem .7rem 2rem;font-size:14px}
 dl.pairs{grid-template-columns:1fr}dl.pairs dd{margin-bottom:.4rem}
 .cards{grid-template-columns:repeat(2,1fr)}td,th{padding-right:.4rem}}
 @media print{details>*{display:block}}
+";
+
+/// How the marks of plots look; pages with plots and plots that stand alone have it.
+pub(crate) const PLOT_RULES: &str = "\
+.plot text{fill:var(--text);font:12px system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif}
+.plot text.title{font-size:14px;font-weight:600}
+.plot text.fill-soft,.plot text.tick{fill:var(--soft)}
+.plot .fill-back{fill:var(--back)}.plot .stroke-grid{stroke:var(--grid)}
+.plot .stroke-rule{stroke:var(--rule)}.plot .stroke-soft{stroke:var(--soft)}
+.plot .line{fill:none;stroke-width:1.6;stroke-linejoin:round}
+.plot .point{fill-opacity:.75}.plot .point.plain{fill:var(--soft);fill-opacity:1}
+.plot .point.ok,.plot .mark.ok{fill:var(--ok)}
+.plot .point.error,.plot .mark.error{fill:var(--error)}
+.plot .point.unknown,.plot .mark.unknown{fill:var(--unknown)}
+.plot .stroke-ok{stroke:var(--ok)}.plot .stroke-error{stroke:var(--error)}
+.plot .stroke-unknown{stroke:var(--unknown)}
+.plot .series-1{stroke:var(--series-1)}.plot .series-2{stroke:var(--series-2)}
+.plot .series-3{stroke:var(--series-3)}.plot .series-4{stroke:var(--series-4)}
+.plot .series-5{stroke:var(--series-5)}.plot .series-6{stroke:var(--series-6)}
+.plot .series-7{stroke:var(--series-7)}
+.plot .dot{fill:var(--back);stroke-width:1.4}
+.plot .band{fill-opacity:.13}.plot .bar{fill-opacity:.85}
+.plot .network{fill:var(--network)}.plot .process{fill:var(--process)}
+.plot .disk{fill:var(--disk)}.plot .clock{fill:var(--clock)}
+.plot .membership{fill:var(--membership)}.plot .other{fill:var(--other)}
+.plot .silence{fill:var(--bad)}.plot .column{fill:var(--series-1);fill-opacity:.6}
+.plot .leader{fill:none;stroke:var(--soft);stroke-dasharray:2 3}
+.plot .chaos{fill:none;stroke:var(--text);stroke-width:1.2;stroke-dasharray:7 4}
 ";
 
 /// A whole page: `title` is plain text, `body` is markup.
@@ -142,7 +170,7 @@ pub(crate) fn page(title: &str, body: &str) -> String {
         "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n<head>\n\
          <meta charset=\"utf-8\"/>\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
-         <title>{}</title>\n<style>\n{PALETTE}{ELEMENTS}</style>\n</head>\n<body>\n{body}\n\
+         <title>{}</title>\n<style>\n{PALETTE}{ELEMENTS}{PLOT_RULES}</style>\n</head>\n<body>\n{body}\n\
          </body>\n</html>\n",
         escape(title),
     )

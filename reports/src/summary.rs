@@ -135,6 +135,13 @@ pub struct UndecidedRun {
 }
 
 impl Utilization {
+    /// What the runs come to; `wall_ms` is the campaign's own and stays 0.
+    pub fn of<'a>(lines: impl IntoIterator<Item = &'a RunLine>) -> Utilization {
+        let mut utilization = Utilization::default();
+        lines.into_iter().for_each(|line| utilization.add(line));
+        utilization
+    }
+
     /// Counts one run in; `wall_ms` is the whole campaign's and is left alone.
     pub fn add(&mut self, run: &RunLine) {
         self.runs.total += 1;

@@ -17,6 +17,15 @@ pub fn moment(nanoseconds: u64) -> String {
     format!("{}.{:03} s", nanoseconds / 1_000_000_000, nanoseconds / 1_000_000 % 1_000)
 }
 
+/// Milliseconds, with as many digits as matter: `0.4 ms`, `210 ms` or `4.2 s`.
+pub fn milliseconds(value: f64) -> String {
+    match value {
+        value if value < 10.0 && value.fract() > 0.05 => format!("{value:.1} ms"),
+        value if value < 1_000.0 => format!("{value:.0} ms"),
+        value => format!("{:.1} s", value / 1e3),
+    }
+}
+
 /// A count with its noun, which gets an s unless it is one.
 pub fn count(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
@@ -67,6 +76,8 @@ mod tests {
         assert_eq!(duration(245_000), "4 m 05 s");
         assert_eq!(duration(11_520_000), "3 h 12 m");
         assert_eq!(moment(5_802_900_000), "5.802 s");
+        let texts = [0.0, 0.44, 3.0, 210.4, 4_230.0].map(milliseconds);
+        assert_eq!(texts, ["0 ms", "0.4 ms", "3 ms", "210 ms", "4.2 s"]);
     }
 
     #[test]

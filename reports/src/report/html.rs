@@ -1,0 +1,390 @@
+//! `index.html`: everything on one page that needs nothing but itself.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::picture::RunPicture;
+use crate::plot::RUN_PLOTS;
+use crate::run_line::RunVerdict;
+use crate::style::{Family, escape, page};
+use crate::words::{count, duration};
+
+use super::links::link;
+use super::read::Folder;
+use super::{FailureEntry, Report};
+
+/// Failures whose plots are on the page; the others have theirs in their folders.
+const PLOTTED_MAX: usize = 12;
+/// Failures whose plots are seen without a click.
+const OPEN_MAX: usize = 2;
+/// Undecided runs that are listed.
+const UNDECIDED_MAX: usize = 200;
+
+/// A page that is being written, for a folder.
+struct Page<'a> {
+    report: &'a Report,
+    folder: &'a Path,
+    body: String,
+}
+
+impl Report {
+    /// The page, with links as seen from a folder.
+    pub(super) fn to_html(&self, folder: &Path) -> String {
+        let mut page_ = Page { report: self, folder, body: String::new() };
+        page_.head();
+        page_.environment();
+        page_.tested();
+        page_.properties();
+        page_.failures();
+        page_.runs();
+        page_.undecided();
+        page_.doubts();
+        page_.times();
+        page(&format!("squall: {}", self.headline()), &page_.body)
+    }
+}
+
+impl Page<'_> {
+    fn add(&mut self, markup: &str) {
+        self.body.push_str(markup);
+        self.body.push('\n');
+    }
+
+    fn section(&mut self, id: &str, name: &str) {
+        self.add(&format!("<h2 id=\"{id}\">{}</h2>", escape(name)));
+    }
+
+    fn head(&mut self) {
+        let report = self.report;
+        let sum = &report.utilization;
+        let (class, word) = match sum.runs {
+            _ if report.is_contradictory => ("bad", "not to be trusted"),
+            runs if runs.failed > 0 => ("bad", "failed"),
+            runs if runs.undecided > 0 => ("unknown", "undecided"),
+            runs if runs.total == 0 => ("unknown", "nothing ran"),
+            _ => ("ok", "passed"),
+        };
+        self.add(&format!(
+            "<header><h1>{}</h1>\n<p><span class=\"tag {class}\">{word}</span></p>\n\
+             <nav><a href=\"#environment\">Environment</a><a href=\"#tested\">What was tested</a>\
+             <a href=\"#properties\">Properties</a><a href=\"#failures\">Failures</a>\
+             <a href=\"#undecided\">Undecided</a><a href=\"#doubts\">Doubts</a>\
+             <a href=\"#times\">Times</a></nav></header>",
+            escape(&report.headline()),
+        ));
+        let mut cards = vec![
+            ("runs", sum.runs.total.to_string()),
+            ("passed", sum.runs.passed.to_string()),
+            ("failed", sum.runs.failed.to_string()),
+            ("undecided", sum.runs.undecided.to_string()),
+            ("simulated", duration(sum.sim_ms)),
+            ("operations", sum.operations.to_string()),
+            ("acknowledged", sum.acknowledged.to_string()),
+        ];
+        if sum.wall_ms > 0 {
+            cards.insert(5, ("in real time", duration(sum.wall_ms)));
+        }
+        let cards = cards.iter().map(|(name, value)| {
+            format!("<div class=\"card\"><b>{value}</b><span>{name}</span></div>")
+        });
+        let cards: String = cards.collect();
+        self.add(&format!("<div class=\"cards\">{cards}</div>"));
+    }
+
+    fn environment(&mut self) {
+        self.section("environment", "Environment");
+        for folder in &self.report.folders {
+            let pairs = pairs_of(folder).into_iter();
+            let rows =
+                pairs.map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>\n", escape(&value)));
+            let rows: String = rows.collect();
+            let (href, name) = (link(self.folder, &folder.path), folder.path.display().to_string());
+            self.add(&format!(
+                "<dl class=\"pairs\"><dt>folder</dt><dd><a href=\"{href}/\">{}</a></dd>\n{rows}</dl>",
+                escape(&name)
+            ));
+        }
+    }
+
+    fn tested(&mut self) {
+        self.section("tested", "What was tested");
+        let rows = self.report.scenarios().into_iter().map(|(name, sum)| {
+            let runs = sum.runs;
+            row(&[
+                Cell::Text(&name),
+                Cell::Number(runs.total),
+                Cell::Number(runs.passed),
+                Cell::Number(runs.failed),
+                Cell::Number(runs.undecided),
+                Cell::Words(&duration(sum.sim_ms)),
+                Cell::Number(sum.operations),
+                Cell::Number(sum.leader_changes),
+            ])
+        });
+        let heads = [
+            "scenario",
+            "runs",
+            "passed",
+            "failed",
+            "undecided",
+            "simulated",
+            "operations",
+            "leader changes",
+        ];
+        let table_ = table(&heads, rows.collect());
+        self.add(&table_);
+        let sum = &self.report.utilization;
+        let faults = sum.faults.iter().filter(|(_, count)| **count > 0);
+        let mut rows: Vec<(Family, &String, u64)> =
+            faults.map(|(kind, count)| (Family::of(kind), kind, *count)).collect();
+        rows.sort_by_key(|(family, kind, count)| (*family, std::cmp::Reverse(*count), *kind));
+        let rows = rows.iter().map(|(family, kind, count)| {
+            let name = family.name();
+            let symbol = format!(
+                "<svg class=\"plot\" width=\"12\" height=\"12\" aria-hidden=\"true\">\
+                 <rect class=\"{name}\" width=\"12\" height=\"12\" rx=\"2\"/></svg> {name}"
+            );
+            row(&[Cell::Markup(&symbol), Cell::Text(kind), Cell::Number(*count)])
+        });
+        let faults = table(&["family", "fault", "how often it struck"], rows.collect());
+        self.add(&format!("<h3>Faults</h3>\n{faults}"));
+        let rows = self
+            .report
+            .steps()
+            .into_iter()
+            .map(|(name, count)| row(&[Cell::Text(name), Cell::Number(count)]));
+        let steps = table(&["what the servers went through", "how often"], rows.collect());
+        self.add(&format!("<h3>Recovery</h3>\n{steps}"));
+    }
+
+    fn properties(&mut self) {
+        self.section("properties", "Properties");
+        let without =
+            self.report.lines.iter().filter(|line| line.checked.is_empty()).count() as u64;
+        if without > 0 {
+            self.add(&format!(
+                "<p class=\"soft\">{} did not say which properties were checked: the build is older, \
+                 or the run ended before its judgement.</p>",
+                count(without, "run")
+            ));
+        }
+        let rows = self.report.properties.iter().map(|(name, property)| {
+            let example = property.example.as_ref().map_or(String::new(), |fingerprint| {
+                format!("<a href=\"#f-{0}\">{0}</a>", escape(fingerprint))
+            });
+            let violated = match property.violated {
+                0 => "0".to_owned(),
+                many => format!("<b class=\"bad\">{many}</b>"),
+            };
+            row(&[
+                Cell::Text(name),
+                Cell::Number(property.checked),
+                Cell::RightMarkup(&violated),
+                Cell::Number(property.gave_up),
+                Cell::Markup(&example),
+            ])
+        });
+        let heads = ["property", "checked in runs", "violated", "gave up", "first example"];
+        let table_ = table(&heads, rows.collect());
+        self.add(&table_);
+    }
+
+    fn failures(&mut self) {
+        self.section("failures", "Failures");
+        let failures = &self.report.failures;
+        if failures.is_empty() {
+            self.add("<p>None.</p>");
+        }
+        for (index, failure) in failures.iter().enumerate() {
+            self.failure(index, failure);
+        }
+    }
+
+    fn failure(&mut self, index: usize, failure: &FailureEntry) {
+        let plant = failure.plant.as_ref().map_or(String::new(), |p| format!(", planted bug {p}"));
+        self.add(&format!(
+            "<section class=\"failure\" id=\"f-{0}\">\n<h3>{1}: {2}</h3>\n<p class=\"soft\">{3}, \
+             seed {4}{5}; seen in {6}; fingerprint <code>{0}</code></p>",
+            escape(&failure.fingerprint),
+            escape(&failure.property),
+            escape(&failure.headline),
+            escape(&failure.scenario),
+            failure.seed,
+            escape(&plant),
+            count(failure.runs, "run"),
+        ));
+        match &failure.folder {
+            None => self.add("<p>Its folder is not there.</p>"),
+            Some(folder) => {
+                let files = failure.files.iter().map(|name| {
+                    let href = link(self.folder, &folder.join(name));
+                    format!("<a href=\"{href}\">{}</a>", escape(name))
+                });
+                let files: String = files.collect();
+                self.add(&format!("<nav>{files}</nav>"));
+            }
+        }
+        if let Some(text) = &failure.explanation {
+            self.add(&format!("<pre>{}</pre>", escape(text.trim_end())));
+        }
+        if let Some(picture) = failure.picture.as_ref().filter(|_| index < PLOTTED_MAX) {
+            self.plots(picture, index < OPEN_MAX);
+        }
+        self.add("</section>");
+    }
+
+    fn plots(&mut self, picture: &RunPicture, is_open: bool) {
+        let open = if is_open { " open=\"open\"" } else { "" };
+        let plots = RUN_PLOTS.iter().map(|(_, draw)| figure(&draw(picture).in_page()));
+        let plots: String = plots.collect();
+        let of = format!("{} seed {}", picture.scenario, picture.seed);
+        self.add(&format!(
+            "<details{open}><summary>Plots of {}</summary>\n{plots}</details>",
+            escape(&of)
+        ));
+    }
+
+    /// Single runs, which are folders of their own.
+    fn runs(&mut self) {
+        let report = self.report;
+        let pictures: Vec<&RunPicture> =
+            report.folders.iter().filter_map(|folder| folder.picture.as_ref()).collect();
+        if pictures.is_empty() {
+            return;
+        }
+        self.section("runs", "Single runs");
+        for (index, picture) in pictures.into_iter().take(PLOTTED_MAX).enumerate() {
+            self.plots(picture, index < OPEN_MAX);
+        }
+    }
+
+    fn undecided(&mut self) {
+        self.section("undecided", "Undecided");
+        let undecided = &self.report.undecided;
+        if undecided.is_empty() {
+            return self.add("<p>None.</p>");
+        }
+        let rows = undecided.iter().take(UNDECIDED_MAX).map(|run| {
+            let plan = run.plan.as_ref().map_or(String::new(), |path| {
+                format!("<a href=\"{}\">plan</a>", link(self.folder, path))
+            });
+            row(&[
+                Cell::Text(&run.scenario),
+                Cell::Number(run.seed),
+                Cell::Text(&run.reason),
+                Cell::Markup(&plan),
+            ])
+        });
+        let table_ = table(&["scenario", "seed", "why", "plan"], rows.collect());
+        self.add(&table_);
+        if undecided.len() > UNDECIDED_MAX {
+            let more = undecided.len() - UNDECIDED_MAX;
+            self.add(&format!("<p>{more} more are in seeds.jsonl.</p>"));
+        }
+    }
+
+    fn doubts(&mut self) {
+        self.section("doubts", "Doubts");
+        if self.report.doubts.is_empty() {
+            return self.add("<p>None: nothing says that these results cannot be trusted.</p>");
+        }
+        let items = self.report.doubts.iter().map(|doubt| format!("<li>{}</li>\n", escape(doubt)));
+        let items: String = items.collect();
+        self.add(&format!("<ul class=\"doubts\">\n{items}</ul>"));
+    }
+
+    fn times(&mut self) {
+        self.section("times", "Times");
+        let distributions = self.report.distributions();
+        if distributions.is_empty() {
+            self.add("<p>No times were recorded.</p>");
+        }
+        for distribution in distributions {
+            let (what, words) = (escape(distribution.what), escape(&distribution.words()));
+            let plot = figure(&distribution.in_page());
+            self.add(&format!("<h3>{what}</h3>\n<p>{words}</p>\n{plot}"));
+        }
+    }
+}
+
+/// A folder's environment as names and values.
+pub(super) fn pairs_of(folder: &Folder) -> Vec<(&'static str, String)> {
+    let first = folder.lines.first();
+    let Some(summary) = &folder.summary else {
+        let Some(line) = first else { return Vec::new() };
+        let verdict = match line.verdict {
+            RunVerdict::Pass => "passed",
+            RunVerdict::Fail => "failed",
+            RunVerdict::Undecided => "undecided",
+        };
+        let mut pairs = vec![
+            ("build", line.build.clone()),
+            ("scenario", line.scenario.clone()),
+            ("seed", line.seed.to_string()),
+            ("verdict", verdict.to_owned()),
+        ];
+        pairs.extend(line.plant.clone().map(|plant| ("planted bug", plant)));
+        return pairs;
+    };
+    let environment = &summary.environment;
+    let mut pairs = vec![
+        ("build", environment.build.clone()),
+        ("command", environment.command.join(" ")),
+        ("campaign seed", environment.seed.to_string()),
+        ("scenarios", environment.scenarios.join(", ")),
+        ("runs at a time", environment.jobs.to_string()),
+        ("started", environment.started.clone()),
+        ("took", duration(summary.utilization.wall_ms)),
+        ("exit code", summary.exit_code.to_string()),
+    ];
+    pairs.extend(environment.plant.clone().map(|plant| ("planted bug", plant)));
+    pairs
+}
+
+/// What stands in a cell.
+enum Cell<'a> {
+    Text(&'a str),
+    Number(u64),
+    /// A quantity with its unit.
+    Words(&'a str),
+    Markup(&'a str),
+    RightMarkup(&'a str),
+}
+
+fn row(cells: &[Cell<'_>]) -> String {
+    let mut text = String::from("<tr>");
+    for cell in cells {
+        // Writing to a text cannot fail.
+        let _ = match cell {
+            Cell::Text(words) => write!(text, "<td>{}</td>", escape(words)),
+            Cell::Number(number) => write!(text, "<td class=\"n\">{number}</td>"),
+            Cell::Words(words) => write!(text, "<td class=\"n\">{}</td>", escape(words)),
+            Cell::Markup(markup) => write!(text, "<td>{markup}</td>"),
+            Cell::RightMarkup(markup) => write!(text, "<td class=\"n\">{markup}</td>"),
+        };
+    }
+    text + "</tr>\n"
+}
+
+/// A table; heads over numbers stand right as the numbers do.
+fn table(heads: &[&str], rows: Vec<String>) -> String {
+    let first = rows.first().map_or("", String::as_str);
+    let is_number = first.split("<td").skip(1).map(|cell| cell.starts_with(" class=\"n\""));
+    let cells = heads.iter().zip(is_number.chain(std::iter::repeat(false))).map(|(head, right)| {
+        let class = if right { " class=\"n\"" } else { "" };
+        format!("<th{class}>{head}</th>")
+    });
+    let cells: String = cells.collect();
+    let rows = if rows.is_empty() {
+        format!("<tr><td colspan=\"{}\">none</td></tr>\n", heads.len())
+    } else {
+        rows.concat()
+    };
+    format!(
+        "<div class=\"scroll\"><table>\n<thead><tr>{cells}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>"
+    )
+}
+
+fn figure(svg: &str) -> String {
+    format!("<figure>\n{svg}</figure>\n")
+}

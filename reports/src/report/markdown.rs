@@ -1,0 +1,173 @@
+//! `report.md`: the same as the page, for places that show Markdown.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::plot::RUN_PLOTS;
+use crate::summary::Utilization;
+use crate::words::{by_kind, count, duration};
+
+use super::html::pairs_of;
+use super::links::link;
+use super::{FailureEntry, Report};
+
+/// Undecided runs that are listed.
+const UNDECIDED_MAX: usize = 50;
+
+impl Report {
+    /// What each scenario's runs come to.
+    pub(super) fn scenarios(&self) -> BTreeMap<String, Utilization> {
+        let mut scenarios: BTreeMap<String, Utilization> = BTreeMap::new();
+        for line in &self.lines {
+            scenarios.entry(line.scenario.clone()).or_default().add(line);
+        }
+        scenarios
+    }
+
+    /// What the servers went through, and how often.
+    pub(super) fn steps(&self) -> [(&'static str, u64); 6] {
+        let sum = &self.utilization;
+        let repeated = self.lines.iter().filter(|line| line.repeated.is_some()).count();
+        [
+            ("leader changes", sum.leader_changes),
+            ("learners synchronised by DIFF", sum.syncs.diff),
+            ("learners synchronised by TRUNC", sum.syncs.trunc),
+            ("learners synchronised by SNAP", sum.syncs.snap),
+            ("crashes during synchronisation", sum.crashes_during_sync),
+            ("runs performed twice to see that they end the same", repeated as u64),
+        ]
+    }
+
+    /// The text, with links as seen from a folder.
+    pub(super) fn to_markdown(&self, folder: &Path) -> String {
+        let mut text = format!("# squall: {}\n\n## Environment\n", self.headline());
+        for each in &self.folders {
+            let (name, href) = (each.path.display(), link(folder, &each.path));
+            let _ = writeln!(text, "\n| folder | [{name}]({href}) |\n|---|---|");
+            for (name, value) in pairs_of(each) {
+                let _ = writeln!(text, "| {name} | {} |", cell(&value));
+            }
+        }
+        self.tested(&mut text);
+        self.properties_table(&mut text);
+        text.push_str("\n## Failures\n");
+        if self.failures.is_empty() {
+            text.push_str("\nNone.\n");
+        }
+        for failure in &self.failures {
+            failure_text(&mut text, folder, failure);
+        }
+        self.undecided_table(&mut text, folder);
+        text.push_str("\n## Doubts\n\n");
+        if self.doubts.is_empty() {
+            text.push_str("None.\n");
+        }
+        for doubt in &self.doubts {
+            let _ = writeln!(text, "- {}", cell(doubt));
+        }
+        text.push_str("\n## Times\n");
+        for distribution in self.distributions() {
+            let _ = writeln!(
+                text,
+                "\n**{}**: {}\n\n![{0}]({}.svg)",
+                distribution.what,
+                distribution.words(),
+                distribution.class
+            );
+        }
+        text
+    }
+
+    fn tested(&self, text: &mut String) {
+        text.push_str(
+            "\n## What was tested\n\n| scenario | runs | passed | failed | undecided | simulated \
+             | operations |\n|---|--:|--:|--:|--:|--:|--:|\n",
+        );
+        for (name, sum) in self.scenarios() {
+            let runs = sum.runs;
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} | {} | {} | {} | {} |",
+                cell(&name),
+                runs.total,
+                runs.passed,
+                runs.failed,
+                runs.undecided,
+                duration(sum.sim_ms),
+                sum.operations
+            );
+        }
+        let _ = writeln!(text, "\nFaults that struck: {}.\n", by_kind(&self.utilization.faults));
+        for (name, times) in self.steps() {
+            let _ = writeln!(text, "- {name}: {times}");
+        }
+    }
+
+    fn properties_table(&self, text: &mut String) {
+        text.push_str(
+            "\n## Properties\n\n| property | checked in runs | violated | gave up | first example \
+             |\n|---|--:|--:|--:|---|\n",
+        );
+        for (name, property) in &self.properties {
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} | {} | {} |",
+                cell(name),
+                property.checked,
+                property.violated,
+                property.gave_up,
+                property.example.as_deref().unwrap_or_default()
+            );
+        }
+    }
+
+    fn undecided_table(&self, text: &mut String, folder: &Path) {
+        text.push_str("\n## Undecided\n\n");
+        if self.undecided.is_empty() {
+            return text.push_str("None.\n");
+        }
+        text.push_str("| scenario | seed | why | plan |\n|---|--:|---|---|\n");
+        for run in self.undecided.iter().take(UNDECIDED_MAX) {
+            let plan = run.plan.as_ref().map(|path| format!("[plan]({})", link(folder, path)));
+            let (scenario, reason) = (cell(&run.scenario), cell(&run.reason));
+            let plan = plan.unwrap_or_default();
+            let _ = writeln!(text, "| {scenario} | {} | {reason} | {plan} |", run.seed);
+        }
+        if self.undecided.len() > UNDECIDED_MAX {
+            let _ = writeln!(text, "\n{} more.", self.undecided.len() - UNDECIDED_MAX);
+        }
+    }
+}
+
+fn failure_text(text: &mut String, folder: &Path, failure: &FailureEntry) {
+    let _ = writeln!(
+        text,
+        "\n### {}: {}\n\n{}, seed {}; seen in {}; fingerprint `{}`\n",
+        failure.property,
+        failure.headline,
+        failure.scenario,
+        failure.seed,
+        count(failure.runs, "run"),
+        failure.fingerprint
+    );
+    if let Some(explanation) = &failure.explanation {
+        for line in explanation.trim_end().lines() {
+            let _ = writeln!(text, "    {line}");
+        }
+    }
+    let Some(place) = &failure.folder else {
+        return text.push_str("\nIts folder is not there.\n");
+    };
+    let link_to = |name: &String| format!("[{name}]({})", link(folder, &place.join(name)));
+    let files: Vec<String> = failure.files.iter().map(link_to).collect();
+    let _ = writeln!(text, "\n{}", files.join(" · "));
+    for (name, _) in RUN_PLOTS.iter().filter(|(name, _)| failure.files.iter().any(|f| f == name)) {
+        let _ = writeln!(text, "\n![{name}]({})", link(folder, &place.join(name)));
+    }
+}
+
+/// A text that stays inside its cell.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ").replace('<', "&lt;")
+}

@@ -1,0 +1,164 @@
+//! Reading the folders that `fuzz` and `run` wrote.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use checker::znode::ZHistory;
+use thiserror::Error;
+
+use crate::folder::FolderError;
+use crate::picture::{PICTURE_FILE, RunPicture};
+use crate::run_line::RunLine;
+use crate::summary::{SCHEMA_VERSION, Summary};
+
+/// A folder of results, as it was read.
+#[derive(Clone, Debug)]
+pub(super) struct Folder {
+    /// Where it is.
+    pub(super) path: PathBuf,
+    /// What it came to; none if it was killed, or is a single run.
+    pub(super) summary: Option<Summary>,
+    /// Its runs.
+    pub(super) lines: Vec<RunLine>,
+    /// Whether the last line was cut off, as by a kill.
+    pub(super) is_torn: bool,
+    /// A single run's picture.
+    pub(super) picture: Option<RunPicture>,
+}
+
+/// Why there is no report.
+#[derive(Debug, Error)]
+pub enum ReportError {
+    /// It is no folder of results.
+    #[error("{}: no seeds.jsonl there; expected a folder that `squall fuzz` or `squall run` wrote", path.display())]
+    NoResults {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// A file is not what its name says.
+    #[error("{}, line {line}: expected {expected}: {found}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// What would have been right.
+        expected: &'static str,
+        /// What is wrong.
+        found: String,
+    },
+    /// The summary is of another version of its form.
+    #[error("{}: of form {found}, but this build reads form {SCHEMA_VERSION}", path.display())]
+    OtherForm {
+        /// The file.
+        path: PathBuf,
+        /// The file's version.
+        found: u32,
+    },
+    /// Two files of one campaign contradict each other.
+    #[error("{} is not what its seeds.jsonl comes to:\n  {}", path.display(), fields.join("\n  "))]
+    Disagreement {
+        /// The summary.
+        path: PathBuf,
+        /// Field, what the summary says, what the lines come to.
+        fields: Vec<String>,
+    },
+    /// The report cannot be written.
+    #[error(transparent)]
+    Unwritable(#[from] FolderError),
+}
+
+impl Folder {
+    /// Reads a folder and checks that its summary is what its runs come to.
+    pub(super) fn read(path: &Path) -> Result<Folder, ReportError> {
+        let seeds = path.join("seeds.jsonl");
+        if !seeds.is_file() {
+            return Err(ReportError::NoResults { path: path.to_owned() });
+        }
+        let (lines, is_torn) = lines(&seeds)?;
+        let summary = summary(&path.join("summary.json"))?;
+        if let Some(summary) = &summary {
+            let fields = summary.disagreements(&lines);
+            if !fields.is_empty() {
+                return Err(ReportError::Disagreement { path: path.join("summary.json"), fields });
+            }
+        }
+        let picture = picture(path)?;
+        Ok(Folder { path: path.to_owned(), summary, lines, is_torn, picture })
+    }
+}
+
+fn text(path: &Path) -> Result<String, ReportError> {
+    fs::read_to_string(path)
+        .map_err(|error| ReportError::Unreadable { path: path.to_owned(), error })
+}
+
+/// The lines, and whether a last one without an end was left out.
+fn lines(path: &Path) -> Result<(Vec<RunLine>, bool), ReportError> {
+    let text = text(path)?;
+    // A line is whole when its line feed is there: it is written last.
+    let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
+    let is_torn = whole.len() < text.len();
+    let read = |(index, line): (usize, &str)| {
+        serde_json::from_str(line).map_err(|error| ReportError::Malformed {
+            path: path.to_owned(),
+            line: index + 1,
+            expected: "a run",
+            found: error.to_string(),
+        })
+    };
+    let lines: Result<Vec<RunLine>, ReportError> = whole.lines().enumerate().map(read).collect();
+    Ok((lines?, is_torn))
+}
+
+fn summary(path: &Path) -> Result<Option<Summary>, ReportError> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let summary: Summary = json(path, &text(path)?, "a campaign's summary")?;
+    match summary.schema_version {
+        SCHEMA_VERSION => Ok(Some(summary)),
+        found => Err(ReportError::OtherForm { path: path.to_owned(), found }),
+    }
+}
+
+/// The picture that a folder has in `picture.json` and `history.jsonl`, if it has one.
+pub(super) fn picture(folder: &Path) -> Result<Option<RunPicture>, ReportError> {
+    let path = folder.join(PICTURE_FILE);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let picture: RunPicture = json(&path, &text(&path)?, "a run's picture")?;
+    let path = folder.join("history.jsonl");
+    let history =
+        ZHistory::from_json_lines(&text(&path)?).map_err(|error| ReportError::Malformed {
+            path,
+            line: error.line,
+            expected: error.expected,
+            found: error.found,
+        })?;
+    Ok(Some(picture.with_history(&history)))
+}
+
+fn json<T: serde::de::DeserializeOwned>(
+    path: &Path,
+    text: &str,
+    expected: &'static str,
+) -> Result<T, ReportError> {
+    serde_json::from_str(text).map_err(|error| ReportError::Malformed {
+        path: path.to_owned(),
+        line: error.line(),
+        expected,
+        found: error.to_string(),
+    })
+}

@@ -1,0 +1,239 @@
+//! Reports over folders that are written here as `fuzz` and `run` write them.
+
+use std::fs;
+
+use checker::Explanation;
+
+use super::*;
+use crate::failure::FailureFiles;
+use crate::folder::OutputFolder;
+use crate::history::tests::history;
+use crate::message::FailureMessage;
+use crate::picture::tests::example as picture;
+use crate::plot::testing::Marks;
+use crate::summary::{self, Summary};
+use crate::{Span, run_line};
+
+const XHTML: &str = "http://www.w3.org/1999/xhtml";
+
+/// A campaign of four runs: one passed, two failed alike, one undecided.
+fn lines() -> Vec<RunLine> {
+    let line = run_line::example();
+    let fail = |seed| RunLine {
+        seed,
+        verdict: RunVerdict::Fail,
+        fingerprints: vec!["12ab".to_owned()],
+        violated: vec!["linearizability".to_owned()],
+        ..line.clone()
+    };
+    let undecided = RunLine {
+        seed: 5,
+        verdict: RunVerdict::Undecided,
+        reason: Some("nothing was <checked>".to_owned()),
+        checked: Vec::new(),
+        ..line.clone()
+    };
+    vec![RunLine { seed: 1, ..line.clone() }, fail(2), fail(3), undecided]
+}
+
+fn message() -> FailureMessage {
+    FailureMessage {
+        explanation: Explanation {
+            property: "linearizability".to_owned(),
+            headline: "/k7: no order explains \"<these>\" & those".to_owned(),
+            lines: Vec::new(),
+            contradiction: None,
+        },
+        faults: vec![Span::new("partition", "{n1 | n2 n3}", 1, None)],
+        ..crate::message::tests::example()
+    }
+}
+
+/// Writes a folder as a campaign does, with a failure's files.
+fn campaign(root: &Path, name: &str, lines: &[RunLine]) -> PathBuf {
+    let output = OutputFolder::create(root, name).unwrap();
+    for line in lines {
+        output.append("seeds.jsonl", &line.to_json_line()).unwrap();
+    }
+    let (history, message) = (history(), message());
+    let picture = picture().with_history(&history);
+    let files = FailureFiles {
+        plan: "{}",
+        message: &message,
+        sim_ms: 20_000,
+        history: &history,
+        picture: &picture,
+        trace: None,
+    };
+    files.write(&output).unwrap();
+    let mut summary = summary_of(lines);
+    summary.failures[0].headline = message.explanation.headline;
+    output.write("summary.json", summary.to_json().as_bytes()).unwrap();
+    output.path()
+}
+
+fn summary_of(lines: &[RunLine]) -> Summary {
+    let utilization = Utilization { wall_ms: 9_000, ..Utilization::of(lines) };
+    Summary { utilization, ..summary::example() }
+}
+
+fn written(report: &Report, folder: &Path) -> (String, String) {
+    report.write(folder).unwrap();
+    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    (read("index.html"), read("report.md"))
+}
+
+/// Every link of a page must lead to a file or to a place on the page.
+fn check_links(page: &str, folder: &Path) -> usize {
+    let options = roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() };
+    let document = roxmltree::Document::parse_with_options(page, options).unwrap();
+    let ids: Vec<&str> = document.descendants().filter_map(|node| node.attribute("id")).collect();
+    let links = document.descendants().filter(|node| node.has_tag_name((XHTML, "a")));
+    let links = links.map(|node| node.attribute("href").unwrap());
+    let check = |href: &str| match href.strip_prefix('#') {
+        Some(id) => assert!(ids.contains(&id), "{href} leads nowhere"),
+        None => assert!(folder.join(href.replace("%20", " ")).exists(), "{href} leads nowhere"),
+    };
+    links.map(check).count()
+}
+
+#[test]
+fn a_page_is_well_formed_whole_and_all_its_links_lead_somewhere() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = campaign(root.path(), "a b", &lines());
+    fs::create_dir(folder.join("undecided")).unwrap();
+    fs::write(folder.join("undecided/keeper-register-5.json"), "{}").unwrap();
+    let report = Report::read(std::slice::from_ref(&folder)).unwrap();
+    let (page, text) = written(&report, &folder);
+    assert!(check_links(&page, &folder) > 15);
+    for wanted in ["src=", "@import", "url(", "<script", "href=\"http"] {
+        assert!(!page.contains(wanted), "the page needs nothing from elsewhere: {wanted}");
+    }
+    for wanted in [
+        "4 runs, one kind of failure",
+        "no order explains &quot;&lt;these&gt;&quot; &amp; those",
+        "nothing was &lt;checked&gt;",
+        "0.1.0+4f2c1de",
+    ] {
+        assert!(page.contains(wanted), "{wanted}");
+    }
+    assert!(text.contains("| linearizability | 3 | 2 | 0 | 12ab |"), "{text}");
+    assert!(text.contains("| no panic | 3 | 0 | 0 |  |"), "{text}");
+    assert!(text.contains("failures/12ab/latency-raw.svg"), "{text}");
+    // The same report elsewhere has other links, and they lead somewhere too.
+    let other = root.path().join("deep/report");
+    let (page, _) = written(&report, &other);
+    assert!(page.contains("../../a%20b/failures/12ab/plan.json"));
+    check_links(&page, &other);
+}
+
+#[test]
+fn a_failures_plots_are_made_from_its_files() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = campaign(root.path(), "a", &lines());
+    let report = Report::read(std::slice::from_ref(&folder)).unwrap();
+    let (page, _) = written(&report, &folder);
+    let expected = picture().with_history(&history());
+    assert_eq!(report.failures[0].picture.as_ref(), Some(&expected));
+    let start = page.find("<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot latency-raw\"");
+    let svg = &page[start.unwrap()..];
+    let svg = &svg[..svg.find("</svg>").unwrap() + 6];
+    let in_page = Marks::read(svg);
+    let file = fs::read_to_string(folder.join("failures/12ab/latency-raw.svg")).unwrap();
+    let at = |marks: &Marks| marks.numbers("point", "data-at-ns");
+    assert_eq!(at(&in_page), at(&Marks::read(&file)));
+    let invoked: Vec<u64> = expected.operations.iter().map(|point| point.invoke_ns).collect();
+    assert_eq!(at(&in_page), invoked);
+}
+
+#[test]
+fn campaign_plots_hold_every_value_of_the_lines() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = campaign(root.path(), "a", &lines());
+    Report::read(std::slice::from_ref(&folder)).unwrap().write(&folder).unwrap();
+    // Two failovers, one silence, one healing and three answers in each of four runs.
+    for (name, values) in
+        [("failovers", 8), ("unavailability", 4), ("healing", 4), ("latencies", 12), ("speed", 4)]
+    {
+        let svg = fs::read_to_string(folder.join(format!("{name}.svg"))).unwrap();
+        let marks = Marks::read(&svg);
+        assert_eq!(marks.numbers("column", "data-count").iter().sum::<u64>(), values, "{name}");
+        assert_eq!(marks.numbers("line", "data-values"), [values]);
+    }
+}
+
+#[test]
+fn several_folders_add_up_and_a_run_in_both_counts_once() {
+    let root = tempfile::tempdir().unwrap();
+    let all = lines();
+    let more = RunLine { seed: 9, ..all[0].clone() };
+    let second: Vec<RunLine> = all[1..].iter().cloned().chain([more]).collect();
+    let folders = [campaign(root.path(), "a", &all), campaign(root.path(), "b", &second)];
+    let report = Report::read(&folders).unwrap();
+    assert_eq!(report.utilization.runs.total, 5);
+    assert_eq!((report.failures.len(), report.failures[0].runs), (1, 2));
+    assert!(!report.is_contradictory());
+    assert!(report.doubts.iter().any(|doubt| doubt.starts_with("3 runs of one folder")));
+    let turned = Report::read(&[folders[1].clone(), folders[0].clone()]).unwrap();
+    assert_eq!(turned.utilization, report.utilization);
+    let same = Report::read(&[folders[0].clone(), folders[0].clone()]).unwrap();
+    assert_eq!(same.utilization.runs.total, 4);
+}
+
+#[test]
+fn the_same_run_with_two_ends_is_a_contradiction() {
+    let root = tempfile::tempdir().unwrap();
+    let mut other = lines();
+    other[0].trace_hash = "beef".to_owned();
+    let folders = [campaign(root.path(), "a", &lines()), campaign(root.path(), "b", &other)];
+    let report = Report::read(&folders).unwrap();
+    assert!(report.is_contradictory());
+    let doubt = "keeper/register seed 1 ended differently in ";
+    assert!(report.doubts.iter().any(|each| each.starts_with(doubt)), "{:?}", report.doubts);
+    assert!(report.headline().contains("contradict"));
+}
+
+#[test]
+fn a_summary_that_disagrees_with_its_runs_is_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = campaign(root.path(), "a", &lines());
+    let path = folder.join("summary.json");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("\"operations\": 3200", "\"operations\": 3201")).unwrap();
+    let error = Report::read(std::slice::from_ref(&folder)).unwrap_err().to_string();
+    assert!(error.ends_with(
+        "a/summary.json is not what its seeds.jsonl comes to:\n  utilization.operations: 3201 in \
+         summary.json, 3200 by the lines of seeds.jsonl"
+    ));
+}
+
+#[test]
+fn a_killed_campaign_is_read_as_far_as_it_came() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = campaign(root.path(), "a", &lines());
+    fs::remove_file(folder.join("summary.json")).unwrap();
+    let seeds = folder.join("seeds.jsonl");
+    let text = fs::read_to_string(&seeds).unwrap();
+    fs::write(&seeds, &text[..text.len() - 10]).unwrap();
+    let report = Report::read(std::slice::from_ref(&folder)).unwrap();
+    assert_eq!(report.utilization.runs.total, 3);
+    assert_eq!(report.doubts.len(), 2, "{:?}", report.doubts);
+    let failure = &report.failures[0];
+    assert_eq!(failure.property, "linearizability");
+    assert_eq!(failure.headline, message().explanation.headline);
+    let (page, _) = written(&report, &folder);
+    check_links(&page, &folder);
+}
+
+#[test]
+fn what_is_no_folder_of_results_is_named() {
+    let root = tempfile::tempdir().unwrap();
+    let error = |path: &Path| Report::read(&[path.to_owned()]).unwrap_err().to_string();
+    assert!(error(root.path()).contains("no seeds.jsonl there; expected a folder that"));
+    let folder = campaign(root.path(), "a", &lines());
+    fs::write(folder.join("seeds.jsonl"), "{}\n{}\n").unwrap();
+    assert!(error(&folder).contains("seeds.jsonl, line 1: expected a run: missing field"));
+    let folder = campaign(root.path(), "b", &lines());
+    fs::write(folder.join("failures/12ab/picture.json"), "[]").unwrap();
+    assert!(error(&folder).contains("picture.json, line 1: expected a run's picture"));
+}
