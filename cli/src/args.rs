@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::determinism::DeterminismArgs;
 use crate::exit::EXIT_CODES;
+use crate::report::{REPORT_EXAMPLES, ReportArgs};
 use crate::seed::{SeedArgument, parse_duration, parse_seed};
 use crate::selftest::SelftestArgs;
 use crate::shrink::ShrinkArgs;
@@ -57,6 +58,9 @@ pub(crate) enum Verb {
     /// Perform plans several times, and see that all ends the same.
     #[command(after_help = crate::determinism::EXAMPLES)]
     Determinism(DeterminismArgs),
+    /// Turn results into a page and a text: properties, failures, plots.
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(ReportArgs),
     /// Say what there is.
     List(ListArgs),
     /// Measure the simulator or real servers, and compare with before.

@@ -1,13 +1,16 @@
 //! What a run left behind, in the forms of crate `reports`.
 
+use checker::znode;
 use reports::{
-    Commands, FailureFiles, FailureMessage, FolderError, Moment, OutputFolder, RunLine, RunVerdict,
-    Span, Syncs,
+    ClockTrack, Commands, FailureFiles, FailureMessage, FolderError, Gap, Moment, OutputFolder,
+    RunLine, RunPicture, RunVerdict, Span, Syncs,
 };
 use scenarios::judge::Verdict;
 use scenarios::run::Outcome;
 use scenarios::sim::trace::Event;
 use serde::Serialize;
+
+const NS_PER_MS: u64 = 1_000_000;
 
 /// A line of `seeds.jsonl`.
 pub(crate) fn run_line(outcome: &Outcome, plant: Option<&String>, corpus: Option<&str>) -> RunLine {
@@ -18,6 +21,16 @@ pub(crate) fn run_line(outcome: &Outcome, plant: Option<&String>, corpus: Option
         Verdict::Undecided(reason) => (RunVerdict::Undecided, Some(reason.clone())),
     };
     let fingerprints = outcome.failures().iter().map(|failure| failure.fingerprint.clone());
+    let mut violated: Vec<String> = outcome.failures().iter().map(|f| f.property.clone()).collect();
+    violated.sort_unstable();
+    violated.dedup();
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let answered = outcome.history.operations.iter().filter(|operation| {
+        matches!(operation.outcome, znode::Outcome::Ok(_)) && operation.complete_ns.is_some()
+    });
+    let latency_ns = |operation: &znode::ZOperation| {
+        operation.complete_ns.unwrap_or_default().saturating_sub(operation.invoke_ns)
+    };
     RunLine {
         build: scenarios::build_id().to_owned(),
         scenario: outcome.scenario.clone(),
@@ -38,6 +51,14 @@ pub(crate) fn run_line(outcome: &Outcome, plant: Option<&String>, corpus: Option
         leader_changes: stats.leader_changes,
         syncs: Syncs { diff: stats.syncs_diff, trunc: stats.syncs_trunc, snap: stats.syncs_snap },
         crashes_during_sync: stats.crashes_during_sync,
+        checked: names(&outcome.checked),
+        violated,
+        gave_up: names(&outcome.gave_up),
+        failovers_ms: stats.failovers_ms.clone(),
+        unavailable_ms: stats.unavailable_ms.clone(),
+        healed_after_ms: stats.healed_after_ms,
+        latencies_us: answered.map(latency_ns).collect(),
+        repeated: None,
     }
 }
 
@@ -50,7 +71,6 @@ pub(crate) fn message(outcome: &Outcome, plant: Option<&String>) -> Option<Failu
             also.push(failure.property.clone());
         }
     }
-    let windows = outcome.record.iter().flat_map(|record| &record.faults);
     Some(FailureMessage {
         scenario: outcome.scenario.clone(),
         plant: plant.cloned(),
@@ -59,16 +79,47 @@ pub(crate) fn message(outcome: &Outcome, plant: Option<&String>) -> Option<Failu
         fingerprint: first.fingerprint.clone(),
         at_ns: Some(first.at_ns),
         explanation: first.explanation(),
-        faults: windows.map(|w| Span::new(&w.kind, &w.what, w.from_ns, w.to_ns)).collect(),
-        leaders: outcome
-            .leaders()
-            .into_iter()
-            .map(|(at_ns, what)| Moment { at_ns, what })
-            .collect(),
+        faults: spans(outcome),
+        leaders: moments(outcome),
         also,
         runs: 1,
         commands: Commands::default(),
     })
+}
+
+/// What can be drawn of a run.
+pub(crate) fn picture(outcome: &Outcome) -> RunPicture {
+    let sketch = &outcome.sketch;
+    let gap = |(begin_ms, length_ms): &(u64, u64)| Gap {
+        from_ns: begin_ms * NS_PER_MS,
+        to_ns: (begin_ms + length_ms) * NS_PER_MS,
+    };
+    let track = |(server, points): (&String, &Vec<(u64, i64)>)| ClockTrack {
+        server: server.clone(),
+        points: points.clone(),
+    };
+    let picture = RunPicture {
+        scenario: outcome.scenario.clone(),
+        seed: outcome.seed,
+        operations: Vec::new(),
+        faults: spans(outcome),
+        leaders: moments(outcome),
+        clocks: sketch.clocks.iter().map(track).collect(),
+        unavailable: outcome.stats.unavailable_ms.iter().map(gap).collect(),
+        chaos_end_ns: sketch.chaos_end_ns,
+        end_ns: sketch.end_ns,
+    };
+    picture.with_history(&outcome.history)
+}
+
+fn spans(outcome: &Outcome) -> Vec<Span> {
+    let windows = outcome.sketch.faults.iter();
+    windows.map(|w| Span::new(&w.kind, &w.what, w.from_ns, w.to_ns)).collect()
+}
+
+fn moments(outcome: &Outcome) -> Vec<Moment> {
+    let leaders = outcome.sketch.leaders.iter();
+    leaders.map(|(at_ns, what)| Moment { at_ns: *at_ns, what: what.clone() }).collect()
 }
 
 /// Writes everything that is known of a failure, and names the commands that continue from it.
@@ -92,6 +143,7 @@ pub(crate) fn keep_failure(
         message,
         sim_ms: outcome.stats.simulated_ms,
         history: &outcome.history,
+        picture: &picture(outcome),
         trace: (!trace.is_empty()).then_some(&trace),
     };
     files.write(output)?;

@@ -145,7 +145,10 @@ impl<'a> Fuzz<'a> {
             Origin::Seed => None,
         };
         let line = match &finished.result {
-            Ok(outcome) => run_line(outcome, plan.plant.as_ref(), corpus),
+            Ok(outcome) => RunLine {
+                repeated: finished.repeated,
+                ..run_line(outcome, plan.plant.as_ref(), corpus)
+            },
             Err(message) => RunLine {
                 scenario: plan.scenario.clone(),
                 seed: plan.seed,
@@ -278,5 +281,13 @@ fn nothing(plant: Option<&String>, corpus: Option<&str>) -> RunLine {
         leader_changes: 0,
         syncs: reports::Syncs::default(),
         crashes_during_sync: 0,
+        checked: Vec::new(),
+        violated: Vec::new(),
+        gave_up: Vec::new(),
+        failovers_ms: Vec::new(),
+        unavailable_ms: Vec::new(),
+        healed_after_ms: None,
+        latencies_us: reports::Latencies::default(),
+        repeated: None,
     }
 }

@@ -13,6 +13,7 @@ mod list;
 mod names;
 mod output;
 mod progress;
+mod report;
 mod seed;
 mod selftest;
 mod shrink;
@@ -66,6 +67,7 @@ fn dispatch(verb: &Verb, stop: &Arc<AtomicBool>) -> Exit {
         Verb::Check(args) => check::check(args, stop),
         Verb::Selftest(args) => selftest::selftest(args, stop),
         Verb::Determinism(args) => determinism::determinism(args, stop),
+        Verb::Report(args) => report::report(args),
         Verb::List(args) => list::list(args),
         Verb::Bench(args) => bench::bench(args, stop),
     }

@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::args::{Format, ReplayArgs, RunArgs};
 use crate::clock::{Stopwatch, seed_of_the_moment, unix_seconds};
 use crate::diagrams::{DrawError, draw};
-use crate::evidence::{keep_failure, message, plan_text, run_line};
+use crate::evidence::{keep_failure, message, picture, plan_text, run_line};
 use crate::exit::Exit;
 use crate::names;
 use crate::output::{Output, complain, say};
@@ -159,11 +159,12 @@ impl Told<'_> {
         if let Some(folder) = &self.folder {
             folder.write("plan.json", plan.as_bytes())?;
             folder.append("seeds.jsonl", &line.to_json_line())?;
-            let faults = message.as_ref().map_or(&[][..], |message| &message.faults);
-            let files = HistoryFiles::new(&outcome.history, faults);
+            let picture = picture(outcome);
+            let files = HistoryFiles::new(&outcome.history, &picture.faults);
             folder.write("history.jsonl", files.json_lines.as_bytes())?;
             folder.write("history.edn", files.edn.as_bytes())?;
             folder.write("history.txt", files.text.as_bytes())?;
+            picture.write(folder, "")?;
         }
         let seed = outcome.seed;
         match (&outcome.verdict, message) {
@@ -180,7 +181,7 @@ impl Told<'_> {
             }
         }
         if let Some(folder) = &self.folder {
-            say(&format!("plan and history are in {}", folder.path().display()));
+            say(&format!("plan, history and plots are in {}", folder.path().display()));
         }
         Ok(())
     }

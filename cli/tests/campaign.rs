@@ -74,11 +74,16 @@ fn a_planted_bug_is_found_kept_and_told() {
     assert_eq!(
         names(&failure),
         [
+            "clock.svg",
             "explanation.txt",
             "history.edn",
             "history.jsonl",
             "history.txt",
+            "latency-quantiles.svg",
+            "latency-raw.svg",
+            "picture.json",
             "plan.json",
+            "rate.svg",
             "trace.jsonl",
         ]
     );
