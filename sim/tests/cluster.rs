@@ -34,3 +34,26 @@ fn it_survives_the_death_of_its_leader() {
     let faults = r#"[{"at_ms":3000,"until_ms":4000,"kind":"power_loss","target":"leader"}]"#;
     assert!(ok(&plan(5, faults)) >= 60);
 }
+
+#[test]
+fn a_rolling_restart_has_a_window_for_each_server_and_nobody_struck_has_none() {
+    let faults = r#"[
+        {"at_ms":2000,"until_ms":2500,"kind":"pause","target":"n9"},
+        {"at_ms":3000,"kind":"restart","targets":["n1","n3"],"down_ms":400,"gap_ms":600}
+    ]"#;
+    let record = run(&plan(3, faults), &RunOptions::default()).record;
+    let ms = |ns: u64| ns / 1_000_000;
+    let windows: Vec<_> = record
+        .faults
+        .iter()
+        .map(|w| (w.planned, w.what.as_str(), ms(w.from_ns), w.to_ns.map(ms)))
+        .collect();
+    let [first, second] = windows[..] else { panic!("{windows:?}") };
+    assert_eq!((first.0, first.1, second.0, second.1), (1, "n1", 1, "n3"));
+    for ((_, _, from_ms, to_ms), planned_ms) in [(first, 3_000), (second, 4_000)] {
+        assert!(from_ms.abs_diff(planned_ms) <= 2, "{windows:?}");
+        assert!(to_ms.unwrap().abs_diff(planned_ms + 400) <= 4, "{windows:?}");
+    }
+    assert_eq!(record.counters.get("fault.restart"), Some(&2));
+    assert_eq!(record.counters.get("fault.pause"), None);
+}

@@ -19,7 +19,8 @@ pub struct RunRecord {
     pub sessions: Vec<ClientSessionEvent>,
     /// Watch events, as clients received them.
     pub watches: Vec<ClientWatchEvent>,
-    /// When each fault began and ended.
+    /// When each fault that struck somebody began and ended; a rolling restart has one window for
+    /// each server that it took down.
     pub faults: Vec<FaultWindow>,
     /// The servers at the end.
     pub finals: Vec<FinalState>,

@@ -178,23 +178,21 @@ impl<'a> Run<'a> {
             let kind = kind_of(fault);
             if each.began {
                 self.note_downs(fault, &each.hosts);
+                let what = names.join(" ");
+                let is_rolling = matches!(fault, Fault::Restart { .. });
                 let mut notes = self.recording.notes();
-                if !each.hosts.is_empty() {
-                    *notes.record.counters.entry(format!("fault.{kind}")).or_default() += 1;
-                }
-                let open = notes
-                    .record
-                    .faults
-                    .iter()
-                    .any(|window| window.planned == each.index && window.to_ns.is_none());
-                if !open {
-                    notes.record.faults.push(FaultWindow {
-                        planned: each.index,
-                        kind,
-                        what: names.join(" "),
-                        from_ns: at_ns,
-                        to_ns: None,
-                    });
+                let record = &mut notes.record;
+                // A rolling restart tells of each server twice, as it goes down and as it comes up.
+                let up = record.faults.iter_mut().find(|window| {
+                    let is_open = window.planned == each.index && window.to_ns.is_none();
+                    is_rolling && is_open && window.what == what
+                });
+                if let Some(window) = up {
+                    window.to_ns = Some(at_ns);
+                } else if !what.is_empty() {
+                    *record.counters.entry(format!("fault.{kind}")).or_default() += 1;
+                    let (planned, from_ns) = (each.index, at_ns);
+                    record.faults.push(FaultWindow { planned, kind, what, from_ns, to_ns: None });
                 }
             } else {
                 let mut notes = self.recording.notes();
