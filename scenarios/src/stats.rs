@@ -152,7 +152,7 @@ fn failovers(record: &RunRecord) -> Vec<u64> {
 /// When a fault killed a server within a span of time.
 fn killed(record: &RunRecord, server: u32, from_ns: u64, until_ns: u64) -> Option<u64> {
     let name = format!("n{server}");
-    let is_kill = |kind: &str| matches!(kind, "crash" | "power_loss");
+    let is_kill = |kind: &str| matches!(kind, "crash" | "power_loss" | "restart");
     record
         .faults
         .iter()
@@ -192,15 +192,17 @@ mod tests {
         let looked =
             record.observations.iter().find(|o| o.server == 1 && o.incarnation == 2).unwrap().at_ns;
         assert_eq!(stats(&plan(), &record).failovers_ms, [(served[1] - looked) / NS_PER_MS]);
-        record.faults.push(FaultWindow {
-            planned: 0,
-            kind: "crash".to_owned(),
-            what: "n1".to_owned(),
-            from_ns: served[0] + NS_PER_MS,
-            to_ns: None,
-        });
         let expected = (served[1] - served[0]) / NS_PER_MS - 1;
-        assert_eq!(stats(&plan(), &record).failovers_ms, [expected]);
+        for kind in ["crash", "power_loss", "restart"] {
+            record.faults = vec![FaultWindow {
+                planned: 0,
+                kind: kind.to_owned(),
+                what: "n1".to_owned(),
+                from_ns: served[0] + NS_PER_MS,
+                to_ns: None,
+            }];
+            assert_eq!(stats(&plan(), &record).failovers_ms, [expected], "{kind}");
+        }
     }
 
     #[test]
