@@ -31,12 +31,9 @@ fn a_campaign_with_a_planted_bug_becomes_a_page() {
     assert_eq!(summary.disagreements(&lines), Vec::<String>::new());
     let failed = lines.iter().find(|line| !line.violated.is_empty()).unwrap();
     assert!(failed.violated.iter().all(|name| failed.checked.contains(name)), "{failed:?}");
-    assert!(
-        failed.checked.len() > 20
-            && failed.healed_after_ms.is_some()
-            && lines[0].repeated.is_some()
-    );
-    assert_eq!(failed.latencies_us.count(), failed.acknowledged);
+    assert!(failed.checked.len() > 20, "{failed:?}");
+    assert!(lines.iter().any(|line| line.healed_after_ms.is_some()));
+    assert!(lines.iter().any(|line| line.repeated == Some(true)), "the first one runs twice");
 
     let made = squall(folder.path(), &["report", "out/latest"]);
     assert_eq!(made.code, 0, "{made:?}");
@@ -48,6 +45,11 @@ fn a_campaign_with_a_planted_bug_becomes_a_page() {
     }
     let failure = latest.join("failures").join(fingerprint);
     windows_and_points_are_the_files(&failure);
+    let kept = lines.iter().find(|line| line.seed == summary.failures[0].seed).unwrap();
+    let history = fs::read_to_string(failure.join("history.jsonl")).unwrap();
+    let answers = history.lines().filter(|line| line.contains("\"outcome\":{\"Ok\"")).count();
+    assert!(answers > 100);
+    assert_eq!(kept.latencies_us.count(), answers as u64);
 
     summary.utilization.acknowledged += 1;
     fs::write(latest.join("summary.json"), summary.to_json()).unwrap();

@@ -106,20 +106,23 @@ h3{font-size:1rem;margin:1.2rem 0 .4rem}
 p{margin:.4rem 0}
 a{color:var(--link)}
 code,pre,.mono{font-family:ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;font-size:.86em}
-code,td,th,dd,li{overflow-wrap:anywhere}
+code,dd,li,h1,h2,h3,p{overflow-wrap:anywhere}
+td{overflow-wrap:break-word}
 pre{background:var(--card);border:1px solid var(--rule);border-radius:6px;padding:.7rem .8rem;
 overflow-x:auto;line-height:1.45}
 table{border-collapse:collapse;width:100%;margin:.5rem 0}
 th,td{text-align:left;vertical-align:top;padding:.28rem .6rem .28rem 0;
 border-bottom:1px solid var(--grid)}
 th{font-weight:600;color:var(--soft);font-size:.88em}
+th{white-space:nowrap}td:first-child{min-width:8.5em}td.n+td,th.n+th:not(.n){padding-left:1rem}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap;overflow-wrap:normal}
 .scroll{overflow-x:auto}
+.short{max-width:560px}
 .soft{color:var(--soft)}
 .ok{color:var(--ok)}.bad{color:var(--bad)}.error{color:var(--error)}.unknown{color:var(--unknown)}
 .tag{display:inline-block;border:1px solid currentColor;border-radius:4px;padding:0 .4em;
 font-size:.85em;font-weight:600;white-space:nowrap}
-.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(140px,1fr));gap:.6rem;margin:.8rem 0}
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(128px,1fr));gap:.6rem;margin:.8rem 0}
 .card{background:var(--card);border:1px solid var(--rule);border-radius:6px;padding:.5rem .7rem}
 .card b{display:block;font-size:1.25rem;font-variant-numeric:tabular-nums}
 .card span{color:var(--soft);font-size:.86em}

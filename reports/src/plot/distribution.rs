@@ -89,9 +89,9 @@ impl<'a> Distribution<'a> {
         };
         match self.count() {
             0 => "none".to_owned(),
-            1 => format!("1: {}", value(1.0)),
+            1 => format!("one of {}", value(1.0)),
             count => format!(
-                "{count}: half within {}, 95 % within {}, 99 % within {}; {low} {}, {high} {}",
+                "{count} in all, half within {}, 95 % within {}, 99 % within {}; {low} {}, {high} {}",
                 value(0.5),
                 value(0.95),
                 value(0.99),
@@ -160,6 +160,9 @@ impl<'a> Distribution<'a> {
             "<path class=\"line series-2\" d=\"M0 7H14\"/>",
             "share that is no greater (right)",
         );
+        if self.values.first().is_some_and(|(least, _)| *least < 1.0) {
+            plot.explain("", "what is below 1 is drawn at 1");
+        }
         plot
     }
 
@@ -218,6 +221,8 @@ mod tests {
             total += bar.number("data-count") as usize;
         }
         assert_eq!(total, values.len());
+        let legend = marks.texts("legend");
+        assert!(legend.contains(&"what is below 1 is drawn at 1"), "{legend:?}");
         let tall = bars.iter().max_by(|a, b| a.number("height").total_cmp(&b.number("height")));
         assert_eq!(tall.unwrap().number("data-count"), 3.0);
     }
@@ -235,10 +240,10 @@ mod tests {
         let hundred: Vec<u64> = (1..=100).collect();
         assert_eq!(
             failovers(&hundred).words(),
-            "100: half within 50 ms, 95 % within 95 ms, 99 % within 99 ms; shortest 1 ms, longest \
+            "100 in all, half within 50 ms, 95 % within 95 ms, 99 % within 99 ms; shortest 1 ms, longest \
              100 ms"
         );
-        assert_eq!(failovers(&[7]).words(), "1: 7 ms");
+        assert_eq!(failovers(&[7]).words(), "one of 7 ms");
         assert_eq!(failovers(&[]).words(), "none");
         assert!(failovers(&[]).is_empty());
         Marks::read(&failovers(&[]).in_page());

@@ -19,6 +19,8 @@ const PLOTTED_MAX: usize = 12;
 const OPEN_MAX: usize = 2;
 /// Undecided runs that are listed.
 const UNDECIDED_MAX: usize = 200;
+/// Digits of a fingerprint where the whole one stands nearby.
+const SHORT: usize = 8;
 
 /// A page that is being written, for a folder.
 struct Page<'a> {
@@ -147,14 +149,14 @@ impl Page<'_> {
             row(&[Cell::Markup(&symbol), Cell::Text(kind), Cell::Number(*count)])
         });
         let faults = table(&["family", "fault", "how often it struck"], rows.collect());
-        self.add(&format!("<h3>Faults</h3>\n{faults}"));
+        self.add(&format!("<h3>Faults</h3>\n<div class=\"short\">{faults}</div>"));
         let rows = self
             .report
             .steps()
             .into_iter()
             .map(|(name, count)| row(&[Cell::Text(name), Cell::Number(count)]));
         let steps = table(&["what the servers went through", "how often"], rows.collect());
-        self.add(&format!("<h3>Recovery</h3>\n{steps}"));
+        self.add(&format!("<h3>Recovery</h3>\n<div class=\"short\">{steps}</div>"));
     }
 
     fn properties(&mut self) {
@@ -168,9 +170,13 @@ impl Page<'_> {
                 count(without, "run")
             ));
         }
-        let rows = self.report.properties.iter().map(|(name, property)| {
+        // What is violated comes first.
+        let mut properties: Vec<_> = self.report.properties.iter().collect();
+        properties.sort_by_key(|(_, property)| std::cmp::Reverse(property.violated));
+        let rows = properties.into_iter().map(|(name, property)| {
             let example = property.example.as_ref().map_or(String::new(), |fingerprint| {
-                format!("<a href=\"#f-{0}\">{0}</a>", escape(fingerprint))
+                let short: String = fingerprint.chars().take(SHORT).collect();
+                format!("<a href=\"#f-{}\">{}</a>", escape(fingerprint), escape(&short))
             });
             let violated = match property.violated {
                 0 => "0".to_owned(),
@@ -184,8 +190,11 @@ impl Page<'_> {
                 Cell::Markup(&example),
             ])
         });
-        let heads = ["property", "checked in runs", "violated", "gave up", "first example"];
+        let heads = ["property", "checked", "violated", "gave up", "first example"];
         let table_ = table(&heads, rows.collect());
+        self.add(
+            "<p class=\"soft\">In how many runs each was checked, violated and not decided.</p>",
+        );
         self.add(&table_);
     }
 
@@ -225,7 +234,16 @@ impl Page<'_> {
             }
         }
         if let Some(text) = &failure.explanation {
-            self.add(&format!("<pre>{}</pre>", escape(text.trim_end())));
+            // First what contradicts what; the whole run on demand.
+            let (message, run) = text.trim_end().split_once("\n\n").unwrap_or((text, ""));
+            self.add(&format!("<pre>{}</pre>", escape(message.trim_end())));
+            if let Some((name, lines)) = run.split_once('\n') {
+                self.add(&format!(
+                    "<details><summary>{}</summary>\n<pre>{}</pre></details>",
+                    escape(name.trim_end_matches(':')),
+                    escape(lines)
+                ));
+            }
         }
         if let Some(picture) = failure.picture.as_ref().filter(|_| index < PLOTTED_MAX) {
             self.plots(picture, index < OPEN_MAX);
@@ -300,9 +318,7 @@ impl Page<'_> {
             self.add("<p>No times were recorded.</p>");
         }
         for distribution in distributions {
-            let (what, words) = (escape(distribution.what), escape(&distribution.words()));
-            let plot = figure(&distribution.in_page());
-            self.add(&format!("<h3>{what}</h3>\n<p>{words}</p>\n{plot}"));
+            self.add(&figure(&distribution.in_page()));
         }
     }
 }
