@@ -1,8 +1,7 @@
 //! The diagrams of a run: from what the simulator saw to the story that `reports` draws.
 
 use reports::{
-    Arrow, Contradiction, FailureMessage, HostSpan, HostState, Moment, OutputFolder, Point, Span,
-    Step, Story,
+    Arrow, Contradiction, FailureMessage, HostSpan, HostState, OutputFolder, Point, Step, Story,
 };
 use scenarios::evidence::State;
 use scenarios::messages::Protocol;
@@ -10,7 +9,7 @@ use scenarios::run::{Outcome, look_closer};
 use scenarios::sim::cluster::Plan;
 use scenarios::sim::tap;
 
-use crate::evidence::trace_lines;
+use crate::evidence::{moments, spans, trace_lines};
 
 /// Events of the world that `trace.jsonl` tells: the last before the contradiction.
 const TRACE_EVENTS_MAX: usize = 4_000;
@@ -65,7 +64,7 @@ fn story<'a>(
         text: step.text.clone(),
         is_turn: step.is_turn,
     });
-    let spans = evidence.spans.iter().map(|span| HostSpan {
+    let states = evidence.spans.iter().map(|span| HostSpan {
         host: span.host.clone(),
         state: state(span.state),
         text: span.text.clone(),
@@ -86,23 +85,21 @@ fn story<'a>(
         detail: message.detail.clone(),
         is_ping: message.is_ping,
     });
-    let windows = record.faults.iter();
-    let leaders = outcome.leaders().into_iter();
     let planted = plan.plant.as_ref().map_or(String::new(), |plant| format!(", bug {plant}"));
     Some(Story {
         title: format!("{}, seed {}{planted}", outcome.scenario, outcome.seed),
         hosts: evidence.hosts.clone(),
         servers: plan.topology.servers as usize,
         history: &outcome.history,
-        faults: windows.map(|w| Span::new(&w.kind, &w.what, w.from_ns, w.to_ns)).collect(),
-        leaders: leaders.map(|(at_ns, what)| Moment { at_ns, what }).collect(),
+        faults: spans(outcome),
+        leaders: moments(outcome),
         contradiction: message.map(|message| Contradiction {
             explanation: &message.explanation,
             at_ns: message.at_ns.unwrap_or(record.end_ns),
         }),
         arrows: arrows.collect(),
         steps: steps.collect(),
-        spans: spans.collect(),
+        spans: states.collect(),
         end_ns: record.end_ns,
     })
 }

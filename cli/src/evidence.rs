@@ -112,12 +112,14 @@ pub(crate) fn picture(outcome: &Outcome) -> RunPicture {
     picture.with_history(&outcome.history)
 }
 
-fn spans(outcome: &Outcome) -> Vec<Span> {
+/// When faults struck.
+pub(crate) fn spans(outcome: &Outcome) -> Vec<Span> {
     let windows = outcome.sketch.faults.iter();
     windows.map(|w| Span::new(&w.kind, &w.what, w.from_ns, w.to_ns)).collect()
 }
 
-fn moments(outcome: &Outcome) -> Vec<Moment> {
+/// When servers began to lead.
+pub(crate) fn moments(outcome: &Outcome) -> Vec<Moment> {
     let leaders = outcome.sketch.leaders.iter();
     leaders.map(|(at_ns, what)| Moment { at_ns: *at_ns, what: what.clone() }).collect()
 }
