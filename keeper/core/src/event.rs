@@ -73,3 +73,8 @@ pub enum Port {
 /// Counts disk operations, from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DiskToken(pub u64);
+
+impl DiskToken {
+    /// Stands for a disk operation that has not been asked for.
+    pub const NEVER: DiskToken = DiskToken(u64::MAX);
+}

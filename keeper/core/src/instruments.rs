@@ -6,7 +6,7 @@
 use crate::ids::{Epoch, ServerId, SessionId, Zxid};
 
 /// The harness's access to one server's machine.
-pub trait Instruments: Send + 'static {
+pub trait Instruments: Clone + Send + 'static {
     /// Whether there is anything at all; `false` removes all instrumented code.
     const ANY: bool;
 
@@ -82,6 +82,28 @@ macro_rules! plants {
 plants! {
     /// A follower acknowledges proposals that it has not yet made durable.
     AckBeforeFsync = "ack-before-fsync",
+    /// NEWLEADER is acknowledged before what synchronisation sent is durable.
+    Zk4646 = "ZK-4646",
+    /// currentEpoch is written before the transactions that the epoch begins with.
+    Zk4643 = "ZK-4643",
+    /// What synchronisation sends is logged only after UPTODATE.
+    Zk3911 = "ZK-3911",
+    /// The log's tail is forgotten at an election, but stays in the file.
+    Zk2845 = "ZK-2845",
+    /// What is proposed and committed while a learner is synchronised is not forwarded to it.
+    Zk962 = "ZK-962",
+    /// After a cut the log goes on at its old offset.
+    Zk1489 = "ZK-1489",
+    /// A leader's snapshot is applied in memory and never saved.
+    Zk3642 = "ZK-3642",
+    /// Writes of a role that is over reach the log after it was cut.
+    Zk4712 = "ZK-4712",
+    /// The epoch files are written in place.
+    Zk1653 = "ZK-1653",
+    /// A new leader does not log its own epoch.
+    Zk335 = "ZK-335",
+    /// UPTODATE names what the learner vouched for, not what is committed.
+    CommitLdZxid = "commit-ld-zxid",
     /// The leader serves its learners in the order of a hash map, which differs between two runs: a
     /// bug of determinism, not of the protocol.
     HashOrder = "hash-order",
@@ -201,6 +223,12 @@ pub enum Observation {
         current: Epoch,
         /// The newest transaction in the log.
         last_logged: Zxid,
+    },
+    /// Another server sent what the protocol rules out over an ordered connection. The connection is
+    /// given up.
+    Unexpected {
+        /// What came instead of what.
+        what: String,
     },
     /// A session's ephemerals and the session itself after its end was applied.
     SessionClosed {

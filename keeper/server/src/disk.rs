@@ -11,7 +11,9 @@ use bytes::Bytes;
 use keeper_core::effect::DiskOp;
 use keeper_core::event::DiskToken;
 use keeper_core::ids::{Epoch, Zxid};
+use keeper_core::instruments::Instruments;
 use keeper_core::log::{FileName, append_header, append_record, epoch, truncated_len};
+use keeper_core::planted;
 use platform::{File, Files};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
@@ -37,13 +39,14 @@ pub struct Directories {
 }
 
 /// Performs operations until the node is gone or one fails.
-pub(crate) async fn run<F: Files>(
+pub(crate) async fn run<F: Files, I: Instruments>(
     files: F,
+    instruments: I,
     directories: Directories,
     mut operations: UnboundedReceiver<(DiskToken, DiskOp)>,
     reports: UnboundedSender<DiskReport>,
 ) {
-    let mut disk = Disk { files, directories, log: None, snapshot: None };
+    let mut disk = Disk { files, instruments, directories, log: None, snapshot: None };
     let mut batch = Vec::new();
     while operations.recv_many(&mut batch, BATCH_MAX).await > 0 {
         let last = batch.last().map(|(token, _)| *token).expect("at least one was received");
@@ -58,8 +61,9 @@ pub(crate) async fn run<F: Files>(
     }
 }
 
-struct Disk<F: Files> {
+struct Disk<F: Files, I: Instruments> {
     files: F,
+    instruments: I,
     directories: Directories,
     log: Option<Log<F::File>>,
     snapshot: Option<Snapshot<F::File>>,
@@ -80,7 +84,7 @@ struct Snapshot<W> {
     temporary: String,
 }
 
-impl<F: Files> Disk<F> {
+impl<F: Files, I: Instruments> Disk<F, I> {
     async fn perform_all(
         &mut self,
         operations: impl Iterator<Item = (DiskToken, DiskOp)>,
@@ -92,11 +96,7 @@ impl<F: Files> Disk<F> {
                     self.sync_log().await?;
                     self.log = None;
                 }
-                DiskOp::Truncate { zxid } => {
-                    self.sync_log().await?;
-                    self.log = None;
-                    truncate(&self.files, &self.directories.log, zxid).await?;
-                }
+                DiskOp::Truncate { zxid } => self.truncate(zxid).await?,
                 DiskOp::AcceptedEpoch(value) => self.write_epoch(ACCEPTED_EPOCH, value).await?,
                 DiskOp::CurrentEpoch(value) => self.write_epoch(CURRENT_EPOCH, value).await?,
                 DiskOp::SnapshotBegin { zxid } => self.begin_snapshot(zxid).await?,
@@ -124,6 +124,20 @@ impl<F: Files> Disk<F> {
         Ok(())
     }
 
+    async fn truncate(&mut self, zxid: Zxid) -> io::Result<()> {
+        self.sync_log().await?;
+        let open = self.log.take();
+        let cut = truncate(&self.files, &self.directories.log, zxid).await?;
+        // Planted: the log is written on at the offset that it had before the cut.
+        if let (Some(mut log), Some(hole)) = (open, cut)
+            && planted!(self, Zk1489)
+        {
+            log.file.append(vec![0; hole]);
+            self.log = Some(log);
+        }
+        Ok(())
+    }
+
     async fn sync_log(&mut self) -> io::Result<()> {
         let Some(log) = self.log.as_mut().filter(|log| log.dirty) else { return Ok(()) };
         log.file.sync().await?;
@@ -138,6 +152,13 @@ impl<F: Files> Disk<F> {
     /// (ZOOKEEPER-4643).
     async fn write_epoch(&mut self, name: &str, value: Epoch) -> io::Result<()> {
         self.sync_log().await?;
+        // Planted: a crash in between leaves neither the old value nor the new one.
+        if planted!(self, Zk1653) {
+            let mut file = self.files.create(&join(&self.directories.data, name)).await?;
+            file.append(epoch::encode(value));
+            file.sync().await?;
+            return self.files.sync_dir(&self.directories.data).await;
+        }
         replace(&self.files, &self.directories.data, name, epoch::encode(value)).await
     }
 
@@ -182,8 +203,8 @@ pub(crate) const ACCEPTED_EPOCH: &str = "acceptedEpoch";
 pub(crate) const CURRENT_EPOCH: &str = "currentEpoch";
 
 /// Removes every record after `zxid`, the last file first and each durably, so that a crash in
-/// between never leaves a gap.
-async fn truncate<F: Files>(files: &F, directory: &str, zxid: Zxid) -> io::Result<()> {
+/// between never leaves a gap. Returns how many bytes the last file lost, if it is still there.
+async fn truncate<F: Files>(files: &F, directory: &str, zxid: Zxid) -> io::Result<Option<usize>> {
     let mut logs = Vec::new();
     for name in files.list(directory).await? {
         if let Some(FileName::Log(first)) = FileName::parse(&name) {
@@ -191,6 +212,7 @@ async fn truncate<F: Files>(files: &F, directory: &str, zxid: Zxid) -> io::Resul
         }
     }
     logs.sort_unstable();
+    let last = logs.last().copied();
     for first in logs.into_iter().rev() {
         let path = join(directory, &FileName::Log(first).to_string());
         if first > zxid {
@@ -203,10 +225,11 @@ async fn truncate<F: Files>(files: &F, directory: &str, zxid: Zxid) -> io::Resul
             let mut file = files.open_append(&path).await?;
             file.truncate(len as u64);
             file.sync().await?;
+            return Ok((Some(first) == last).then_some(bytes.len() - len));
         }
         break;
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Replaces a small file so that after a crash it is either the old one or the new one.

@@ -201,8 +201,13 @@ impl<P: Platform, I: Instruments> Node<P, I> {
         let (dialed, dialed_inbox) = unbounded_channel();
         let (operations, queue) = unbounded_channel();
         let (reports, disk_inbox) = unbounded_channel();
-        let disk =
-            platform.spawn(disk::run(platform.files(), config.directories.clone(), queue, reports));
+        let disk = platform.spawn(disk::run(
+            platform.files(),
+            instruments.clone(),
+            config.directories.clone(),
+            queue,
+            reports,
+        ));
         let me = config.ensemble.me;
         let elections = Elections::new(platform.clone(), me, &config.servers, election_arrivals);
         let mut entropy = [0; 8];

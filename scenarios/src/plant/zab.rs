@@ -5,14 +5,139 @@ use keeper_core::instruments::Plant;
 use super::PlantedBug;
 
 /// The list.
-pub(super) const BUGS: &[PlantedBug] = &[PlantedBug {
-    name: "ack-before-fsync",
-    plant: Plant::AckBeforeFsync,
-    source: "ZOOKEEPER-4646",
-    what: "a follower acknowledges what it has not made durable: a loss of power loses writes \
-           that clients were told of",
-    scenario: "keeper/register",
-    expected: &["acknowledged is durable"],
-    consequence: Some("acknowledged writes survive"),
-    budget_seeds: 200,
-}];
+pub(super) const BUGS: &[PlantedBug] = &[
+    PlantedBug {
+        name: "ack-before-fsync",
+        plant: Plant::AckBeforeFsync,
+        source: "a classic; DSN 2011, section IV, step 3.2: acknowledged is what is on disk",
+        what: "a follower acknowledges proposals that it has not made durable: a loss of power \
+               loses writes that clients were told of",
+        scenario: "keeper/register",
+        expected: &["acknowledged is durable"],
+        consequence: Some("acknowledged writes survive"),
+        budget_seeds: 200,
+    },
+    PlantedBug {
+        name: "ZK-4646",
+        plant: Plant::Zk4646,
+        source: "ZOOKEEPER-4646: NEWLEADER is acknowledged before its transactions are durable",
+        what: "a learner acknowledges NEWLEADER while what it was sent is on the way to its disk: \
+               the leader counts a history that a loss of power takes away",
+        scenario: "keeper/mixed",
+        expected: &["acknowledged is durable"],
+        consequence: None,
+        budget_seeds: 100,
+    },
+    PlantedBug {
+        name: "ZK-4643",
+        plant: Plant::Zk4643,
+        source: "ZOOKEEPER-4643: currentEpoch is written before the epoch's transactions",
+        what: "a learner that gets a DIFF writes currentEpoch first: struck then, it claims an \
+               epoch whose history it lacks, and can win an election with it",
+        scenario: "keeper/mixed",
+        expected: &["an epoch is joined with its history"],
+        consequence: None,
+        budget_seeds: 200,
+    },
+    PlantedBug {
+        name: "ZK-3911",
+        plant: Plant::Zk3911,
+        source: "ZOOKEEPER-3911: a DIFF's proposals are logged only after UPTODATE",
+        what: "what a learner is sent before UPTODATE stays in memory though NEWLEADER is \
+               acknowledged; here also behind TRUNC and SNAP",
+        scenario: "keeper/mixed",
+        expected: &["acknowledged is durable"],
+        consequence: None,
+        budget_seeds: 100,
+    },
+    PlantedBug {
+        name: "ZK-2845",
+        plant: Plant::Zk2845,
+        source: "ZOOKEEPER-2845: a database kept through an election disagrees with its log",
+        what: "a server that leaves its role forgets the part of its log that it has not applied, \
+               but the file keeps it: no leader cuts it, and the next start brings it back",
+        scenario: "keeper/mixed",
+        expected: &["log contiguity", "PrefixConsistency", "replica digests", "no server gives up"],
+        consequence: None,
+        budget_seeds: 200,
+    },
+    PlantedBug {
+        name: "ZK-962",
+        plant: Plant::Zk962,
+        source: "ZOOKEEPER-962: what is committed while a follower receives a DIFF is lost to it",
+        what: "the leader forwards nothing to a learner that has not acknowledged NEWLEADER yet; \
+               there the learner went on with a hole, here it notices and begins again, for ever \
+               if writes do not pause",
+        scenario: "keeper/mixed",
+        expected: &["ShouldNotBeTriggered"],
+        consequence: None,
+        budget_seeds: 200,
+    },
+    PlantedBug {
+        name: "ZK-1489",
+        plant: Plant::Zk1489,
+        source: "ZOOKEEPER-1489: the log stream is not reset after a truncation",
+        what: "after TRUNC the log goes on at its old offset: behind a hole of zeros, where a \
+               start takes it to end",
+        scenario: "keeper/mixed",
+        expected: &["acknowledged is durable", "no server gives up"],
+        consequence: None,
+        budget_seeds: 300,
+    },
+    PlantedBug {
+        name: "ZK-3642",
+        plant: Plant::Zk3642,
+        source: "ZOOKEEPER-3642: a leader's snapshot is applied and never saved",
+        what: "after SNAP the tree is in memory only, and the log goes on where the tree stands; \
+               there only if the leader died before NEWLEADER",
+        scenario: "keeper/mixed",
+        expected: &["acknowledged is durable", "no server gives up"],
+        consequence: None,
+        budget_seeds: 200,
+    },
+    PlantedBug {
+        name: "ZK-4712",
+        plant: Plant::Zk4712,
+        source: "ZOOKEEPER-4712, ZOOKEEPER-4502: the old role's log writer is not stopped",
+        what: "what was on its way to the disk when a role ended is logged once more, behind the \
+               cut of TRUNC; the next start takes it for history",
+        scenario: "keeper/mixed",
+        expected: &["PrefixConsistency", "replica digests", "no server gives up"],
+        consequence: None,
+        budget_seeds: 300,
+    },
+    PlantedBug {
+        name: "ZK-1653",
+        plant: Plant::Zk1653,
+        source: "ZOOKEEPER-1653, 2307, 2354: a crash leaves epoch files that no server starts from",
+        what: "acceptedEpoch and currentEpoch are written in place: a loss of power in between \
+               leaves an empty file; there the two contradicted each other, which is mended here \
+               at the start",
+        scenario: "keeper/mixed",
+        expected: &["no server gives up"],
+        consequence: None,
+        budget_seeds: 300,
+    },
+    PlantedBug {
+        name: "ZK-335",
+        plant: Plant::Zk335,
+        source: "ZOOKEEPER-335: a new leader does not commit its own epoch to its log",
+        what: "a leader writes neither acceptedEpoch nor currentEpoch: after a crash it believes in \
+               an earlier epoch, and can lead the same one again",
+        scenario: "keeper/mixed",
+        expected: &["Leadership2", "epochs"],
+        consequence: None,
+        budget_seeds: 100,
+    },
+    PlantedBug {
+        name: "commit-ld-zxid",
+        plant: Plant::CommitLdZxid,
+        source: "zookeeper-specifications, protocol-spec: COMMIT-LD carries the zxid of ACK-LD",
+        what: "UPTODATE says how far the learner vouched, not what is committed: the learner \
+               delivers a tail that no quorum holds",
+        scenario: "keeper/mixed",
+        expected: &["a leader delivers first"],
+        consequence: None,
+        budget_seeds: 300,
+    },
+];

@@ -18,6 +18,8 @@ mod global_primary_order;
 mod healing;
 mod histories;
 mod integrity;
+mod joined_history;
+mod leader_first;
 mod leadership_one;
 mod leadership_two;
 mod local_primary_order;
@@ -30,6 +32,7 @@ mod synchronisation;
 #[cfg(test)]
 pub(crate) mod testing;
 mod total_order;
+mod unexpected;
 
 use checker::ExplainLine;
 use sim::cluster::plan::Plan;
@@ -79,15 +82,18 @@ impl PropertyVerdict {
 }
 
 /// Every property, in the order in which to read their failures: a cause before what follows of it.
-pub const PROPERTIES: [Property; 21] = [
+pub const PROPERTIES: [Property; 24] = [
     panic::PROPERTY,
     acknowledged_durable::PROPERTY,
     leadership_one::PROPERTY,
     leadership_two::PROPERTY,
     epochs::PROPERTY,
+    joined_history::PROPERTY,
     log_contiguity::PROPERTY,
     synchronisation::PROPERTY,
+    unexpected::PROPERTY,
     integrity::PROPERTY,
+    leader_first::PROPERTY,
     primary_integrity::PROPERTY,
     local_primary_order::PROPERTY,
     global_primary_order::PROPERTY,

@@ -200,6 +200,7 @@ impl ServerNotes {
 }
 
 /// A server's instruments: they write everything down, and hold the planted bug.
+#[derive(Clone)]
 pub(crate) struct Recorder {
     recording: Recording,
     platform: SimPlatform,

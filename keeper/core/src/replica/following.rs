@@ -8,6 +8,7 @@
 use bytes::Bytes;
 
 use crate::effect::{DiskOp, Effect};
+use crate::event::DiskToken;
 use crate::ids::{ConnectionId, ServerId, Zxid};
 use crate::instruments::{Instruments, Observation, SyncKind};
 use crate::jute::Encode;
@@ -15,7 +16,7 @@ use crate::planted;
 use crate::txn::decode_txn;
 use crate::wire::quorum::payload::PROTOCOL_VERSION;
 use crate::wire::quorum::{EpochAck, LearnerInfo, PacketKind, QuorumPacket};
-use crate::zab::history::follows;
+use crate::zab::history::{Entry, follows};
 
 use super::{Follower, FollowerPhase, Replica, Role};
 
@@ -134,7 +135,7 @@ impl<I: Instruments> Replica<I> {
                 Ok(())
             }
             (Serving, kind) => self.on_serving_packet(kind, &packet),
-            (phase, kind) => Err(format!("the leader sent {kind:?} while {phase:?}")),
+            (phase, kind) => self.unexpected(format!("the leader sent {kind:?} while {phase:?}")),
         }
     }
 
@@ -167,6 +168,10 @@ impl<I: Instruments> Replica<I> {
 
     fn on_diff(&mut self, zxid: Zxid) -> Result<(), Refusal> {
         self.observe(|| Observation::SyncBegun { kind: SyncKind::Diff });
+        // Planted: currentEpoch comes before the history that the epoch begins with.
+        if zxid > self.history.last() && planted!(self, Zk4643) {
+            self.join_epoch();
+        }
         self.begin_receiving(zxid.min(self.history.last()));
         Ok(())
     }
@@ -182,11 +187,25 @@ impl<I: Instruments> Replica<I> {
             self.out.push(Effect::Fatal { reason: reason.clone() });
             return Err(reason);
         }
+        let late = if I::ANY { self.written_late(zxid) } else { Vec::new() };
         self.history.truncate(zxid);
         self.disk(DiskOp::Truncate { zxid });
         self.observe(|| Observation::Truncated { zxid });
+        // Planted: the writer of the last role was not stopped; what it had queued comes behind the
+        // cut.
+        if !late.is_empty() && planted!(self, Zk4712) {
+            for Entry { zxid, txn, .. } in late {
+                self.disk(DiskOp::Append { zxid, txn });
+            }
+        }
         self.begin_receiving(zxid);
         Ok(())
+    }
+
+    /// What follows `zxid` in the log and was still on its way to the disk when the last role ended.
+    fn written_late(&self, zxid: Zxid) -> Vec<Entry> {
+        let is_late = |entry: &&Entry| entry.token > self.durable_before;
+        self.history.after(zxid).filter(is_late).cloned().collect()
     }
 
     /// The leader's history shares everything up to `common` with this log.
@@ -202,16 +221,22 @@ impl<I: Instruments> Replica<I> {
     fn on_proposal(&mut self, zxid: Zxid, data: Option<Bytes>) -> Result<(), Refusal> {
         let last = self.history.last();
         if !follows(last, zxid) {
-            return Err(format!("the leader proposed {zxid} after {last}"));
+            return self.unexpected(format!("the leader proposed {zxid} after {last}"));
         }
         let txn = data.ok_or("the leader sent a proposal without a transaction")?;
         let (decoded, _) = decode_txn(&txn).map_err(|error| error.to_string())?;
         if decoded.header.zxid != zxid {
             return Err(format!("the proposal {zxid} holds {}", decoded.header.zxid));
         }
+        // Planted: it is kept in memory until UPTODATE.
+        if !self.is_serving() && planted!(self, Zk3911) {
+            self.history.push(Entry { zxid, txn, token: DiskToken::NEVER });
+            return Ok(());
+        }
         self.log_txn(zxid, txn);
-        if planted!(self, AckBeforeFsync) {
-            self.acknowledge_proposals();
+        // Planted: a proposal is acknowledged as it comes.
+        if self.is_serving() && planted!(self, AckBeforeFsync) {
+            self.acknowledge_upto(zxid);
         }
         Ok(())
     }
@@ -220,7 +245,8 @@ impl<I: Instruments> Replica<I> {
         let last = self.history.last();
         let Role::Following(follower) = &mut self.role else { return Ok(()) };
         if zxid > last {
-            return Err(format!("the leader committed {zxid}, but only {last} was proposed"));
+            let what = format!("the leader committed {zxid}, but only {last} was proposed");
+            return self.unexpected(what);
         }
         follower.committed = follower.committed.max(zxid);
         if follower.phase == FollowerPhase::Serving {
@@ -238,46 +264,62 @@ impl<I: Instruments> Replica<I> {
         // What the leader has committed, or had all along, is covered by this acknowledgement; the
         // rest is acknowledged one by one.
         follower.acked = follower.committed.max(follower.common);
-        self.current_epoch = epoch;
-        let token = self.disk(DiskOp::CurrentEpoch(epoch));
+        let token = self.join_epoch();
         let upto = self.history.last();
         if let Role::Following(follower) = &mut self.role {
             follower.phase = FollowerPhase::Joining { token, upto };
         }
-        if planted!(self, AckBeforeFsync) {
-            self.on_follower_persisted();
+        // Planted: NEWLEADER is acknowledged without waiting for the disk.
+        if self.history.durable(self.persisted) < upto && planted!(self, Zk4646) {
+            self.acknowledge_new_leader(upto);
         }
         Ok(())
     }
 
+    /// From here on the leader's epoch is this server's.
+    fn join_epoch(&mut self) -> DiskToken {
+        if let Role::Following(follower) = &self.role {
+            self.current_epoch = follower.epoch;
+        }
+        self.disk(DiskOp::CurrentEpoch(self.current_epoch))
+    }
+
     pub(super) fn on_follower_persisted(&mut self) {
         let persisted = self.persisted;
-        let early = planted!(self, AckBeforeFsync);
         let Role::Following(follower) = &mut self.role else { return };
-        let zxid = Zxid::new(follower.epoch, 0);
         match follower.phase {
             FollowerPhase::Promising { token, current } if persisted >= token => {
                 follower.phase = FollowerPhase::AwaitingSync;
                 self.observe_epochs();
                 self.send_epoch_ack(EpochAck(Some(current)));
             }
-            FollowerPhase::Joining { token, upto } if persisted >= token || early => {
-                follower.phase = FollowerPhase::AwaitingUpToDate;
-                self.observe_epochs();
-                let durable = self.history.durable(persisted);
-                self.observe(|| Observation::Acknowledged { zxid: upto, durable });
-                self.send_leader(QuorumPacket::bare(PacketKind::Ack, zxid));
+            FollowerPhase::Joining { token, upto } if persisted >= token => {
+                self.acknowledge_new_leader(upto);
             }
             _ => {}
         }
         self.acknowledge_proposals();
     }
 
-    /// Acknowledges every proposal that has become durable, one by one as ZooKeeper's leader counts
-    /// them.
-    fn acknowledge_proposals(&mut self) {
+    /// The history up to `upto` and the epoch are durable here.
+    fn acknowledge_new_leader(&mut self, upto: Zxid) {
+        let Role::Following(follower) = &mut self.role else { return };
+        follower.phase = FollowerPhase::AwaitingUpToDate;
+        let zxid = Zxid::new(follower.epoch, 0);
+        self.observe_epochs();
         let durable = self.history.durable(self.persisted);
-        let vouched = if planted!(self, AckBeforeFsync) { self.history.last() } else { durable };
+        self.observe(|| Observation::Acknowledged { zxid: upto, durable });
+        self.send_leader(QuorumPacket::bare(PacketKind::Ack, zxid));
+    }
+
+    /// Acknowledges every proposal that has become durable.
+    fn acknowledge_proposals(&mut self) {
+        self.acknowledge_upto(self.history.durable(self.persisted));
+    }
+
+    /// Acknowledges proposals one by one, as ZooKeeper's leader counts them.
+    fn acknowledge_upto(&mut self, vouched: Zxid) {
+        let durable = self.history.durable(self.persisted);
         let Role::Following(follower) = &mut self.role else { return };
         if !follower.has_joined() || vouched <= follower.acked {
             return;
@@ -297,6 +339,11 @@ impl<I: Instruments> Replica<I> {
     /// by name: UPTODATE tells how far it is. An Apache leader does not tell, but what it shares is
     /// committed by its own account.
     fn on_up_to_date(&mut self, zxid: Zxid) {
+        if planted!(self, Zk3911) {
+            for Entry { zxid, txn, .. } in self.history.take_unlogged() {
+                self.log_txn(zxid, txn);
+            }
+        }
         let last = self.history.last();
         let Role::Following(follower) = &mut self.role else { return };
         let known = if zxid == QuorumPacket::NO_ZXID { follower.common } else { zxid };

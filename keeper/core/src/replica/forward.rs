@@ -67,7 +67,9 @@ impl<I: Instruments> Replica<I> {
                     self.open_session(connection, answer.valid);
                 }
             }
-            kind => return Err(format!("the leader sent {kind:?} to a serving follower")),
+            kind => {
+                return self.unexpected(format!("the leader sent {kind:?} to a serving follower"));
+            }
         }
         Ok(())
     }

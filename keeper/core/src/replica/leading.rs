@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::effect::{DiskOp, Effect};
+use crate::event::DiskToken;
 use crate::ids::{ConnectionId, Epoch, ServerId, Zxid};
 use crate::instruments::{Instruments, Observation, SyncKind};
 use crate::jute::{Encode, put_string};
@@ -94,14 +95,23 @@ impl<I: Instruments> Replica<I> {
             if leader.connect(&self.ensemble, server, accepted) {
                 let epoch = leader.epoch;
                 self.accepted_epoch = epoch;
-                let token = self.disk(DiskOp::AcceptedEpoch(epoch));
+                let token = self.log_own_epoch(DiskOp::AcceptedEpoch(epoch));
                 self.set_phase(Phase::Proposing { token });
+                if I::ANY && token <= self.persisted {
+                    self.on_leader_persisted();
+                }
             }
         } else if accepted > leader.epoch && self.ensemble.is_voter(server) {
             // It promised a later epoch to a leader that never came to be, and can join only one
             // beyond that.
             self.look("a follower has promised a later epoch");
         }
+    }
+
+    /// An epoch file of the new leader itself.
+    fn log_own_epoch(&mut self, op: DiskOp) -> DiskToken {
+        // Planted: the leader goes on without it.
+        if planted!(self, Zk335) { self.persisted } else { self.disk(op) }
     }
 
     pub(super) fn on_leader_persisted(&mut self) {
@@ -213,10 +223,13 @@ impl<I: Instruments> Replica<I> {
         leader.began_ms = self.now.mono_ms;
         self.observe(|| Observation::EpochEstablished { epoch, history });
         self.current_epoch = epoch;
-        let token = self.disk(DiskOp::CurrentEpoch(epoch));
+        let token = self.log_own_epoch(DiskOp::CurrentEpoch(epoch));
         self.set_phase(Phase::Synchronisation { token });
         for (connection, last) in waiting {
             self.synchronise(connection, last);
+        }
+        if I::ANY && token <= self.persisted {
+            self.on_leader_persisted();
         }
     }
 
@@ -312,8 +325,15 @@ impl<I: Instruments> Replica<I> {
     fn bring_up_to_date(&mut self, connection: ConnectionId) {
         self.set_learner_phase(connection, LearnerPhase::Active);
         let Role::Leading(leader) = &self.role else { return };
-        let packet = QuorumPacket::bare(PacketKind::UpToDate, leader.committed);
-        self.send_packet(connection, packet);
+        let mut committed = leader.committed;
+        let vouched = leader.learners.get(&connection).map(|learner| learner.synced_upto);
+        // Planted: it says what the acknowledgement of NEWLEADER covered.
+        if let Some(vouched) = vouched.filter(|vouched| *vouched > committed)
+            && planted!(self, CommitLdZxid)
+        {
+            committed = vouched;
+        }
+        self.send_packet(connection, QuorumPacket::bare(PacketKind::UpToDate, committed));
     }
 
     /// Broadcast begins once a quorum holds the initial history: it is committed by that.
@@ -443,6 +463,10 @@ impl<I: Instruments> Replica<I> {
         let Role::Leading(leader) = &mut self.role else { return };
         let mut live = Vec::new();
         for (connection, learner) in &mut leader.learners {
+            // Planted: who has not acknowledged NEWLEADER gets nothing new.
+            if learner.forwards() && !learner.is_synced() && planted!(self, Zk962) {
+                continue;
+            }
             if learner.phase == LearnerPhase::Snapshot {
                 learner.held_back.extend_from_slice(&encoded);
             } else if learner.forwards() {

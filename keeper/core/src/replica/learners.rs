@@ -63,14 +63,17 @@ impl<I: Instruments> Replica<I> {
             }
             (LearnerPhase::AwaitingNewLeaderAck, PacketKind::Ack) => {
                 if packet.zxid.counter() != 0 {
-                    return Err(format!("acknowledged {} before NEWLEADER", packet.zxid));
+                    let what = format!("acknowledged {} before NEWLEADER", packet.zxid);
+                    return self.unexpected(what);
                 }
                 self.learner_synced(connection);
             }
             (LearnerPhase::Synced | LearnerPhase::Active, kind) => {
                 self.on_member_packet(connection, kind, packet.zxid, data)?;
             }
-            (phase, kind) => return Err(format!("{kind:?} while {phase:?}")),
+            (phase, kind) => {
+                return self.unexpected(format!("a learner sent {kind:?} while {phase:?}"));
+            }
         }
         Ok(())
     }
@@ -98,7 +101,7 @@ impl<I: Instruments> Replica<I> {
                 let asked = from_bytes::<Revalidate>(data).map_err(describe)?;
                 self.on_revalidate(connection, asked);
             }
-            kind => return Err(format!("{kind:?} from a follower")),
+            kind => return self.unexpected(format!("a follower sent {kind:?}")),
         }
         Ok(())
     }

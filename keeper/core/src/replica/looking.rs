@@ -3,6 +3,7 @@
 use crate::effect::Effect;
 use crate::ids::ServerId;
 use crate::instruments::{Instruments, Observation};
+use crate::planted;
 use crate::wire::election::{Notification, ServerState};
 use crate::zab::election::{Elected, Output, Vote};
 
@@ -13,6 +14,10 @@ impl<I: Instruments> Replica<I> {
     /// another server, or this one again once it serves.
     pub(super) fn look(&mut self, why: &str) {
         self.info(format!("looking for a leader: {why}"));
+        self.durable_before = self.persisted;
+        if !matches!(self.role, Role::Looking) {
+            self.keep_less_than_the_log();
+        }
         match std::mem::replace(&mut self.role, Role::Looking) {
             Role::Looking => {}
             Role::Leading(leader) => {
@@ -39,6 +44,17 @@ impl<I: Instruments> Replica<I> {
         };
         let output = self.election.start(self.now, &self.ensemble, own);
         self.on_election_output(output);
+    }
+
+    /// Planted: what a server in memory forgets of its log as it leaves a role, though it stands there.
+    fn keep_less_than_the_log(&mut self) {
+        if self.history.unapplied() > 0 && planted!(self, Zk2845) {
+            self.history.truncate(self.history.applied());
+        }
+        // What the plant ZK-3911 did not log was in memory only.
+        if I::ANY {
+            self.history.take_unlogged();
+        }
     }
 
     pub(super) fn on_notification(&mut self, from: ServerId, notification: Notification) {

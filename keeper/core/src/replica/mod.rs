@@ -105,6 +105,8 @@ pub struct Replica<I: Instruments = Off> {
     persisted: DiskToken,
     /// The last change of an epoch file.
     epochs_token: DiskToken,
+    /// What was durable when the last role ended.
+    durable_before: DiskToken,
     /// Learners that connected before this server knew that it leads, and what they have said.
     early_learners: BTreeMap<ConnectionId, Vec<u8>>,
     next_session: i64,
@@ -152,6 +154,7 @@ impl<I: Instruments> Replica<I> {
             last_token: DiskToken(0),
             persisted: DiskToken(0),
             epochs_token: DiskToken(0),
+            durable_before: DiskToken(0),
             early_learners: BTreeMap::new(),
             next_session,
             next_connection: 1 << 63,
@@ -338,6 +341,12 @@ impl<I: Instruments> Replica<I> {
         if I::ANY {
             self.instruments.observe(observation());
         }
+    }
+
+    /// What can only be a bug of the other server: the connection to it is given up.
+    fn unexpected(&mut self, what: String) -> Result<(), String> {
+        self.observe(|| Observation::Unexpected { what: what.clone() });
+        Err(what)
     }
 
     /// Tells the epochs, once they are durable.

@@ -10,6 +10,7 @@ use crate::instruments::{Instruments, Observation, SyncKind};
 use crate::jute::{DecodeError, Reader};
 use crate::limits;
 use crate::log::{Progress, SnapshotData, SnapshotReader, SnapshotWriter};
+use crate::planted;
 use crate::wire::quorum::QuorumDecoder;
 use crate::zab::ensemble::Settings;
 
@@ -108,18 +109,8 @@ impl<I: Instruments> Replica<I> {
         self.sessions = data.sessions;
         self.set_config_node();
         self.transactions_since_snapshot = 0;
-        self.disk(DiskOp::Roll);
-        let mut chunk = Vec::new();
-        let mut writer = SnapshotWriter::file(&mut self.tree, &self.sessions, &mut chunk);
-        self.disk(DiskOp::SnapshotBegin { zxid });
-        loop {
-            let done = writer.chunk(&mut self.tree, limits::SNAPSHOT_CHUNK_BYTES, &mut chunk);
-            self.disk(DiskOp::SnapshotChunk(Bytes::from(std::mem::take(&mut chunk))));
-            if done {
-                break;
-            }
-        }
-        let token = self.disk(DiskOp::SnapshotEnd { zxid });
+        // Planted: the tree is in memory only.
+        let token = if planted!(self, Zk3642) { self.persisted } else { self.save(zxid) };
         self.history.reset(zxid, token);
         if dead_tail {
             // Only behind the snapshot: a crash in between must not leave less than there was.
@@ -132,6 +123,21 @@ impl<I: Instruments> Replica<I> {
             follower.phase = FollowerPhase::AwaitingNewLeader;
             follower.committed = zxid;
             follower.common = zxid;
+        }
+    }
+
+    /// Writes the whole tree, which stands at `zxid`, in one go.
+    fn save(&mut self, zxid: Zxid) -> DiskToken {
+        self.disk(DiskOp::Roll);
+        let mut chunk = Vec::new();
+        let mut writer = SnapshotWriter::file(&mut self.tree, &self.sessions, &mut chunk);
+        self.disk(DiskOp::SnapshotBegin { zxid });
+        loop {
+            let done = writer.chunk(&mut self.tree, limits::SNAPSHOT_CHUNK_BYTES, &mut chunk);
+            self.disk(DiskOp::SnapshotChunk(Bytes::from(std::mem::take(&mut chunk))));
+            if done {
+                return self.disk(DiskOp::SnapshotEnd { zxid });
+            }
         }
     }
 }

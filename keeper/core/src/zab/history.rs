@@ -116,6 +116,13 @@ impl History {
         self.entries.truncate(self.index_after(zxid));
     }
 
+    /// Takes back the last entries as far as they have no disk operation ([`DiskToken::NEVER`]),
+    /// oldest first.
+    pub fn take_unlogged(&mut self) -> Vec<Entry> {
+        let logged = self.entries.partition_point(|entry| entry.token < DiskToken::NEVER);
+        self.entries.split_off(logged).into()
+    }
+
     /// Replaces everything by a snapshot's position, which `token` makes durable.
     pub fn reset(&mut self, zxid: Zxid, token: DiskToken) {
         *self = History { base_token: token, ..History::new(zxid, Vec::new()) };
