@@ -1,8 +1,8 @@
 //! Faults as data: what befalls a world, when, and to whom.
 //!
 //! In JSON a fault is one object: `{"at_ms":1000,"until_ms":5000,"kind":"partition",
-//! "sides":[["n1","n2"],["n3"]]}`. A target is a host's name, `leader`, or `follower:2`; the latter
-//! two are looked up at the moment when the fault strikes.
+//! "sides":[["n1","n2"],["n3"]]}`. A target is a host's name, `leader`, `follower:2`, or
+//! `learner+30`; all but the first are looked up at the moment when the fault strikes.
 
 mod schedule;
 
@@ -125,6 +125,27 @@ pub enum Fault {
     },
 }
 
+impl Fault {
+    /// The one host that it strikes, if it is a fault of one host.
+    pub fn target(&self) -> Option<&Target> {
+        match self {
+            Fault::Crash { target }
+            | Fault::PowerLoss { target }
+            | Fault::Pause { target }
+            | Fault::SlowDisk { target, .. }
+            | Fault::Eio { target, .. }
+            | Fault::Enospc { target }
+            | Fault::FsyncFail { target }
+            | Fault::ClockOffset { target, .. } => Some(target),
+            Fault::Partition { .. }
+            | Fault::OneWay { .. }
+            | Fault::IsolateLeader { .. }
+            | Fault::Restart { .. }
+            | Fault::SlowLink { .. } => None,
+        }
+    }
+}
+
 /// Whom a fault strikes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
@@ -135,6 +156,9 @@ pub enum Target {
     Leader,
     /// One of the followers of the moment: this number, modulo how many there are.
     RandomFollower(u64),
+    /// The first server that a leader has been synchronising for so many milliseconds. A fault of
+    /// one host waits for it until its end.
+    Learner(u64),
 }
 
 impl fmt::Display for Target {
@@ -143,6 +167,7 @@ impl fmt::Display for Target {
             Target::Host(name) => f.write_str(name),
             Target::Leader => f.write_str("leader"),
             Target::RandomFollower(index) => write!(f, "follower:{index}"),
+            Target::Learner(after_ms) => write!(f, "learner+{after_ms}"),
         }
     }
 }
@@ -152,8 +177,12 @@ impl From<String> for Target {
         if text == "leader" {
             return Target::Leader;
         }
-        match text.strip_prefix("follower:").and_then(|index| index.parse().ok()) {
-            Some(index) => Target::RandomFollower(index),
+        let number = |prefix| text.strip_prefix(prefix).and_then(|number| number.parse().ok());
+        if let Some(index) = number("follower:") {
+            return Target::RandomFollower(index);
+        }
+        match number("learner+") {
+            Some(after_ms) => Target::Learner(after_ms),
             None => Target::Host(text),
         }
     }
@@ -184,6 +213,7 @@ mod tests {
             r#"{"at_ms":1,"until_ms":5,"kind":"crash","target":"leader"}"#,
             r#"{"at_ms":1,"until_ms":5,"kind":"power_loss","target":"a"}"#,
             r#"{"at_ms":1,"until_ms":5,"kind":"pause","target":"a"}"#,
+            r#"{"at_ms":1,"until_ms":5,"kind":"pause","target":"learner+30"}"#,
             r#"{"at_ms":1,"kind":"restart","targets":["a","b"],"down_ms":10,"gap_ms":20}"#,
             r#"{"at_ms":1,"until_ms":5,"kind":"slow_disk","target":"a","factor":0}"#,
             r#"{"at_ms":1,"until_ms":5,"kind":"eio","target":"a","op":"sync_dir","nth":3}"#,
@@ -208,5 +238,8 @@ mod tests {
     fn a_target_that_only_looks_like_a_follower_is_a_host() {
         let target = Target::from("follower:x".to_owned());
         assert_eq!(target, Target::Host("follower:x".to_owned()));
+        assert_eq!(Target::from("learner+30".to_owned()), Target::Learner(30));
+        let target = Target::from("learner+".to_owned());
+        assert_eq!(target, Target::Host("learner+".to_owned()));
     }
 }

@@ -19,6 +19,7 @@ fn run(world: &mut World, faults: &str, end_ms: u64) -> Result<Vec<Applied>, Run
     let mut roles = |world: &World| Roles {
         leader: Some(SERVER).filter(|leader| world.is_running(*leader)),
         followers: vec![CLIENT],
+        learners: vec![],
     };
     while world.elapsed_ms() < end_ms {
         applied.extend(schedule.advance(world, &mut roles)?);
@@ -85,7 +86,7 @@ fn crash_and_power_loss_take_down_and_start_again() {
         let fault =
             format!(r#"[{{"at_ms":100,"until_ms":600,"kind":"{kind}","target":"leader"}}]"#);
         let mut schedule = Schedule::new(serde_json::from_str(&fault).unwrap());
-        let mut roles = |_: &World| Roles { leader: Some(SERVER), followers: vec![] };
+        let mut roles = |_: &World| Roles { leader: Some(SERVER), ..Roles::default() };
         let mut up = Vec::new();
         for _ in 0..1_000 {
             schedule.advance(&mut world, &mut roles).unwrap();
@@ -96,6 +97,34 @@ fn crash_and_power_loss_take_down_and_start_again() {
         assert_eq!((down.first(), down.last(), down.len()), (Some(&100), Some(&599), 500));
         let learnt_ms = log.all().into_iter().find(|(_, text)| text.contains("read")).unwrap().0;
         assert_eq!(learnt_ms < 600, kind == "crash", "a machine without power says nothing");
+    }
+}
+
+#[test]
+fn fault_of_a_learner_waits_until_it_has_been_one_for_so_long() {
+    for (until_ms, struck) in [(900, true), (60, false)] {
+        let (mut world, _) = echo_world(5);
+        let fault = format!(
+            r#"[{{"at_ms":10,"until_ms":{until_ms},"kind":"crash","target":"learner+30"}}]"#
+        );
+        let mut schedule = Schedule::new(serde_json::from_str(&fault).unwrap());
+        // The server learns from 40 ms on.
+        let mut roles = |world: &World| {
+            let since_ms = world.elapsed_ms().checked_sub(40);
+            Roles {
+                learners: since_ms.map(|ms| (SERVER, ms)).into_iter().collect(),
+                ..Roles::default()
+            }
+        };
+        let mut applied = Vec::new();
+        while world.elapsed_ms() < 1_000 {
+            applied.extend(schedule.advance(&mut world, &mut roles).unwrap());
+            world.step().unwrap();
+        }
+        let hosts = if struck { vec![SERVER] } else { vec![] };
+        let first = (applied[0].at_ms, applied[0].began, applied[0].hosts.clone());
+        assert_eq!(first, (if struck { 70 } else { until_ms }, true, hosts));
+        assert_eq!(schedule.next_ms(), None);
     }
 }
 

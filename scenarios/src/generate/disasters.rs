@@ -5,13 +5,15 @@ use sim::fault::{Fault, Target, TimedFault};
 use super::faults::{Family, Kind, Site, host};
 
 /// Every kind of disaster.
-pub(super) const DISASTERS: [Kind; 9] = [
+pub(super) const DISASTERS: [Kind; 11] = [
     Kind { name: "leader among clients", family: Family::Network, draw: leader_among_clients },
     Kind { name: "power loss of most", family: Family::Process, draw: power_loss_of_most },
     Kind { name: "power loss of all", family: Family::Process, draw: power_loss_of_all },
     Kind { name: "power loss at slow disks", family: Family::Disk, draw: power_loss_at_slow_disks },
     Kind { name: "straggler", family: Family::Process, draw: straggler },
     Kind { name: "crash in synchronisation", family: Family::Process, draw: crash_in_sync },
+    Kind { name: "struck while it learns", family: Family::Process, draw: struck_while_it_learns },
+    Kind { name: "most disks stand still", family: Family::Disk, draw: most_disks_stand_still },
     Kind { name: "leader after leader", family: Family::Process, draw: leader_after_leader },
     Kind { name: "deposed with a slow disk", family: Family::Disk, draw: deposed_with_slow_disk },
     Kind { name: "rolling restart", family: Family::Process, draw: rolling_restart },
@@ -19,12 +21,13 @@ pub(super) const DISASTERS: [Kind; 9] = [
 
 /// The leader is cut off from the servers, but clients still write to it: it logs proposals that
 /// nobody else has, and must cut them off its log when it comes back (TRUNC; ZOOKEEPER-2845,
-/// ZOOKEEPER-1154). It may lose power meanwhile.
+/// ZOOKEEPER-1154). That takes at least as long as the rest needs to give it up and elect another.
+/// It may lose power meanwhile.
 fn leader_among_clients(site: &mut Site<'_>) -> Vec<TimedFault> {
     let all = site.shuffled();
     let reset_on_heal = site.reset_on_heal();
     let sides = vec![vec![Target::Leader], all];
-    let cut = site.for_ms(500, 5_000, Fault::Partition { sides, reset_on_heal });
+    let cut = site.for_ms(1_500, 6_000, Fault::Partition { sides, reset_on_heal });
     let mut faults = vec![cut];
     if site.draws.chance(0.3) {
         let at_ms = site.at_ms + site.draws.log_uniform(50, 500);
@@ -104,6 +107,55 @@ fn crash_in_sync(site: &mut Site<'_>) -> Vec<TimedFault> {
     faults
 }
 
+/// Whoever is brought up to a leader's history next is struck in the middle of it, and perhaps its
+/// leader soon after (ZOOKEEPER-3911, 4643, 4646, 4785, 5094, 3642). Something is away before, so
+/// that there is somebody to bring up, and disks are slow, so that it takes a while.
+fn struck_while_it_learns(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let away_ms = site.draws.log_uniform(100, 3_000);
+    let back_ms = site.at_ms + away_ms;
+    let target = site.any_target();
+    let is_kill = site.draws.chance(0.5);
+    let away = if is_kill { Fault::Crash { target } } else { Fault::PowerLoss { target } };
+    let mut faults = vec![site.until(back_ms, away)];
+    let until_ms = back_ms + site.draws.log_uniform(500, 2_000);
+    let factor = site.draws.log_uniform(5, 100);
+    for target in site.shuffled() {
+        let slow = Fault::SlowDisk { target, factor };
+        faults.push(site.between(back_ms.saturating_sub(50), until_ms, slow));
+    }
+    for _ in 0..site.draws.range(1, 2) {
+        let target = Target::Learner(site.draws.log_uniform(1, 100));
+        let is_kill = site.draws.chance(0.3);
+        let fault = if is_kill { Fault::Crash { target } } else { Fault::PowerLoss { target } };
+        faults.push(site.between(back_ms, until_ms, fault));
+    }
+    if site.draws.chance(0.4) {
+        let at_ms = back_ms + site.draws.log_uniform(50, 1_000);
+        let is_kill = site.draws.chance(0.5);
+        let target = Target::Leader;
+        let fault = if is_kill { Fault::Crash { target } } else { Fault::PowerLoss { target } };
+        let lasts_ms = site.draws.log_uniform(100, 3_000);
+        faults.push(site.between(at_ms, at_ms + lasts_ms, fault));
+    }
+    faults
+}
+
+/// The disks of a majority stand still, so that nothing can be committed, while the others log what
+/// is proposed, go away for a moment, and come back to the same leader with more than is committed.
+fn most_disks_stand_still(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let until_ms = site.at_ms + site.draws.log_uniform(500, 3_000);
+    let mut hosts = site.shuffled();
+    let others = hosts.split_off(site.servers as usize / 2 + 1);
+    let still = |target: Target| site.until(until_ms, Fault::SlowDisk { target, factor: 0 });
+    let mut faults: Vec<TimedFault> = hosts.into_iter().map(still).collect();
+    for target in others {
+        let at_ms = site.at_ms + site.draws.log_uniform(50, 1_000);
+        let back_ms = at_ms + site.draws.log_uniform(10, 100);
+        faults.push(site.between(at_ms, back_ms, Fault::Crash { target }));
+    }
+    faults
+}
+
 /// One leader after the other is killed, each as soon as it may just have been elected
 /// (ZOOKEEPER-335, 790, 3023).
 fn leader_after_leader(site: &mut Site<'_>) -> Vec<TimedFault> {
@@ -121,14 +173,34 @@ fn leader_after_leader(site: &mut Site<'_>) -> Vec<TimedFault> {
 }
 
 /// The leader's disk stands still while the rest elects another; what it still has to write comes
-/// late (ZOOKEEPER-4712; etcd 15247).
+/// late (ZOOKEEPER-4712; etcd 15247). Where its clients still reach it, it has the more to write, of
+/// which the rest knows nothing. It may be struck soon after it is back.
 fn deposed_with_slow_disk(site: &mut Site<'_>) -> Vec<TimedFault> {
     let target = Target::Leader;
-    let stall = site.for_ms(500, 4_000, Fault::SlowDisk { target, factor: 0 });
     let at_ms = site.at_ms + site.draws.log_uniform(5, 300);
-    let until_ms = at_ms + site.draws.log_uniform(500, 4_000);
     let reset_on_heal = site.reset_on_heal();
-    vec![stall, site.between(at_ms, until_ms, Fault::IsolateLeader { reset_on_heal })]
+    let has_clients = site.draws.chance(0.6);
+    let cut = match has_clients {
+        true => {
+            Fault::Partition { sides: vec![vec![Target::Leader], site.shuffled()], reset_on_heal }
+        }
+        false => Fault::IsolateLeader { reset_on_heal },
+    };
+    let cut_until_ms = at_ms + site.draws.log_uniform(1_500, 5_000);
+    let stalled_until_ms = match has_clients {
+        true => cut_until_ms + site.draws.log_uniform(1, 500),
+        false => site.at_ms + site.draws.log_uniform(500, 4_000),
+    };
+    let stall = site.until(stalled_until_ms, Fault::SlowDisk { target, factor: 0 });
+    let mut faults = vec![stall, site.between(at_ms, cut_until_ms, cut)];
+    if site.draws.chance(0.5) {
+        let at_ms = stalled_until_ms + site.draws.log_uniform(100, 2_000);
+        let until_ms = at_ms + site.draws.log_uniform(50, 1_000);
+        let targets = site.shuffled();
+        let strike = |target| site.between(at_ms, until_ms, Fault::PowerLoss { target });
+        faults.extend(targets.into_iter().map(strike));
+    }
+    faults
 }
 
 fn rolling_restart(site: &mut Site<'_>) -> Vec<TimedFault> {

@@ -41,7 +41,8 @@ pub(crate) struct ServerNotes {
     pub(crate) incarnation: u32,
     pub(crate) serving: bool,
     pub(crate) leading: bool,
-    pub(crate) synchronising: bool,
+    /// Since when a leader has been synchronising it.
+    pub(crate) synchronising_since_ns: Option<u64>,
     pub(crate) epoch: Epoch,
     pub(crate) applied: Zxid,
     pub(crate) digest: u64,
@@ -72,7 +73,7 @@ impl Recording {
     pub(crate) fn server_down(&self, server: u32) -> bool {
         let mut notes = self.notes();
         let entry = notes.servers.entry(server).or_default();
-        let synchronising = entry.synchronising;
+        let synchronising = entry.synchronising_since_ns.is_some();
         entry.stop();
         synchronising
     }
@@ -167,16 +168,16 @@ impl ServerNotes {
     fn stop(&mut self) {
         self.serving = false;
         self.leading = false;
-        self.synchronising = false;
+        self.synchronising_since_ns = None;
     }
 
-    fn observe(&mut self, observation: &Observation) {
+    fn observe(&mut self, at_ns: u64, observation: &Observation) {
         match observation {
             Observation::Looking => self.stop(),
             Observation::Leading => self.leading = true,
-            Observation::SyncBegun { .. } => self.synchronising = true,
+            Observation::SyncBegun { .. } => self.synchronising_since_ns = Some(at_ns),
             Observation::SyncEnded => {
-                self.synchronising = false;
+                self.synchronising_since_ns = None;
                 self.serving = true;
             }
             Observation::Serving { epoch } => {
@@ -229,9 +230,9 @@ impl Instruments for Recorder {
         let _ = write!(text, "{observation:?}");
         self.platform.record(TAG_OBSERVATION, text.as_bytes());
         notes.text = text;
-        notes.servers.entry(self.server).or_default().observe(&observation);
-        let (server, incarnation) = (self.server, self.incarnation);
         let at_ns = self.platform.world_ns();
+        notes.servers.entry(self.server).or_default().observe(at_ns, &observation);
+        let (server, incarnation) = (self.server, self.incarnation);
         notes.record.observations.push(Observed { at_ns, server, incarnation, observation });
     }
 }

@@ -113,7 +113,7 @@ impl<'a> Run<'a> {
 
     fn strike(&mut self) -> Result<(), crate::RunPanic> {
         let (recording, servers) = (self.recording.clone(), self.servers.clone());
-        let mut roles = |_: &World| {
+        let mut roles = |world: &World| {
             let notes = recording.notes();
             let host = |server: u32| servers[server as usize - 1];
             let leader = notes.leader();
@@ -123,7 +123,13 @@ impl<'a> Run<'a> {
                 .filter(|(server, notes)| notes.serving && Some(**server) != leader)
                 .map(|(server, _)| host(*server))
                 .collect();
-            Roles { leader: leader.map(host), followers }
+            let learners = notes
+                .servers
+                .iter()
+                .filter_map(|(server, notes)| Some((host(*server), notes.synchronising_since_ns?)))
+                .map(|(host, since_ns)| (host, (world.elapsed_ns() - since_ns) / 1_000_000))
+                .collect();
+            Roles { leader: leader.map(host), followers, learners }
         };
         let applied = self.schedule.advance(&mut self.world, &mut roles)?;
         self.note_faults(&applied);

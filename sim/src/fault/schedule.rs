@@ -18,6 +18,8 @@ pub struct Roles {
     pub leader: Option<HostId>,
     /// The followers, in a stable order.
     pub followers: Vec<HostId>,
+    /// Who is being synchronised by a leader, and for how long, in milliseconds; in a stable order.
+    pub learners: Vec<(HostId, u64)>,
 }
 
 /// Something that a schedule did.
@@ -54,7 +56,8 @@ enum Undo {
 
 #[derive(Debug)]
 enum Stage {
-    Waiting,
+    /// Strikes at this moment, in milliseconds, if its target is there by then.
+    Waiting(u64),
     Active(Undo),
     Done,
 }
@@ -69,7 +72,7 @@ impl Entry {
     fn next_ms(&self) -> Option<u64> {
         let until_ms = self.timed.until_ms;
         match &self.stage {
-            Stage::Waiting => Some(self.timed.at_ms),
+            Stage::Waiting(at_ms) => Some(*at_ms),
             Stage::Active(Undo::Rolling { next_ms, .. }) => {
                 Some(until_ms.map_or(*next_ms, |until_ms| until_ms.min(*next_ms)))
             }
@@ -91,7 +94,10 @@ pub struct Schedule {
 impl Schedule {
     /// A schedule of which nothing has happened yet.
     pub fn new(faults: Vec<TimedFault>) -> Schedule {
-        let entry = |timed| Entry { timed, stage: Stage::Waiting };
+        let entry = |timed: TimedFault| {
+            let stage = Stage::Waiting(timed.at_ms);
+            Entry { timed, stage }
+        };
         Schedule { entries: faults.into_iter().map(entry).collect(), down: BTreeMap::new() }
     }
 
@@ -117,8 +123,21 @@ impl Schedule {
             let times = self.entries.iter().enumerate();
             let next = times.filter_map(|(index, entry)| Some((due(entry)?, index))).min();
             let Some((_, index)) = next else { return Ok(applied) };
+            if let Some(target) = self.awaited(index, now_ms)
+                && resolve(world, roles, std::slice::from_ref(target)).is_empty()
+            {
+                self.entries[index].stage = Stage::Waiting(now_ms + 1);
+                continue;
+            }
             applied.push(self.advance_one(index, world, roles)?);
         }
+    }
+
+    /// Whom a fault that has not struck waits for; none if it strikes at once, or its time is over.
+    fn awaited(&self, index: usize, now_ms: u64) -> Option<&Target> {
+        let Entry { timed, stage: Stage::Waiting(_) } = &self.entries[index] else { return None };
+        let is_over = timed.until_ms.is_some_and(|until_ms| until_ms <= now_ms);
+        timed.fault.target().filter(|target| matches!(target, Target::Learner(_)) && !is_over)
     }
 
     /// Ends every fault, those to come too.
@@ -130,7 +149,7 @@ impl Schedule {
         for index in 0..self.entries.len() {
             match std::mem::replace(&mut self.entries[index].stage, Stage::Done) {
                 Stage::Active(undo) => applied.push(self.undo(index, undo, world)?),
-                Stage::Waiting | Stage::Done => {}
+                Stage::Waiting(_) | Stage::Done => {}
             }
         }
         Ok(applied)
@@ -152,7 +171,7 @@ impl Schedule {
                 Ok(Applied { at_ms: now_ms, index, began: true, hosts })
             }
             Stage::Active(undo) => self.undo(index, undo, world),
-            Stage::Waiting => {
+            Stage::Waiting(_) => {
                 let who = &mut |world: &World, targets: &[Target]| resolve(world, roles, targets);
                 let (undo, hosts) = self.strike(&timed.fault, world, who)?;
                 self.entries[index].stage = Stage::Active(undo);
@@ -382,6 +401,10 @@ fn resolve(
                 let followers = roles(world).followers;
                 let count = followers.len().max(1) as u64;
                 followers.get((index % count) as usize).copied()
+            }
+            Target::Learner(after_ms) => {
+                let mut learners = roles(world).learners.into_iter();
+                learners.find(|(_, since_ms)| since_ms >= after_ms).map(|(host, _)| host)
             }
         };
         hosts.extend(host.filter(|host| !hosts.contains(host)));
