@@ -76,6 +76,8 @@ fn numbers(plan: &Plan) -> Result<(), Contradiction> {
     within("ensemble.sync_limit", ensemble.sync_limit, 1, 10_000)?;
     within("ensemble.snap_count", ensemble.snap_count, 1, u64::MAX)?;
     within("ensemble.session_timeout_ms", ensemble.session_timeout_ms, 1, i32::MAX as u64)?;
+    let zxids = ensemble.epoch_transactions_max.unwrap_or(u32::MAX).into();
+    within("ensemble.epoch_transactions_max", zxids, 1, u32::MAX.into())?;
     within("conditions.latency_max_ms", conditions.latency_max_ms, 1, 60_000)?;
     within("conditions.latency_min_ms", conditions.latency_min_ms, 0, conditions.latency_max_ms)?;
     within("conditions.fsync_us", conditions.fsync_us, 0, 60_000_000)?;

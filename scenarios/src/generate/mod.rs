@@ -72,7 +72,14 @@ fn ensemble(seed: u64, session_ticks: (u64, u64)) -> EnsemblePlan {
         snap_count,
         commit_log_count: commit_log_count as usize,
         session_timeout_ms,
+        epoch_transactions_max: epoch_transactions_max(seed),
     }
+}
+
+/// In some seeds an epoch has zxids for a part of the run only (ZOOKEEPER-1277).
+fn epoch_transactions_max(seed: u64) -> Option<u32> {
+    let mut draws = Draws::new(seed, "epoch transactions", 0);
+    draws.chance(0.15).then(|| draws.log_uniform(60, 600) as u32)
 }
 
 fn conditions(seed: u64) -> Conditions {

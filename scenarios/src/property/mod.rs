@@ -33,6 +33,7 @@ mod synchronisation;
 pub(crate) mod testing;
 mod total_order;
 mod unexpected;
+mod zxid_epochs;
 
 use checker::ExplainLine;
 use sim::cluster::plan::Plan;
@@ -82,13 +83,14 @@ impl PropertyVerdict {
 }
 
 /// Every property, in the order in which to read their failures: a cause before what follows of it.
-pub const PROPERTIES: [Property; 24] = [
+pub const PROPERTIES: [Property; 25] = [
     panic::PROPERTY,
     acknowledged_durable::PROPERTY,
     leadership_one::PROPERTY,
     leadership_two::PROPERTY,
     epochs::PROPERTY,
     joined_history::PROPERTY,
+    zxid_epochs::PROPERTY,
     log_contiguity::PROPERTY,
     synchronisation::PROPERTY,
     unexpected::PROPERTY,

@@ -81,6 +81,10 @@ pub struct EnsemblePlan {
     pub commit_log_count: usize,
     /// The session time-out that clients ask for.
     pub session_timeout_ms: u64,
+    /// The last counter of an epoch's zxids, if it is to be less than their 32 bits: the leader then
+    /// steps down for a new epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch_transactions_max: Option<u32>,
 }
 
 /// The world without faults.

@@ -297,6 +297,7 @@ fn node_config(plan: &Plan, number: u32) -> NodeConfig {
             session_max_ms: 200 * ensemble.tick_ms,
             snap_count: ensemble.snap_count,
             commit_log_count: ensemble.commit_log_count,
+            epoch_transactions_max: ensemble.epoch_transactions_max.unwrap_or(u32::MAX),
             ..KeeperSettings::default()
         },
         directories: Directories {

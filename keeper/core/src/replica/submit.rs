@@ -38,7 +38,7 @@ impl<I: Instruments> Replica<I> {
         }
         let now_ms = self.now.mono_ms;
         let Role::Leading(leader) = &mut self.role else { return };
-        let next = leader.next_zxid();
+        let next = leader.next_zxid(self.settings.epoch_transactions_max);
         let Some(tracker) = leader.sessions.as_mut() else { return };
         let Some(zxid) = next else {
             return self.look("the epoch's transactions are used up");
@@ -67,7 +67,7 @@ impl<I: Instruments> Replica<I> {
     /// A learner's request could not even be read: it keeps its place with an error.
     pub(super) fn submit_malformed(&mut self, session: SessionId, cxid: i32) {
         let Role::Leading(leader) = &mut self.role else { return };
-        let Some(zxid) = leader.next_zxid() else {
+        let Some(zxid) = leader.next_zxid(self.settings.epoch_transactions_max) else {
             return self.look("the epoch's transactions are used up");
         };
         let header = TxnHeader { session, cxid, zxid, time_ms: self.now.wall_ms };

@@ -53,6 +53,9 @@ pub struct Settings {
     pub commit_log_count: usize,
     /// `jute.maxbuffer`, in bytes.
     pub packet_bytes_max: usize,
+    /// The last counter of an epoch's zxids, after which another epoch is due. Less than its width
+    /// of 32 bits only where a harness wants to see that (Apache's `testingonly.initialZxid`).
+    pub epoch_transactions_max: u32,
 }
 
 impl Default for Settings {
@@ -67,6 +70,7 @@ impl Default for Settings {
             snap_count: 100_000,
             commit_log_count: 500,
             packet_bytes_max: crate::limits::PACKET_BYTES_MAX,
+            epoch_transactions_max: u32::MAX,
         }
     }
 }

@@ -258,10 +258,11 @@ impl Leader {
         positions.get(ensemble.voters.len() / 2).copied().unwrap_or(Zxid::ZERO)
     }
 
-    /// The next zxid, or `None` when the epoch's counter is used up.
-    pub fn next_zxid(&self) -> Option<Zxid> {
+    /// The next zxid, or `None` when the epoch's counter, whose last value is `counter_max`, is used
+    /// up.
+    pub fn next_zxid(&self, counter_max: u32) -> Option<Zxid> {
         if self.last_proposed.epoch() == self.epoch {
-            self.last_proposed.next()
+            self.last_proposed.next().filter(|next| next.counter() <= counter_max)
         } else {
             Some(Zxid::new(self.epoch, 1))
         }
@@ -365,7 +366,11 @@ mod tests {
         assert!(!leader.connect(&ensemble(), ServerId(2), Epoch(7)));
         assert!(leader.connect(&ensemble(), ServerId(1), Epoch(2)));
         assert_eq!(leader.epoch, Epoch(8));
-        assert_eq!(leader.next_zxid(), Some(Zxid::new(Epoch(8), 1)));
+        assert_eq!(leader.next_zxid(2), Some(Zxid::new(Epoch(8), 1)));
+        leader.last_proposed = Zxid::new(Epoch(8), 1);
+        assert_eq!(leader.next_zxid(2), Some(Zxid::new(Epoch(8), 2)));
+        leader.last_proposed = Zxid::new(Epoch(8), 2);
+        assert_eq!(leader.next_zxid(2), None);
     }
 
     #[test]

@@ -76,6 +76,7 @@ fn every_number_is_obeyed_also_with_the_long_prefix() {
             snap_count: 20,
             commit_log_count: 11,
             packet_bytes_max: 1_024,
+            epoch_transactions_max: u32::MAX,
         }
     );
     assert_eq!(config.max_client_connections, None);
