@@ -8,6 +8,7 @@
 //! and every kind is on or off for a seed, and intensities are drawn from logarithmic ranges.
 
 mod atlas;
+mod clients;
 mod disasters;
 mod faults;
 mod timeline;
@@ -38,18 +39,22 @@ pub(crate) fn plan(
     let servers = if draws.below(3) == 0 { 5 } else { 3 };
     let chaos_ms = draws.range(CHAOS_MS.0, CHAOS_MS.1);
     let topology = Topology { servers, clients: CLIENTS };
+    let ensemble = ensemble(seed, session_ticks);
+    let mut faults = timeline::faults(seed, servers, chaos_ms);
+    faults.extend(clients::faults(seed, servers, chaos_ms, &ensemble));
+    faults.sort_by_key(|fault| fault.at_ms);
     Plan {
         format: PLAN_FORMAT,
         scenario: scenario.to_owned(),
         seed,
         plant: None,
         topology,
-        ensemble: ensemble(seed, session_ticks),
+        ensemble,
         conditions: conditions(seed),
         chaos_ms,
         heal_ms: HEAL_MS,
         operations: workload::operations(seed, chaos_ms, workload),
-        faults: timeline::faults(seed, servers, chaos_ms),
+        faults,
         found: None,
     }
 }
