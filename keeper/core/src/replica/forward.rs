@@ -56,7 +56,10 @@ impl<I: Instruments> Replica<I> {
                 let Role::Following(follower) = &mut self.role else { return Ok(()) };
                 let pending = follower.syncs.pop_front();
                 let (connection, cxid) = pending.ok_or("an answer to no sync")?;
-                if let Some(connection) = self.clients.complete_sync(connection, cxid) {
+                if packet.zxid == QuorumPacket::NO_ZXID {
+                    // The session is ending; its client hears that where it connects next.
+                    self.drop_client(connection);
+                } else if let Some(connection) = self.clients.complete_sync(connection, cxid) {
                     self.sync_passed(connection);
                 }
             }

@@ -415,11 +415,14 @@ impl<I: Instruments> Replica<I> {
         self.pass_barriers();
     }
 
-    /// Answers syncs whose ping round a quorum has echoed.
+    /// Answers syncs whose ping round a quorum has echoed. One of a session whose end was decided when
+    /// it came is refused: its client would take the session to be alive (Apache's leader checks the
+    /// session of its own clients' syncs; an Apache learner does not look at the refusal's mark).
     pub(super) fn pass_barriers(&mut self) {
         let Role::Leading(leader) = &mut self.role else { return };
         for request in leader.passed_barriers(&self.ensemble) {
             match request.origin {
+                Origin::Local if !request.is_alive => self.drop_client(request.connection),
                 Origin::Local => {
                     let (connection, cxid) = (request.connection, request.cxid);
                     if let Some(connection) = self.clients.complete_sync(connection, cxid) {
@@ -427,7 +430,9 @@ impl<I: Instruments> Replica<I> {
                     }
                 }
                 Origin::Learner(connection) => {
-                    let packet = QuorumPacket::bare(PacketKind::Sync, Zxid::ZERO);
+                    let refused = QuorumPacket::NO_ZXID;
+                    let zxid = if request.is_alive { Zxid::ZERO } else { refused };
+                    let packet = QuorumPacket::bare(PacketKind::Sync, zxid);
                     self.send_packet(connection, packet);
                 }
             }

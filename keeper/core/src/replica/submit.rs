@@ -34,7 +34,8 @@ impl<I: Instruments> Replica<I> {
     ) {
         if let Request::Sync { .. } = request {
             let connection = self.clients.of_session(session).unwrap_or(ConnectionId(0));
-            return self.submit_sync(SyncRequest { origin, connection, cxid });
+            let is_alive = self.touch_tracked(session);
+            return self.submit_sync(SyncRequest { origin, connection, cxid, is_alive });
         }
         let now_ms = self.now.mono_ms;
         let Role::Leading(leader) = &mut self.role else { return };
@@ -62,6 +63,13 @@ impl<I: Instruments> Replica<I> {
             },
         };
         self.propose(Txn { header, body }, &asked_as(request));
+    }
+
+    /// The client of a session was heard from. False if its end is decided.
+    fn touch_tracked(&mut self, session: SessionId) -> bool {
+        let now_ms = self.now.mono_ms;
+        let Role::Leading(leader) = &mut self.role else { return false };
+        leader.sessions.as_mut().is_some_and(|tracker| tracker.touch(now_ms, session))
     }
 
     /// A learner's request could not even be read: it keeps its place with an error.

@@ -128,6 +128,9 @@ pub struct SyncRequest {
     pub connection: ConnectionId,
     /// Which request.
     pub cxid: i32,
+    /// Whether its session was alive when it came. Else its turn comes too, for answers to a learner
+    /// carry no name, but it is no success: the session's end is decided.
+    pub is_alive: bool,
 }
 
 /// Sync requests that one ping round will answer.
@@ -390,7 +393,12 @@ mod tests {
     #[test]
     fn a_barrier_passes_when_a_quorum_echoes_a_later_ping() {
         let mut leader = leader();
-        let request = SyncRequest { origin: Origin::Local, connection: ConnectionId(1), cxid: 1 };
+        let request = SyncRequest {
+            origin: Origin::Local,
+            connection: ConnectionId(1),
+            cxid: 1,
+            is_alive: true,
+        };
         for learner in leader.learners.values_mut() {
             learner.pings_sent = 4;
             learner.pings_echoed = 3;

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use crate::client::{create, ephemeral};
+use crate::client::{create, ephemeral, sync};
 use crate::world::{Lane, World};
 
 #[test]
@@ -130,4 +130,35 @@ fn a_write_through_the_former_server_of_a_session_is_refused() {
         n1 shows 0x100000003
     "#]]
     .assert_eq(&world.take());
+}
+
+/// The end is decided, and is long in becoming durable; the client must not think that it lives.
+#[test]
+fn a_sync_of_a_session_whose_end_is_decided_is_refused() {
+    for server in [1, 3] {
+        let mut world = World::serving();
+        world.open(1, server, None);
+        for disk in 1..=3 {
+            world.hold_disk(disk);
+        }
+        world.advance(6_000);
+        world.take();
+        world.ask(1, &sync());
+        let heard = world.take();
+        if server == 1 {
+            expect![[r#"
+                c1 -> n1 #1 sync
+                n1 -> n3 REQUEST sync of s1
+                n3 -> n1 SYNC refused
+                n1 -> c1 closes
+            "#]]
+            .assert_eq(&heard);
+        } else {
+            expect![[r#"
+                c1 -> n3 #1 sync
+                n3 -> c1 closes
+            "#]]
+            .assert_eq(&heard);
+        }
+    }
 }

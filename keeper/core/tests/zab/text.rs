@@ -108,6 +108,7 @@ fn packet_text(packet: &QuorumPacket, names: &mut Names) -> String {
             format!("PING{}", alive.collect::<String>())
         }
         PacketKind::Revalidate => revalidate_text(data, names),
+        PacketKind::Sync if zxid == QuorumPacket::NO_ZXID => "SYNC refused".to_owned(),
         PacketKind::Sync => "SYNC".to_owned(),
         kind => format!("{} {zxid}", format!("{kind:?}").to_uppercase()),
     }
