@@ -67,14 +67,14 @@ impl Site<'_> {
         let mut faults = Vec::new();
         for _ in 0..self.draws.range(1, 3) {
             let lasts_ms = match self.draws.chance(0.7) {
-                true => self.draws.range(session_ms, session_ms + 3 * tick_ms),
+                true => self.draws.range(session_ms - tick_ms / 2, session_ms + 2 * tick_ms),
                 false => self.draws.log_uniform(session_ms / 4, 2 * session_ms),
             };
             let target = self.any_client();
             faults.push(during(self.at_ms, lasts_ms, Fault::Pause { target }));
         }
-        if self.draws.chance(0.5) {
-            let factor = self.draws.log_uniform(10, 300);
+        if self.draws.chance(0.7) {
+            let factor = self.draws.log_uniform(30, 300);
             let (at_ms, lasts_ms) = (self.at_ms + session_ms / 2, session_ms);
             let slow = |target| during(at_ms, lasts_ms, Fault::SlowDisk { target, factor });
             faults.extend((1..=self.servers).map(host).map(slow));
