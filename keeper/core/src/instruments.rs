@@ -107,6 +107,28 @@ plants! {
     /// The leader serves its learners in the order of a hash map, which differs between two runs: a
     /// bug of determinism, not of the protocol.
     HashOrder = "hash-order",
+    /// The counter of an epoch that is used up runs over into the epoch.
+    Zk1277 = "ZK-1277",
+    /// Replaying the log does not count creations under their parent.
+    Zk1046 = "ZK-1046",
+    /// An aborted multi takes back what other requests have under way.
+    Zk1624 = "ZK-1624",
+    /// A returning client is not told what its watches have missed.
+    Zk1412 = "ZK-1412",
+    /// A follower that was away does not delete the ephemerals of a session that ended meanwhile.
+    Zk2355 = "ZK-2355",
+    /// A session whose end is under way may still create ephemerals.
+    Zk1496 = "ZK-1496",
+    /// Replaying the end of a session from the log does not delete its ephemerals.
+    Zk4541 = "ZK-4541",
+    /// Watches stay when their connection ends.
+    Zk1382 = "ZK-1382",
+    /// Without a snapshot the log is not replayed.
+    Zk3644 = "ZK-3644",
+    /// A snapshot's table of sessions is incomplete.
+    Zk3144 = "ZK-3144",
+    /// A client is served by a server that is behind what it has seen.
+    StaleReconnect = "stale-reconnect",
 }
 
 /// Which way a learner was brought up to the leader's history.
@@ -236,6 +258,18 @@ pub enum Observation {
         session: SessionId,
         /// Ephemerals that are still there: always 0.
         ephemerals_left: usize,
+    },
+    /// The tree holds ephemerals of a session that the server does not know: never.
+    Orphaned {
+        /// Whose.
+        session: SessionId,
+        /// How many.
+        ephemerals: usize,
+    },
+    /// A client's connection is gone from the server's tables.
+    ConnectionEnded {
+        /// Watches of it that are still there: always 0.
+        watches_left: usize,
     },
 }
 

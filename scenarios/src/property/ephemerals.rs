@@ -1,5 +1,6 @@
-//! The end of a session removes all of its ephemerals, in the same transaction and on every server
-//! (ZooKeeper Programmer's Guide, "Ephemeral Nodes"; ZOOKEEPER-4541, ZOOKEEPER-3145).
+//! The end of a session removes all of its ephemerals, in the same transaction and on every server,
+//! and no server ever holds ephemerals of a session that it does not know, for nothing would remove
+//! them (ZooKeeper Programmer's Guide, "Ephemeral Nodes"; ZOOKEEPER-4541, 3145, 3144, 1496).
 
 use keeper_core::instruments::Observation;
 use sim::cluster::plan::Plan;
@@ -15,15 +16,18 @@ pub(super) const PROPERTY: Property = Property {
 
 fn check(_plan: &Plan, record: &RunRecord) -> PropertyVerdict {
     for observed in &record.observations {
-        let Observation::SessionClosed { session, ephemerals_left } = observed.observation else {
-            continue;
+        let (headline, text) = match observed.observation {
+            Observation::SessionClosed { session, ephemerals_left } if ephemerals_left > 0 => (
+                "a session's ephemerals outlived it",
+                format!("ended session {session}: {ephemerals_left} ephemerals are left"),
+            ),
+            Observation::Orphaned { session, ephemerals } => (
+                "a server holds ephemerals of a session that it does not know",
+                format!("holds {ephemerals} of session {session}"),
+            ),
+            _ => continue,
         };
-        if ephemerals_left > 0 {
-            let text = format!("ended session {session}: {ephemerals_left} ephemerals are left");
-            return Story::new("a session's ephemerals outlived it")
-                .seen(observed, text, "")
-                .violated(observed.at_ns);
-        }
+        return Story::new(headline).seen(observed, text, "").violated(observed.at_ns);
     }
     PropertyVerdict::Holds
 }
@@ -47,5 +51,11 @@ mod tests {
     #[test]
     fn an_ephemeral_that_stays_is_seen() {
         two_epochs().see(1, closed(0)).see(2, closed(1)).breaks(PROPERTY, "outlived");
+    }
+
+    #[test]
+    fn an_ephemeral_without_a_session_is_seen() {
+        let orphaned = Observation::Orphaned { session: SessionId(7), ephemerals: 2 };
+        two_epochs().see(2, orphaned).breaks(PROPERTY, "does not know");
     }
 }

@@ -33,6 +33,7 @@ mod synchronisation;
 pub(crate) mod testing;
 mod total_order;
 mod unexpected;
+mod watches;
 mod zxid_epochs;
 
 use checker::ExplainLine;
@@ -83,7 +84,7 @@ impl PropertyVerdict {
 }
 
 /// Every property, in the order in which to read their failures: a cause before what follows of it.
-pub const PROPERTIES: [Property; 25] = [
+pub const PROPERTIES: [Property; 26] = [
     panic::PROPERTY,
     acknowledged_durable::PROPERTY,
     leadership_one::PROPERTY,
@@ -104,6 +105,7 @@ pub const PROPERTIES: [Property; 25] = [
     agreement::PROPERTY,
     digests::PROPERTY,
     ephemerals::PROPERTY,
+    watches::PROPERTY,
     pairs::PROPERTY,
     acknowledged_survives::PROPERTY,
     final_trees::PROPERTY,

@@ -48,6 +48,18 @@ impl Outstanding {
         }
     }
 
+    /// Whether one of these paths has a change under way.
+    pub(crate) fn has_any(&self, paths: &[&str]) -> bool {
+        paths.iter().any(|path| self.changes.contains_key(*path))
+    }
+
+    /// Forgets the changes of these paths that are under way. Only a planted bug does.
+    pub(crate) fn forget(&mut self, paths: &[&str]) {
+        for path in paths {
+            self.changes.remove(*path);
+        }
+    }
+
     fn merge(&mut self, zxid: Zxid, staged: BTreeMap<String, Option<Future>>) {
         for (path, node) in staged {
             self.order.push_back((zxid, path.clone()));

@@ -24,7 +24,7 @@ impl<I: Instruments> Replica<I> {
 
     fn apply(&mut self, txn: &Txn, hash: u64) {
         let (zxid, session, cxid) = (txn.header.zxid, txn.header.session, txn.header.cxid);
-        let applied = self.tree.apply(txn);
+        let applied = if I::ANY { self.apply_spoilt(txn) } else { self.tree.apply(txn) };
         self.transactions_since_snapshot += 1;
         self.outstanding.applied(zxid);
         let digest = self.digest();
@@ -50,6 +50,9 @@ impl<I: Instruments> Replica<I> {
                     None => {}
                 }
             }
+        }
+        if I::ANY {
+            self.observe_orphans(session);
         }
     }
 

@@ -19,6 +19,7 @@ mod forward;
 mod leading;
 mod learners;
 mod looking;
+mod plants;
 mod reads;
 mod snapshot;
 mod submit;
@@ -162,6 +163,10 @@ impl<I: Instruments> Replica<I> {
             out: Vec::new(),
         };
         replica.set_config_node();
+        if I::ANY {
+            replica.forget_the_log();
+            replica.observe_all_orphans();
+        }
         let (last, digest) = (replica.history.last(), replica.digest());
         replica.observe(|| Observation::Recovered { snapshot, last, digest });
         replica

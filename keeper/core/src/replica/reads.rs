@@ -8,6 +8,7 @@ use crate::instruments::Instruments;
 use crate::limits;
 use crate::path;
 use crate::pipeline::client::reply_packet;
+use crate::planted;
 use crate::tree::{WatchKind, WatchedPaths};
 use crate::wire::client::{
     EventType, MultiResult, ReadOp, Request, Response, WatcherEvent, encode_event,
@@ -64,8 +65,12 @@ impl<I: Instruments> Replica<I> {
                     return Err(Code::SystemError);
                 }
                 let paths = WatchedPaths { data, exist, child };
-                let missed =
-                    self.watches.set_watches(*relative_zxid, paths, connection, &self.tree);
+                let mut seen = *relative_zxid;
+                if seen < self.applied() && planted!(self, Zk1412) {
+                    // Planted: the client is taken to have seen all that this server has.
+                    seen = self.applied();
+                }
+                let missed = self.watches.set_watches(seen, paths, connection, &self.tree);
                 for event in missed {
                     self.send_event(connection, event.kind, &event.path);
                 }

@@ -37,7 +37,9 @@ impl<I: Instruments> Replica<I> {
         self.transactions_since_snapshot = 0;
         self.disk(DiskOp::Roll);
         let mut chunk = Vec::new();
-        let writer = SnapshotWriter::file(&mut self.tree, &self.sessions, &mut chunk);
+        let spoilt = if I::ANY { self.spoilt_sessions() } else { None };
+        let sessions = spoilt.as_ref().unwrap_or(&self.sessions);
+        let writer = SnapshotWriter::file(&mut self.tree, sessions, &mut chunk);
         let zxid = writer.zxid();
         self.disk(DiskOp::SnapshotBegin { zxid });
         let token = self.disk(DiskOp::SnapshotChunk(Bytes::from(chunk)));
@@ -116,6 +118,9 @@ impl<I: Instruments> Replica<I> {
             // Only behind the snapshot: a crash in between must not leave less than there was.
             self.disk(DiskOp::Truncate { zxid });
             self.observe(|| Observation::Truncated { zxid });
+        }
+        if I::ANY {
+            self.observe_all_orphans();
         }
         let digest = self.digest();
         self.observe(|| Observation::Replaced { zxid, digest });

@@ -6,13 +6,14 @@ use crate::error::Code;
 use crate::ids::{ConnectionId, SessionId, Zxid};
 use crate::instruments::{Instruments, Observation, hash_bytes};
 use crate::pipeline::prepare::{prepare, prepare_close_session};
+use crate::planted;
 use crate::session::Origin;
 use crate::txn::{AskedAs, Txn, TxnBody, TxnHeader, encode_txn_asked};
 use crate::wire::client::{CreateRequest, MultiOp, Request};
 use crate::wire::quorum::{PacketKind, QuorumPacket};
 use crate::zab::leader::SyncRequest;
 
-use super::{Replica, Role};
+use super::{Replica, Role, plants};
 
 impl<I: Instruments> Replica<I> {
     /// A request of a client of this server.
@@ -39,7 +40,12 @@ impl<I: Instruments> Replica<I> {
         }
         let now_ms = self.now.mono_ms;
         let Role::Leading(leader) = &mut self.role else { return };
-        let next = leader.next_zxid(self.settings.epoch_transactions_max);
+        let mut next = leader.next_zxid(self.settings.epoch_transactions_max);
+        if next.is_none() && planted!(self, Zk1277) {
+            // Planted: the counter runs over into the epoch, which nobody was asked for.
+            leader.epoch.0 += 1;
+            next = Some(Zxid::new(leader.epoch, 1));
+        }
         let Some(tracker) = leader.sessions.as_mut() else { return };
         let Some(zxid) = next else {
             return self.look("the epoch's transactions are used up");
@@ -58,10 +64,22 @@ impl<I: Instruments> Replica<I> {
                 prepare_close_session(&self.tree, &mut self.outstanding, &header)
             }
             request => match tracker.check(session, origin) {
+                // Planted: the session is closing, and may still create ephemerals.
+                Err(Code::SessionExpired)
+                    if I::ANY
+                        && tracker.is_tracked(session)
+                        && plants::creates_ephemeral(request)
+                        && planted!(self, Zk1496) =>
+                {
+                    prepare(&self.tree, &mut self.outstanding, &header, request)
+                }
                 Ok(()) => prepare(&self.tree, &mut self.outstanding, &header, request),
                 Err(code) => TxnBody::Error { code },
             },
         };
+        if I::ANY {
+            self.spoil_outstanding(&body, request);
+        }
         self.propose(Txn { header, body }, &asked_as(request));
     }
 

@@ -1,0 +1,129 @@
+//! What planted bugs do to a server, where that takes more than a line, and what it takes to see
+//! them. Nothing here is called where `I::ANY` is false.
+
+use std::collections::BTreeMap;
+
+use crate::error::Code;
+use crate::event::DiskToken;
+use crate::ids::{SessionId, Zxid};
+use crate::instruments::{Instruments, Observation};
+use crate::path;
+use crate::planted;
+use crate::tree::Applied;
+use crate::txn::{Txn, TxnBody};
+use crate::wire::client::{CreateMode, MultiOp, Request};
+use crate::zab::history::History;
+
+use super::{Replica, Role};
+
+impl<I: Instruments> Replica<I> {
+    /// Applies a committed transaction to the tree, or what a planted bug makes of it.
+    pub(super) fn apply_spoilt(&mut self, txn: &Txn) -> Applied {
+        match self.spoil(txn) {
+            Some(body) => self.tree.apply(&Txn { header: txn.header, body }),
+            None => self.tree.apply(txn),
+        }
+    }
+
+    fn spoil(&self, txn: &Txn) -> Option<TxnBody> {
+        let (zxid, session) = (txn.header.zxid, txn.header.session);
+        let is_replayed = self.history.get(zxid).is_some_and(|e| e.token == DiskToken(0));
+        match &txn.body {
+            TxnBody::Create(create) if is_replayed && planted!(self, Zk1046) => {
+                // Planted: a count that never exceeds the parent's leaves the parent as it is.
+                let mut create = create.clone();
+                create.parent_cversion = i32::MIN;
+                Some(TxnBody::Create(create))
+            }
+            TxnBody::CloseSession { .. } if self.tree.ephemerals(session).next().is_some() => {
+                // Planted: the session goes, its ephemerals stay.
+                let stays = is_replayed && planted!(self, Zk4541)
+                    || !is_replayed && self.is_learned_late(zxid) && planted!(self, Zk2355);
+                stays.then_some(TxnBody::Error { code: Code::SystemError })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether an earlier leader proposed it, and this server came to its present leader without
+    /// having applied it.
+    fn is_learned_late(&self, zxid: Zxid) -> bool {
+        matches!(&self.role, Role::Following(follower) if zxid.epoch() < follower.epoch)
+    }
+
+    /// What other requests have under way for the paths of a multi that was aborted.
+    pub(super) fn spoil_outstanding(&mut self, body: &TxnBody, request: &Request) {
+        let (TxnBody::Multi(parts), Request::Multi(ops)) = (body, request) else { return };
+        let is_aborted = parts.iter().any(|part| matches!(part, TxnBody::Error { .. }));
+        let touched = touched(ops);
+        if is_aborted && self.outstanding.has_any(&touched) && planted!(self, Zk1624) {
+            // Planted: the pending changes are rolled back, whosesoever they are.
+            self.outstanding.forget(&touched);
+        }
+    }
+
+    /// A server that starts without a snapshot has the whole history in its log.
+    pub(super) fn forget_the_log(&mut self) {
+        let is_all = self.history.applied() == Zxid::ZERO && self.history.unapplied() > 0;
+        if is_all && planted!(self, Zk3644) {
+            // Planted: without a snapshot there is nothing to continue, so the log is not read.
+            self.history = History::new(Zxid::ZERO, Vec::new());
+        }
+    }
+
+    /// The sessions that a snapshot file names, if they are not those that there are.
+    pub(super) fn spoilt_sessions(&self) -> Option<BTreeMap<SessionId, i32>> {
+        // Planted: the table was taken before the tree was, and has none of its sessions.
+        let is_planted = !self.sessions.is_empty() && planted!(self, Zk3144);
+        is_planted.then(BTreeMap::new)
+    }
+
+    /// Tells of ephemerals whose session is not known here.
+    pub(super) fn observe_orphans(&mut self, session: SessionId) {
+        let ephemerals = self.tree.ephemerals(session).count();
+        if ephemerals > 0 && !self.sessions.contains_key(&session) {
+            self.observe(|| Observation::Orphaned { session, ephemerals });
+        }
+    }
+
+    /// The same for all sessions, of a tree that was read.
+    pub(super) fn observe_all_orphans(&mut self) {
+        let owners: Vec<SessionId> = self.tree.ephemeral_owners().map(|(owner, _)| owner).collect();
+        for session in owners {
+            self.observe_orphans(session);
+        }
+    }
+}
+
+/// Whether a request creates ephemerals.
+pub(super) fn creates_ephemeral(request: &Request) -> bool {
+    let is_ephemeral = |flags| CreateMode::from_flags(flags).is_some_and(CreateMode::is_ephemeral);
+    match request {
+        Request::Create(create) => is_ephemeral(create.flags),
+        Request::Multi(ops) => {
+            ops.iter().any(|op| matches!(op, MultiOp::Create(create) if is_ephemeral(create.flags)))
+        }
+        _ => false,
+    }
+}
+
+/// The paths for which a multi would have kept changes: those of its parts, and the parents of what
+/// it creates or deletes.
+fn touched(ops: &[MultiOp]) -> Vec<&str> {
+    let mut paths = Vec::new();
+    for op in ops {
+        match op {
+            MultiOp::Create(create) => {
+                paths.push(create.path.as_str());
+                paths.extend(path::parent(&create.path));
+            }
+            MultiOp::Delete { path, .. } => {
+                paths.push(path);
+                paths.extend(path::parent(path));
+            }
+            MultiOp::SetData { path, .. } => paths.push(path),
+            MultiOp::Check { .. } | MultiOp::CreateContainer(_) | MultiOp::CreateTtl { .. } => {}
+        }
+    }
+    paths
+}
