@@ -144,6 +144,14 @@ fn words(observation: &Observation) -> (String, bool) {
             (format!("accepted epoch {accepted}, current epoch {current}"), false)
         }
         Observation::SessionClosed { session, .. } => (format!("ends session {session}"), false),
+        Observation::Unexpected { what } => (format!("did not expect this: {what}"), true),
+        Observation::Orphaned { session, ephemerals } => {
+            (format!("holds {ephemerals} ephemerals of {session}, which is no more"), true)
+        }
+        Observation::ConnectionEnded { watches_left: 0 } => ("lets a client go".to_owned(), false),
+        Observation::ConnectionEnded { watches_left } => {
+            (format!("lets a client go and keeps {watches_left} of its watches"), true)
+        }
     }
 }
 
