@@ -15,6 +15,7 @@ use sim::cluster::plan::Plan;
 use sim::seed::Draws;
 
 use crate::corpus;
+use crate::partition::Partition;
 use crate::registry::{SCENARIOS, Scenario};
 use crate::run::{Outcome, run_plan};
 use crate::summary::Summary;
@@ -26,8 +27,10 @@ pub struct Campaign {
     pub scenarios: Vec<&'static Scenario>,
     /// Decides every plan.
     pub seed: u64,
-    /// How many seeds; none for no limit.
+    /// How many seeds, of all shards together; none for no limit.
     pub runs: Option<u64>,
+    /// Which of these runs are performed here.
+    pub partition: Partition,
     /// No run begins after this time; none for no limit.
     pub time_max: Option<Duration>,
     /// Threads; at least one.
@@ -54,7 +57,7 @@ pub enum Origin {
 /// A run of a campaign that has ended.
 #[derive(Debug)]
 pub struct Finished {
-    /// Its position: the corpus first, then the seeds.
+    /// Its position in the whole campaign: the corpus first, then the seeds.
     pub position: u64,
     /// Where its plan comes from.
     pub origin: Origin,
@@ -77,6 +80,7 @@ impl Default for Campaign {
             scenarios: SCENARIOS.iter().collect(),
             seed: 0,
             runs: None,
+            partition: Partition::WHOLE,
             time_max: Some(Duration::from_secs(60)),
             jobs,
             corpus: true,
@@ -168,8 +172,8 @@ struct Work<'a> {
 impl Work<'_> {
     fn perform(&self, sender: &Sender<Finished>) {
         while !self.is_over() {
-            let position = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some((origin, plan)) = self.plan_at(position) else { return };
+            let turn = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some((position, origin, plan)) = self.plan_at(turn) else { return };
             if sender.send(self.run_one(position, origin, plan)).is_err() {
                 return;
             }
@@ -181,15 +185,20 @@ impl Work<'_> {
         is_late || self.stop.load(Ordering::Relaxed) || self.enough.load(Ordering::Relaxed)
     }
 
-    fn plan_at(&self, position: u64) -> Option<(Origin, Plan)> {
+    /// The run whose turn it is here, with its position in the whole campaign.
+    fn plan_at(&self, turn: u64) -> Option<(u64, Origin, Plan)> {
+        let campaign = self.campaign;
+        let position = campaign.partition.of_list(turn);
         if let Some(entry) = self.corpus.get(position as usize) {
-            let plant = self.campaign.plant.clone().or_else(|| entry.plan.plant.clone());
+            let plant = campaign.plant.clone().or_else(|| entry.plan.plant.clone());
             let plan = Plan { plant, found: None, ..entry.plan.clone() };
-            return Some((Origin::Corpus(entry.name), plan));
+            return Some((position, Origin::Corpus(entry.name), plan));
         }
-        let n = position - self.corpus.len() as u64;
-        let is_wanted = self.campaign.runs.is_none_or(|runs| n < runs);
-        is_wanted.then(|| (Origin::Seed, self.campaign.plan(n)))
+        let corpus = self.corpus.len() as u64;
+        let turn = turn - campaign.partition.share_of(corpus);
+        let n = campaign.partition.of_seeds(turn, campaign.scenarios.len() as u64);
+        let is_wanted = campaign.runs.is_none_or(|runs| n < runs);
+        is_wanted.then(|| (corpus + n, Origin::Seed, campaign.plan(n)))
     }
 
     fn run_one(&self, position: u64, origin: Origin, plan: Plan) -> Finished {
@@ -263,7 +272,7 @@ impl Clock {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use sim::cluster::record::RunRecord;
 
@@ -321,6 +330,34 @@ mod tests {
         assert_eq!(scenarios.len(), 5);
         let planted = Campaign { plant: Some("ack-before-fsync".to_owned()), ..campaign(1) };
         assert_eq!(planted.plan(0).plant.as_deref(), Some("ack-before-fsync"));
+    }
+
+    #[test]
+    fn shards_together_perform_the_whole_campaign_once() {
+        let never = AtomicBool::new(false);
+        let performed = |partition: Partition| {
+            let shard = Campaign { partition, corpus: true, ..campaign(23) };
+            let mut runs = BTreeMap::new();
+            shard.run_with(&pretend, &never, &mut |finished| {
+                let plan = (finished.origin, finished.plan.clone());
+                assert_eq!(runs.insert(finished.position, plan), None);
+                ControlFlow::Continue(())
+            });
+            runs
+        };
+        let whole = performed(Partition::WHOLE);
+        assert_eq!(whole.len(), 23 + corpus::entries().len());
+        for count in [2, 3, 5, 9, 40] {
+            let mut together = BTreeMap::new();
+            for number in 1..=count {
+                let shard = performed(Partition::new(number, count).unwrap());
+                assert_eq!(shard, performed(Partition::new(number, count).unwrap()));
+                for (position, plan) in shard {
+                    assert_eq!(together.insert(position, plan), None, "{count} shards");
+                }
+            }
+            assert_eq!(together, whole, "{count} shards");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The judgement of a run: every invariant over what the servers did, then every guarantee over
 //! what the clients saw.
 
-use checker::znode::ZHistory;
+use checker::znode::{Claims, ZHistory};
 use checker::{ExplainLine, Explanation, PropertyName, Verdict as CheckerVerdict, check_all};
 use sim::cluster::plan::Plan;
 use sim::cluster::record::{ClientOutcome, RunRecord};
@@ -122,6 +122,14 @@ pub fn judge(plan: &Plan, record: &RunRecord) -> Judged {
     Judged { verdict, history, checked, gave_up }
 }
 
+/// Every property that runs are judged by: those over the servers first, then those over histories.
+pub fn property_names() -> Vec<&'static str> {
+    let claims = Claims { sync_is_barrier: true };
+    let of_histories = check_all(&ZHistory { claims, ..ZHistory::default() });
+    let of_histories = of_histories.into_iter().map(|(name, _)| name.0);
+    PROPERTIES.iter().map(|property| property.name).chain(of_histories).collect()
+}
+
 fn undecided_because(record: &RunRecord, undecided: Vec<String>) -> Option<String> {
     if let Some(reason) = &record.cut_off {
         return Some(format!("the run was cut off: {reason}"));
@@ -160,6 +168,8 @@ mod tests {
         assert_eq!(judged.verdict, Verdict::Pass);
         assert!(judged.checked.len() > PROPERTIES.len());
         assert!(judged.gave_up.is_empty() && judged.checked.contains(&PROPERTIES[0].name));
+        assert!(!judged.checked.contains(&"one-shot watches"), "{:?}", judged.checked);
+        assert!(judged.checked.iter().all(|name| property_names().contains(name)));
         assert_eq!(judged.history.operations.len(), record.operations.len());
     }
 

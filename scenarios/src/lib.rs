@@ -7,6 +7,7 @@
 //! start threads; everything else is a function of the plan.
 
 pub mod campaign;
+pub mod canary;
 pub mod convert;
 pub mod corpus;
 pub mod determinism;
@@ -14,6 +15,7 @@ pub mod evidence;
 mod generate;
 pub mod judge;
 pub mod messages;
+pub mod partition;
 pub mod plant;
 pub mod property;
 pub mod registry;

@@ -101,6 +101,7 @@ fn ensemble() -> EnsemblePlan {
         snap_count: 100_000,
         commit_log_count: 500,
         session_timeout_ms: 4_000,
+        epoch_transactions_max: None,
     }
 }
 
