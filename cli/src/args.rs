@@ -7,6 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::determinism::DeterminismArgs;
 use crate::exit::EXIT_CODES;
+use crate::merge::{MERGE_EXAMPLES, MergeArgs};
+use crate::partition::{PartitionArgument, parse_partition};
+use crate::publish::PublishArgs;
 use crate::report::{REPORT_EXAMPLES, ReportArgs};
 use crate::seed::{SeedArgument, parse_duration, parse_seed};
 use crate::selftest::SelftestArgs;
@@ -49,6 +52,9 @@ pub(crate) enum Verb {
     /// Find a smaller plan that fails the same way.
     #[command(after_help = crate::shrink::EXAMPLES)]
     Shrink(ShrinkArgs),
+    /// Make one result of the shards of a campaign.
+    #[command(after_help = MERGE_EXAMPLES)]
+    Merge(MergeArgs),
     /// Judge recorded histories of this or any other system.
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
@@ -75,6 +81,7 @@ Examples:
                                                     another campaign for each commit
   squall fuzz --scenario keeper/watch --runs 500    exactly 500 runs of one scenario
   squall fuzz --plant ack-before-fsync --runs 200   does the harness find a planted bug?
+  squall fuzz --seed 7 --partition slice:2/8        the second of eight parts; see squall merge
 
 A campaign's folder is new each time: OUT/<UTC time>-<seed>, with OUT/latest and OUT/latest-failure
 pointing to the newest. It has summary.json, summary.md, seeds.jsonl, and for each kind of failure
@@ -146,6 +153,15 @@ pub(crate) struct FuzzArgs {
     /// Plant this bug into the servers.
     #[arg(long, value_name = "ID")]
     pub(crate) plant: Option<String>,
+    /// Perform only a part of the runs: slice:K/N, the K-th of N shards from 1, or env for what the
+    /// batch engine says (Slurm, Kubernetes, AWS Batch, GitLab, Buildkite). Needs --seed.
+    #[arg(long, value_name = "SLICE", value_parser = parse_partition)]
+    pub(crate) partition: Option<PartitionArgument>,
+    #[command(flatten)]
+    pub(crate) publish: PublishArgs,
+    /// A plan that must fail, in the place of the built-in one.
+    #[arg(long, value_name = "PLAN", hide = true)]
+    pub(crate) canary: Option<PathBuf>,
     /// Exit with 0 where it would be 1: for batch engines that retry what fails.
     #[arg(long)]
     pub(crate) findings_ok: bool,

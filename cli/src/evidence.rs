@@ -35,6 +35,7 @@ pub(crate) fn run_line(outcome: &Outcome, plant: Option<&String>, corpus: Option
         build: scenarios::build_id().to_owned(),
         scenario: outcome.scenario.clone(),
         seed: outcome.seed,
+        position: None,
         corpus: corpus.map(str::to_owned),
         plant: plant.cloned(),
         verdict,

@@ -61,7 +61,8 @@ Exit codes:
   0    everything passed
   1    a property was violated (the counter-example is written)
   2    undecided: a limit was reached, or nothing was checked
-  3    the harness cannot be trusted: a replay differs, or a campaign hardly saw anything
+  3    the harness cannot be trusted: a replay differs, a run ended in two ways, the canary was
+       not found, or a campaign hardly saw anything
   4    nothing ran
   64   bad usage or unreadable input
   70   internal error

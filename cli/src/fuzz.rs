@@ -6,11 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use reports::{
-    DistinctFailure, Environment, FolderError, OutputFolder, RunLine, RunVerdict, SCHEMA_VERSION,
-    Summary, UndecidedRun, Utilization, folder_name, words,
+    Canary, DistinctFailure, Environment, FolderError, JUnit, OutputFolder, RunLine, RunVerdict,
+    SAW_NO, SCHEMA_VERSION, Summary, UndecidedRun, Utilization, folder_name, words,
 };
 use scenarios::campaign::{Campaign, Finished, Origin};
+use scenarios::partition::Partition;
 use scenarios::run::Outcome;
+use scenarios::sim::cluster::plan::Plan;
+use scenarios::{canary, replay};
 
 use crate::args::FuzzArgs;
 use crate::clock::{Stopwatch, seed_of_the_moment, unix_seconds};
@@ -27,13 +30,10 @@ const TIME_DEFAULT: Duration = Duration::from_secs(60);
 
 /// Runs a campaign.
 pub(crate) fn fuzz(args: &FuzzArgs, stop: &AtomicBool) -> Exit {
-    let prepared = campaign(args).and_then(|campaign| {
-        let name = folder_name(unix_seconds(), campaign.seed);
-        let folder = OutputFolder::create(&args.out, &name).map_err(|error| error.to_string())?;
-        Ok((campaign, folder))
-    });
-    match prepared {
-        Ok((campaign, folder)) => Fuzz::new(args, &campaign, folder).run(&campaign, stop),
+    match prepare(args) {
+        Ok((campaign, canary, folder)) => {
+            Fuzz::new(args, &campaign, folder).run(&campaign, &canary, stop)
+        }
         Err(message) => {
             complain(&message);
             Exit::Usage
@@ -41,12 +41,37 @@ pub(crate) fn fuzz(args: &FuzzArgs, stop: &AtomicBool) -> Exit {
     }
 }
 
+fn prepare(args: &FuzzArgs) -> Result<(Campaign, Plan, OutputFolder), String> {
+    let campaign = campaign(args)?;
+    let canary = match &args.canary {
+        None => canary::plan(),
+        Some(path) => {
+            let name = path.display().to_string();
+            let bytes = std::fs::read(path).map_err(|e| format!("cannot read {name}: {e}"))?;
+            replay::load_plan(&bytes, &name).map_err(|error| error.to_string())?
+        }
+    };
+    let partition = campaign.partition;
+    let shard = match partition.is_whole() {
+        true => String::new(),
+        false => format!("-{}of{}", partition.number(), partition.count()),
+    };
+    let name = folder_name(unix_seconds(), format!("{}{shard}", campaign.seed));
+    let folder = OutputFolder::create(&args.out, &name).map_err(|error| error.to_string())?;
+    Ok((campaign, canary, folder))
+}
+
 fn campaign(args: &FuzzArgs) -> Result<Campaign, String> {
     let defaults = Campaign::default();
+    let partition = args.partition.map_or(Ok(Partition::WHOLE), |p| p.resolve())?;
+    if args.partition.is_some() && args.seed.is_none() {
+        return Err("--partition needs --seed: all shards must be of the same campaign".to_owned());
+    }
     Ok(Campaign {
         scenarios: names::scenarios(&args.scenarios)?,
         seed: args.seed.map_or_else(|| Ok(seed_of_the_moment()), SeedArgument::resolve)?,
         runs: args.runs,
+        partition,
         time_max: args.max_time.or_else(|| args.runs.is_none().then_some(TIME_DEFAULT)),
         jobs: args.jobs.map_or(defaults.jobs, usize::from),
         corpus: !args.no_corpus,
@@ -68,6 +93,8 @@ struct Fuzz<'a> {
     /// Where in `failures` each fingerprint is.
     known: BTreeMap<String, usize>,
     undecided: Vec<UndecidedRun>,
+    canary: Option<Canary>,
+    junit: JUnit,
     doubts: Vec<String>,
     exit: Exit,
 }
@@ -78,6 +105,7 @@ impl<'a> Fuzz<'a> {
             build: scenarios::build_id().to_owned(),
             command: std::env::args().collect(),
             seed: campaign.seed,
+            partition: (!campaign.partition.is_whole()).then(|| campaign.partition.to_string()),
             scenarios: campaign.scenarios.iter().map(|s| s.name.to_owned()).collect(),
             plant: campaign.plant.clone(),
             jobs: campaign.jobs,
@@ -94,20 +122,28 @@ impl<'a> Fuzz<'a> {
             failures: Vec::new(),
             known: BTreeMap::new(),
             undecided: Vec::new(),
+            canary: None,
+            junit: args.publish.junit(),
             doubts: Vec::new(),
             exit: Exit::Passed,
         }
     }
 
-    fn run(mut self, campaign: &Campaign, stop: &AtomicBool) -> Exit {
-        let Environment { build, seed, scenarios, jobs, .. } = &self.environment;
+    fn run(mut self, campaign: &Campaign, canary: &Plan, stop: &AtomicBool) -> Exit {
+        let Environment { build, seed, partition, scenarios, jobs, .. } = &self.environment;
+        let shard = partition.as_ref().map_or(String::new(), |shard| format!(", only {shard}"));
         say(&format!(
-            "campaign seed {seed}, {jobs} at a time, build {build}\nscenarios {}\nfolder {}",
+            "campaign seed {seed}{shard}, {jobs} at a time, build {build}\nscenarios {}\nfolder {}",
             scenarios.join(", "),
             self.folder.path().display(),
         ));
         if let Err(error) = self.folder.link_latest() {
             complain(&error.to_string());
+        }
+        self.look_for(canary);
+        if let Err(error) = self.store(true, Exit::Interrupted) {
+            complain(&error.to_string());
+            return Exit::Internal;
         }
         let summary = campaign.run(stop, &mut |finished| {
             match self.note(finished) {
@@ -125,7 +161,7 @@ impl<'a> Fuzz<'a> {
         if interrupted {
             self.exit = self.exit.and(Exit::Interrupted);
         } else if let Err(missing) = summary.enough() {
-            self.doubts.push(format!("saw no {}", missing.join(", no ")));
+            self.doubts.push(format!("{SAW_NO}{}", missing.join(", no ")));
             self.exit = self.exit.and(Exit::Untrusted);
         }
         if self.utilization.runs.total == 0 {
@@ -137,6 +173,27 @@ impl<'a> Fuzz<'a> {
         self.end(interrupted)
     }
 
+    /// Runs the canary, which must fail.
+    fn look_for(&mut self, plan: &Plan) {
+        let outcome = canary::run(plan);
+        let first = outcome.failures().first();
+        if first.is_none() {
+            self.doubts.push(format!(
+                "the canary was not found: {} with {} should have failed",
+                plan.scenario,
+                plan.plant.as_deref().unwrap_or("no planted bug"),
+            ));
+            self.exit = self.exit.and(Exit::Untrusted);
+        }
+        self.canary = Some(Canary {
+            found: first.is_some(),
+            scenario: plan.scenario.clone(),
+            seed: plan.seed,
+            plant: plan.plant.clone(),
+            property: first.map(|failure| failure.property.clone()),
+        });
+    }
+
     /// Takes note of a run that has ended.
     fn note(&mut self, finished: &Finished) -> Result<ControlFlow<()>, FolderError> {
         let plan = &finished.plan;
@@ -144,14 +201,17 @@ impl<'a> Fuzz<'a> {
             Origin::Corpus(name) => Some(name),
             Origin::Seed => None,
         };
+        let position = Some(finished.position);
         let line = match &finished.result {
             Ok(outcome) => RunLine {
+                position,
                 repeated: finished.repeated,
                 ..run_line(outcome, plan.plant.as_ref(), corpus)
             },
             Err(message) => RunLine {
                 scenario: plan.scenario.clone(),
                 seed: plan.seed,
+                position,
                 reason: Some(format!("internal error: {message}")),
                 ..nothing(plan.plant.as_ref(), corpus)
             },
@@ -159,6 +219,7 @@ impl<'a> Fuzz<'a> {
         self.folder.append("seeds.jsonl", &line.to_json_line())?;
         self.output.json(&line);
         self.utilization.add(&line);
+        self.junit.add(&line);
         match &finished.result {
             Ok(outcome) if line.verdict == RunVerdict::Fail => self.failed(finished, outcome)?,
             Ok(_) => {}
@@ -172,8 +233,8 @@ impl<'a> Fuzz<'a> {
         }
         if finished.repeated == Some(false) {
             let file = format!("not-deterministic/{}", plan_name(&plan.scenario, plan.seed));
-            let path = self.folder.write(&file, plan_text(plan).as_bytes())?;
-            self.doubts.push(format!("{} ends differently each time", path.display()));
+            self.folder.write(&file, plan_text(plan).as_bytes())?;
+            self.doubts.push(format!("{file} ends differently each time"));
             self.exit = self.exit.and(Exit::Untrusted);
         }
         let wall = words::duration(self.watch.elapsed_ms());
@@ -219,7 +280,8 @@ impl<'a> Fuzz<'a> {
             folder,
         });
         self.progress.aside(|| self.output.text(&format!("{message}\n")));
-        Ok(())
+        // A campaign that is killed keeps what it has told.
+        self.store(true, Exit::Interrupted)
     }
 
     fn undecided(&mut self, finished: &Finished, reason: String) -> Result<(), FolderError> {
@@ -233,29 +295,43 @@ impl<'a> Fuzz<'a> {
     }
 
     fn end(mut self, interrupted: bool) -> Exit {
-        self.utilization.wall_ms = self.watch.elapsed_ms();
-        let mut summary = Summary {
-            schema_version: SCHEMA_VERSION,
-            environment: self.environment,
-            utilization: self.utilization,
-            failures: self.failures,
-            undecided: self.undecided,
-            doubts: self.doubts,
-            interrupted,
-            exit_code: self.exit.code(),
-        };
-        summary.failures.sort_by_key(|failure| std::cmp::Reverse(failure.count));
-        let written = self
-            .folder
-            .write("summary.md", summary.to_markdown().as_bytes())
-            .and_then(|_| self.folder.write("summary.json", summary.to_json().as_bytes()));
+        self.failures.sort_by_key(|failure| std::cmp::Reverse(failure.count));
+        let written = self.store(interrupted, self.exit).and_then(|()| {
+            let summary = self.summary(interrupted, self.exit);
+            self.folder.write("summary.md", summary.to_markdown().as_bytes())
+        });
         if let Err(error) = written {
             complain(&error.to_string());
             self.exit = self.exit.and(Exit::Internal);
         }
+        let summary = self.summary(interrupted, self.exit);
+        let published = self.args.publish.publish(&self.junit, &summary);
         self.output.json(&summary);
         self.output.text(&(summary.closing_line() + "\n"));
-        self.exit
+        self.exit.and(published)
+    }
+
+    /// Writes `summary.json`. Until a campaign ends it says that it was interrupted, so that one
+    /// that is killed has said so.
+    fn store(&self, interrupted: bool, exit: Exit) -> Result<(), FolderError> {
+        let summary = self.summary(interrupted, exit);
+        self.folder.write("summary.json", summary.to_json().as_bytes()).map(drop)
+    }
+
+    fn summary(&self, interrupted: bool, exit: Exit) -> Summary {
+        let wall_ms = self.watch.elapsed_ms();
+        Summary {
+            schema_version: SCHEMA_VERSION,
+            environment: self.environment.clone(),
+            utilization: Utilization { wall_ms, ..self.utilization.clone() },
+            failures: self.failures.clone(),
+            undecided: self.undecided.clone(),
+            canary: self.canary.clone(),
+            shards: Vec::new(),
+            doubts: self.doubts.clone(),
+            interrupted,
+            exit_code: exit.code(),
+        }
     }
 }
 
@@ -265,6 +341,7 @@ fn nothing(plant: Option<&String>, corpus: Option<&str>) -> RunLine {
         build: scenarios::build_id().to_owned(),
         scenario: String::new(),
         seed: 0,
+        position: None,
         corpus: corpus.map(str::to_owned),
         plant: plant.cloned(),
         verdict: RunVerdict::Undecided,

@@ -10,9 +10,12 @@ mod evidence;
 mod exit;
 mod fuzz;
 mod list;
+mod merge;
 mod names;
 mod output;
+mod partition;
 mod progress;
+mod publish;
 mod report;
 mod seed;
 mod selftest;
@@ -64,6 +67,7 @@ fn dispatch(verb: &Verb, stop: &Arc<AtomicBool>) -> Exit {
         Verb::Run(args) => single::run(args, stop),
         Verb::Replay(args) => single::replay(args, stop),
         Verb::Shrink(args) => shrink::shrink(args, stop),
+        Verb::Merge(args) => merge::merge(args),
         Verb::Check(args) => check::check(args, stop),
         Verb::Selftest(args) => selftest::selftest(args, stop),
         Verb::Determinism(args) => determinism::determinism(args, stop),

@@ -9,8 +9,11 @@ mod bench_plot;
 mod bench_text;
 mod failure;
 mod folder;
+mod github;
 mod history;
+mod junit;
 mod latencies;
+mod merge;
 mod message;
 mod messages;
 mod perfetto;
@@ -34,13 +37,17 @@ pub use bench_plot::{BenchPlot, bench_plots};
 pub use bench_text::{bench_markdown, bench_text, comparison_text, percentile_text};
 pub use failure::FailureFiles;
 pub use folder::{FolderError, OutputFolder, folder_name, write_atomically};
+pub use github::annotations;
 pub use history::{HistoryFiles, Span};
+pub use junit::JUnit;
 pub use latencies::Latencies;
+pub use merge::{MergeError, Merged, SAW_NO, ShardFolder, find_shards, merge, read_shard};
 pub use message::{Commands, FailureMessage, Moment};
 pub use picture::{ClockTrack, Gap, OperationKind, OperationPoint, PointOutcome, RunPicture};
 pub use report::{Report, ReportError};
 pub use run_line::{RunLine, RunVerdict};
 pub use story::{Arrow, Contradiction, HostSpan, HostState, Point, Step, Story};
 pub use summary::{
-    Counts, DistinctFailure, Environment, SCHEMA_VERSION, Summary, Syncs, UndecidedRun, Utilization,
+    Canary, Counts, DistinctFailure, Environment, SCHEMA_VERSION, Shard, Summary, Syncs,
+    UndecidedRun, Utilization,
 };

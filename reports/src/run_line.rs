@@ -16,6 +16,9 @@ pub struct RunLine {
     pub scenario: String,
     /// The run's seed; with the scenario and the build it is an address of the run.
     pub seed: u64,
+    /// Its position in the whole campaign: the corpus first, then the seeds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<u64>,
     /// The corpus entry, if the plan came from there and not from the seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corpus: Option<String>,
@@ -105,6 +108,7 @@ pub(crate) fn example() -> RunLine {
         build: "0.1.0+4f2c1de".to_owned(),
         scenario: "keeper/register".to_owned(),
         seed: 1234,
+        position: Some(3),
         corpus: None,
         plant: None,
         verdict: RunVerdict::Pass,

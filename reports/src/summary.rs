@@ -23,6 +23,12 @@ pub struct Summary {
     pub failures: Vec<DistinctFailure>,
     /// Runs without a verdict.
     pub undecided: Vec<UndecidedRun>,
+    /// The run that had to fail; it is not counted among the runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
+    /// What was merged into this, in a fixed order; empty for a campaign of one machine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shards: Vec<Shard>,
     /// Why the campaign cannot be trusted although nothing failed; empty if it can.
     pub doubts: Vec<String>,
     /// Whether it was stopped before its end.
@@ -40,6 +46,9 @@ pub struct Environment {
     pub command: Vec<String>,
     /// The campaign's seed.
     pub seed: u64,
+    /// Which of the campaign's runs were performed, as `slice:1/4`; all, if it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<String>,
     /// The scenarios.
     pub scenarios: Vec<String>,
     /// The planted bug, if there was one.
@@ -49,6 +58,45 @@ pub struct Environment {
     pub jobs: usize,
     /// When it began, as `2026-11-20T16:42:07Z`.
     pub started: String,
+}
+
+/// A run with a planted bug, which shows that failures are found at all.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Canary {
+    /// Whether it failed as it must.
+    pub found: bool,
+    /// The plan's scenario.
+    pub scenario: String,
+    /// The plan's seed.
+    pub seed: u64,
+    /// The planted bug.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plant: Option<String>,
+    /// The property that failed first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub property: Option<String>,
+}
+
+/// One of the campaigns that were merged: when, where and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Shard {
+    /// Which of the runs, as `slice:1/4`; all, if it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<String>,
+    /// When it began.
+    pub started: String,
+    /// The command line.
+    pub command: Vec<String>,
+    /// Runs at a time.
+    pub jobs: usize,
+    /// Its real time in milliseconds, as far as it wrote it down.
+    pub wall_ms: u64,
+    /// Whether it was stopped or killed before its end.
+    pub interrupted: bool,
+    /// Whether the last line of its seeds.jsonl was torn and left out.
+    pub torn: bool,
+    /// Its exit code, if it came to an end.
+    pub exit_code: u8,
 }
 
 /// How much a campaign did.
@@ -187,6 +235,7 @@ pub(crate) fn example() -> Summary {
             build: run.build,
             command: vec!["squall".to_owned(), "fuzz".to_owned()],
             seed: 7,
+            partition: None,
             scenarios: vec![run.scenario.clone()],
             plant: None,
             jobs: 2,
@@ -208,6 +257,14 @@ pub(crate) fn example() -> Summary {
             reason: "nothing was checked".to_owned(),
             plan: "undecided/keeper-register-5.json".to_owned(),
         }],
+        canary: Some(Canary {
+            found: true,
+            scenario: "keeper/register".to_owned(),
+            seed: 1,
+            plant: Some("ack-before-fsync".to_owned()),
+            property: Some("acknowledged is durable".to_owned()),
+        }),
+        shards: Vec::new(),
         doubts: Vec::new(),
         interrupted: false,
         exit_code: 1,

@@ -56,7 +56,7 @@ impl Summary {
         let plant = environment.plant.as_ref();
         let mut text = format!(
             "# squall: {}\n\n{}\n\n| | |\n|---|---|\n| build | {} |\n| command | `{}` |\n\
-             | seed | {} |\n| scenarios | {} |\n{}| started | {} |\n",
+             | seed | {} |\n| scenarios | {} |\n{}| started | {} |\n{}",
             self.headline(),
             self.closing_line(),
             environment.build,
@@ -65,6 +65,7 @@ impl Summary {
             environment.scenarios.join(", "),
             plant.map_or(String::new(), |plant| format!("| planted bug | {plant} |\n")),
             environment.started,
+            self.canary_row(),
         );
         let failures = self.failures.iter().map(|failure| {
             format!(
@@ -86,7 +87,25 @@ impl Summary {
         });
         let head = "\n## Undecided\n\n| scenario | seed | why | plan |\n|---|---|---|---|\n";
         append(&mut text, head, undecided.collect());
+        let shards = self.shards.iter().map(|shard| {
+            let end = match (shard.interrupted, shard.torn) {
+                (_, true) => "killed while it wrote".to_owned(),
+                (true, false) => "interrupted".to_owned(),
+                (false, false) => format!("exit code {}", shard.exit_code),
+            };
+            let partition = shard.partition.as_deref().unwrap_or("all");
+            format!("| {partition} | {} | {} | {end} |\n", shard.started, duration(shard.wall_ms))
+        });
+        let head = "\n## Shards\n\n| runs | started | time | end |\n|---|---|---|---|\n";
+        append(&mut text, head, shards.collect());
         text
+    }
+
+    fn canary_row(&self) -> String {
+        let Some(canary) = &self.canary else { return String::new() };
+        let found = if canary.found { "found" } else { "NOT FOUND" };
+        let plant = canary.plant.as_deref().unwrap_or("no planted bug");
+        format!("| canary | {found}: {plant} in {} seed {} |\n", canary.scenario, canary.seed)
     }
 
     fn headline(&self) -> &'static str {

@@ -24,8 +24,6 @@ pub struct Outcome {
     pub seed: u64,
     /// How it ended.
     pub verdict: Verdict,
-    /// The properties that had nothing to judge, or came to no end.
-    pub unchecked: Vec<&'static str>,
     /// Figures.
     pub stats: Stats,
     /// The rolling hash over everything that happened.
@@ -114,7 +112,6 @@ pub fn outcome(plan: &Plan, record: RunRecord, trace: Vec<Event>) -> Outcome {
         scenario: plan.scenario.clone(),
         seed: plan.seed,
         verdict: judged.verdict,
-        unchecked: judged.unchecked,
         stats,
         trace_hash: record.trace_hash,
         history: judged.history,

@@ -1,0 +1,159 @@
+//! `squall merge`: shards of a campaign become one result.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use clap::Args;
+use reports::{Merged, SAW_NO, ShardFolder, Summary, find_shards, merge as join, read_shard};
+use scenarios::summary::{Summary as Seen, Totals};
+
+use crate::args::Format;
+use crate::exit::Exit;
+use crate::output::{Output, complain, say};
+use crate::publish::PublishArgs;
+
+/// Arguments of `merge`.
+#[derive(Debug, Args)]
+pub(crate) struct MergeArgs {
+    /// Folders of campaigns, or folders that hold such.
+    #[arg(value_name = "SHARD", required = true)]
+    pub(crate) shards: Vec<PathBuf>,
+    /// The result's folder; it must not be there yet.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Exit with 0 where it would be 1.
+    #[arg(long)]
+    pub(crate) findings_ok: bool,
+    #[command(flatten)]
+    pub(crate) publish: PublishArgs,
+    /// How results are printed.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// What `--help` shows below.
+pub(crate) const MERGE_EXAMPLES: &str = "\
+Examples:
+  squall merge shard-1 shard-2 shard-3 --out merged
+  squall merge shards --out merged --junit junit.xml      all campaigns below shards/
+
+All must be of one build and one campaign seed. The order does not matter, and neither does a shard
+that was run twice or killed; a run that ended in two ways is not deterministic, and the exit code
+is 3. Failures keep the smallest plan of their kind.";
+
+/// Merges.
+pub(crate) fn merge(args: &MergeArgs) -> Exit {
+    match merged(args) {
+        Ok(exit) => exit,
+        Err(message) => {
+            complain(&message);
+            Exit::Usage
+        }
+    }
+}
+
+fn merged(args: &MergeArgs) -> Result<Exit, String> {
+    let shards = read_all(&args.shards)?;
+    let mut merged = join(&shards).map_err(|error| error.to_string())?;
+    let exit = judge(&mut merged, args.findings_ok);
+    merged.write(&args.out).map_err(|error| error.to_string())?;
+    tell_shards(&merged.summary);
+    let mut junit = args.publish.junit();
+    merged.lines.iter().for_each(|line| junit.add(line));
+    let output = Output::new(args.format);
+    let published = args.publish.publish(&junit, &merged.summary);
+    output.json(&merged.summary);
+    for failure in &merged.summary.failures {
+        output.text(&format!(
+            "FAIL {}   seed {}   fingerprint {}\n  {}: {}\n  {} runs; read {}\n\n",
+            failure.scenario,
+            failure.seed,
+            failure.fingerprint,
+            failure.property,
+            failure.headline,
+            failure.count,
+            args.out.join(&failure.folder).join("explanation.txt").display(),
+        ));
+    }
+    output.text(&(merged.summary.closing_line() + "\n"));
+    Ok(exit.and(published))
+}
+
+fn read_all(paths: &[PathBuf]) -> Result<Vec<ShardFolder>, String> {
+    let mut folders = BTreeSet::new();
+    for path in paths {
+        folders.extend(find_shards(path).map_err(|error| error.to_string())?);
+    }
+    let shards = folders.iter().map(|folder| read_shard(folder).map_err(|e| e.to_string()));
+    shards.collect()
+}
+
+/// The last word on doubts and the exit code.
+fn judge(merged: &mut Merged, findings_ok: bool) -> Exit {
+    let summary = &mut merged.summary;
+    let mut doubts: BTreeSet<String> = std::mem::take(&mut summary.doubts).into_iter().collect();
+    doubts.extend(merged.conflicts.iter().cloned());
+    if let Err(missing) = seen(summary).enough() {
+        doubts.insert(format!("{SAW_NO}{}", missing.join(", no ")));
+    }
+    let mut exit = Exit::Passed;
+    for (applies, reason) in [
+        (!doubts.is_empty(), Exit::Untrusted),
+        (summary.utilization.runs.failed > 0 || !summary.failures.is_empty(), Exit::Violated),
+        (summary.utilization.runs.undecided > 0, Exit::Undecided),
+        (summary.utilization.runs.total == 0, Exit::NothingRan),
+        (summary.shards.iter().any(|s| s.exit_code == Exit::Internal.code()), Exit::Internal),
+    ] {
+        if applies {
+            exit = exit.and(reason);
+        }
+    }
+    if findings_ok && exit == Exit::Violated {
+        exit = Exit::Passed;
+    }
+    summary.doubts = doubts.into_iter().collect();
+    summary.exit_code = exit.code();
+    exit
+}
+
+/// The sums by which a campaign is asked whether it saw enough.
+fn seen(summary: &Summary) -> Seen {
+    let utilization = &summary.utilization;
+    Seen {
+        runs: utilization.runs.total,
+        totals: Totals {
+            leader_changes: utilization.leader_changes,
+            syncs_diff: utilization.syncs.diff,
+            syncs_trunc: utilization.syncs.trunc,
+            syncs_snap: utilization.syncs.snap,
+            crashes_during_sync: utilization.crashes_during_sync,
+            ..Totals::default()
+        },
+        ..Seen::default()
+    }
+}
+
+/// Says which shards did not come to their end, and which are not there at all.
+fn tell_shards(summary: &Summary) {
+    let mut there: BTreeSet<(u64, u64)> = BTreeSet::new();
+    for shard in &summary.shards {
+        let name = shard.partition.as_deref().unwrap_or("the campaign");
+        if shard.interrupted || shard.torn {
+            let torn = if shard.torn { "; the last line of its seeds.jsonl is torn" } else { "" };
+            say(&format!("{name} of {} did not come to its end{torn}", shard.started));
+        }
+        let partition = shard.partition.as_ref().and_then(|text| {
+            let partition: scenarios::partition::Partition = text.parse().ok()?;
+            Some((partition.count(), partition.number()))
+        });
+        there.extend(partition);
+    }
+    let counts: BTreeSet<u64> = there.iter().map(|(count, _)| *count).collect();
+    for count in counts {
+        let absent = (1..=count).filter(|number| !there.contains(&(count, *number)));
+        let absent: Vec<String> = absent.map(|number| number.to_string()).collect();
+        if !absent.is_empty() {
+            say(&format!("of {count} shards these are not there: {}", absent.join(", ")));
+        }
+    }
+}
