@@ -25,6 +25,7 @@ pub mod selftest;
 pub mod shrink;
 pub mod sketch;
 pub mod stats;
+mod subject;
 pub mod summary;
 pub mod validate;
 mod workload;
