@@ -1,6 +1,7 @@
 //! Whether a plan makes sense: everything that a run takes for granted.
 
 use keeper_core::instruments::Plant;
+use keeper_core::log::purge::SNAPSHOTS_MIN;
 use sim::cluster::plan::{Action, PLAN_FORMAT, Part, Plan, PlannedOperation};
 use sim::fault::{Fault, Target, TimedFault};
 use thiserror::Error;
@@ -78,6 +79,8 @@ fn numbers(plan: &Plan) -> Result<(), Contradiction> {
     within("ensemble.session_timeout_ms", ensemble.session_timeout_ms, 1, i32::MAX as u64)?;
     let zxids = ensemble.epoch_transactions_max.unwrap_or(u32::MAX).into();
     within("ensemble.epoch_transactions_max", zxids, 1, u32::MAX.into())?;
+    let retain = ensemble.purge_retain.unwrap_or(SNAPSHOTS_MIN);
+    within("ensemble.purge_retain", retain.into(), SNAPSHOTS_MIN.into(), 1_000)?;
     within("conditions.latency_max_ms", conditions.latency_max_ms, 1, 60_000)?;
     within("conditions.latency_min_ms", conditions.latency_min_ms, 0, conditions.latency_max_ms)?;
     within("conditions.fsync_us", conditions.fsync_us, 0, 60_000_000)?;
@@ -258,6 +261,8 @@ mod tests {
     #[test]
     fn numbers_out_of_range_are_named() {
         assert!(complaint(|plan| plan.topology.servers = 0).starts_with("topology.servers: 0"));
+        let few = complaint(|plan| plan.ensemble.purge_retain = Some(2));
+        assert_eq!(few, "ensemble.purge_retain: 2, expected 3 to 1000");
         assert!(complaint(|plan| plan.ensemble.tick_ms = 0).starts_with("ensemble.tick_ms"));
         assert!(complaint(|plan| plan.chaos_ms = 0).starts_with("chaos_ms"));
         let latency = complaint(|plan| plan.conditions.latency_min_ms = 99);

@@ -66,6 +66,7 @@ pub fn plan(rate: u64, seconds: u64) -> Plan {
             commit_log_count: 500,
             session_timeout_ms: 4_000,
             epoch_transactions_max: None,
+            purge_retain: None,
         },
         conditions: Conditions { latency_min_ms: 1, latency_max_ms: 2, fsync_us: 1_000 },
         chaos_ms: seconds * 1_000,

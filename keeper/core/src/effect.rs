@@ -116,4 +116,11 @@ pub enum DiskOp {
     },
     /// Forget the unfinished snapshot.
     SnapshotAbort,
+    /// Remove old snapshots and the logs that only they need.
+    Purge {
+        /// How many snapshots stay, the newest.
+        snapshots: u32,
+        /// How many of the logs begun at or before the oldest of them stay.
+        logs: u32,
+    },
 }

@@ -129,6 +129,8 @@ plants! {
     Zk3144 = "ZK-3144",
     /// A client is served by a server that is behind what it has seen.
     StaleReconnect = "stale-reconnect",
+    /// A purge removes the log that was written when the newest snapshot was taken.
+    PurgeLogInUse = "purge-log-in-use",
 }
 
 /// Which way a learner was brought up to the leader's history.

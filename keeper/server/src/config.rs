@@ -18,7 +18,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use keeper_core::ids::ServerId;
-use keeper_core::zab::ensemble::{Ensemble, Settings};
+use keeper_core::log::purge::SNAPSHOTS_MIN;
+use keeper_core::zab::ensemble::{Ensemble, Purge, Settings};
 
 pub use error::{ConfigError, ConfigWarning};
 pub use server_line::ServerAddress;
@@ -253,5 +254,17 @@ fn settings(values: &Values, in_ensemble: bool) -> Result<Settings, ConfigError>
             .number("jute.maxbuffer", "bytes", 1_024..=PACKET_BYTES_MAX)?
             .map_or(defaults.packet_bytes_max, |bytes| bytes as usize),
         epoch_transactions_max: defaults.epoch_transactions_max,
+        purge: purge(values)?,
     })
+}
+
+/// `autopurge.*`: off unless the interval says otherwise; fewer snapshots than three are three.
+fn purge(values: &Values) -> Result<Option<Purge>, ConfigError> {
+    const HOUR_MS: u64 = 3_600_000;
+    let least = u64::from(SNAPSHOTS_MIN);
+    let retain_count =
+        values.number("autopurge.snapRetainCount", "snapshots", 0..=INT_MAX)?.unwrap_or(least);
+    let hours = values.number("autopurge.purgeInterval", "hours", 0..=INT_MAX)?.unwrap_or(0);
+    let retain_count = retain_count.max(least) as u32;
+    Ok((hours > 0).then_some(Purge { retain_count, interval_ms: hours * HOUR_MS }))
 }

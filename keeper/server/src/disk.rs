@@ -17,6 +17,8 @@ use keeper_core::planted;
 use platform::{File, Files};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
+use crate::purge::purge;
+
 /// Operations taken at once.
 const BATCH_MAX: usize = 1_024;
 
@@ -103,6 +105,12 @@ impl<F: Files, I: Instruments> Disk<F, I> {
                 DiskOp::SnapshotChunk(chunk) => self.add_to_snapshot(&chunk).await?,
                 DiskOp::SnapshotEnd { zxid } => self.end_snapshot(zxid).await?,
                 DiskOp::SnapshotAbort => self.abort_snapshot().await?,
+                DiskOp::Purge { snapshots, logs } => {
+                    let gone = purge(&self.files, &self.directories, snapshots, logs).await?;
+                    if !gone.is_empty() {
+                        tracing::info!(files = gone.len(), "old snapshots and logs are removed");
+                    }
+                }
             }
         }
         self.sync_log().await

@@ -8,8 +8,10 @@ mod connection;
 mod disk;
 mod election;
 pub mod node;
+mod purge;
 pub mod recover;
 
 pub use disk::Directories;
 pub use election::PeerAddress;
 pub use node::{NodeConfig, NodeError, run};
+pub use purge::purge;

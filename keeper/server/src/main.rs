@@ -9,8 +9,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use keeper_core::instruments::Off;
+use keeper_core::log::purge::{LOGS_HELD_BACK, SNAPSHOTS_MIN};
 use keeper_server::config::{self, Config};
 use keeper_server::{Directories, NodeConfig, PeerAddress};
+use platform::Platform;
 use platform::tokio_platform::TokioPlatform;
 
 /// Exit code for a wrong command line or configuration (sysexits' EX_USAGE).
@@ -21,10 +23,15 @@ const HELP: &str = "\
 A ZooKeeper-compatible coordination server.
 
 Usage: keeperd CONFIG
+       keeperd purge -n COUNT CONFIG
 
 CONFIG is a zoo.cfg as Apache ZooKeeper reads it; the server's own number is in
 the file myid in its dataDir. A key that is not known is warned of; one that
 changes quorum, durability or security and is not implemented is refused.
+
+purge removes all but the newest COUNT snapshots, at least 3, and the logs that
+only older ones need; the server may run meanwhile. A server does so by itself
+with autopurge.purgeInterval.
 
 Options:
   -h, --help     Print this help
@@ -45,6 +52,9 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         [path] if !path.starts_with('-') => serve(Path::new(path)),
+        [verb, option, count, path] if verb == "purge" && option == "-n" => {
+            purge(count, Path::new(path))
+        }
         _ => usage("expected one argument, the path of a zoo.cfg (see keeperd --help)"),
     }
 }
@@ -76,6 +86,34 @@ fn serve(path: &Path) -> ExitCode {
     let code = runtime.block_on(until_stopped(config));
     runtime.shutdown_background();
     code
+}
+
+/// Removes old files once, as Apache's zkCleanup.sh does.
+fn purge(count: &str, path: &Path) -> ExitCode {
+    let snapshots = match count.parse::<u32>() {
+        Ok(count) if count >= SNAPSHOTS_MIN => count,
+        Ok(_) | Err(_) => {
+            return usage(format!("-n is `{count}`, but at least {SNAPSHOTS_MIN} snapshots stay"));
+        }
+    };
+    let directories = match load(path) {
+        Ok((config, _)) => config.directories,
+        Err(message) => return usage(message),
+    };
+    let ended = tokio::runtime::Builder::new_current_thread().build().and_then(|runtime| {
+        let files = TokioPlatform::new()?.files();
+        runtime.block_on(keeper_server::purge(&files, &directories, snapshots, LOGS_HELD_BACK))
+    });
+    match ended {
+        Ok(gone) => {
+            gone.iter().for_each(|name| println!("removed {name}"));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("keeperd: {}: {error}", directories.data);
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Reads the configuration and, if there is one, the file `myid`.

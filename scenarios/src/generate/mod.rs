@@ -14,6 +14,7 @@ mod faults;
 mod timeline;
 mod workload;
 
+use keeper_core::log::purge::SNAPSHOTS_MIN;
 use sim::cluster::plan::{Conditions, EnsemblePlan, PLAN_FORMAT, Plan, Topology};
 use sim::seed::Draws;
 
@@ -78,6 +79,7 @@ fn ensemble(seed: u64, session_ticks: (u64, u64)) -> EnsemblePlan {
         commit_log_count: commit_log_count as usize,
         session_timeout_ms,
         epoch_transactions_max: epoch_transactions_max(seed),
+        purge_retain: Draws::new(seed, "purge", 0).chance(0.5).then_some(SNAPSHOTS_MIN),
     }
 }
 

@@ -85,6 +85,9 @@ pub struct EnsemblePlan {
     /// steps down for a new epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch_transactions_max: Option<u32>,
+    /// `autopurge.snapRetainCount`, with a purge after every snapshot; none for no purges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purge_retain: Option<u32>,
 }
 
 /// The world without faults.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use keeper_client::ServerAddress;
 use keeper_core::ids::ServerId;
 use keeper_core::instruments::Plant;
-use keeper_core::zab::ensemble::{Ensemble, Settings as KeeperSettings};
+use keeper_core::zab::ensemble::{Ensemble, Purge, Settings as KeeperSettings};
 use keeper_server::{Directories, NodeConfig, PeerAddress};
 
 use super::client::{self, ClientPlan};
@@ -298,6 +298,7 @@ fn node_config(plan: &Plan, number: u32) -> NodeConfig {
             snap_count: ensemble.snap_count,
             commit_log_count: ensemble.commit_log_count,
             epoch_transactions_max: ensemble.epoch_transactions_max.unwrap_or(u32::MAX),
+            purge: ensemble.purge_retain.map(|retain_count| Purge { retain_count, interval_ms: 0 }),
             ..KeeperSettings::default()
         },
         directories: Directories {

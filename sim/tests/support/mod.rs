@@ -41,6 +41,7 @@ pub(crate) fn plan(servers: u32, faults: &str) -> Plan {
             commit_log_count: 10,
             session_timeout_ms: 3_000,
             epoch_transactions_max: None,
+            purge_retain: None,
         },
         conditions: Conditions { latency_min_ms: 1, latency_max_ms: 3, fsync_us: 1_000 },
         chaos_ms: 8_000,

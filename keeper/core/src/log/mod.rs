@@ -6,6 +6,7 @@
 
 pub mod epoch;
 mod names;
+pub mod purge;
 mod record;
 mod recovery;
 mod snapshot;

@@ -114,6 +114,8 @@ pub struct Replica<I: Instruments = Off> {
     next_connection: u64,
     snapshot: Option<SnapshotJob>,
     transactions_since_snapshot: u64,
+    /// When old files were removed last, on the monotonic clock.
+    purged_ms: Option<u64>,
     out: Vec<Effect>,
 }
 
@@ -160,6 +162,7 @@ impl<I: Instruments> Replica<I> {
             next_session,
             next_connection: 1 << 63,
             snapshot: None,
+            purged_ms: None,
             out: Vec::new(),
         };
         replica.set_config_node();

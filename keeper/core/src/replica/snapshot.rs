@@ -9,6 +9,7 @@ use crate::ids::Zxid;
 use crate::instruments::{Instruments, Observation, SyncKind};
 use crate::jute::{DecodeError, Reader};
 use crate::limits;
+use crate::log::purge::LOGS_HELD_BACK;
 use crate::log::{Progress, SnapshotData, SnapshotReader, SnapshotWriter};
 use crate::planted;
 use crate::wire::quorum::QuorumDecoder;
@@ -55,9 +56,26 @@ impl<I: Instruments> Replica<I> {
         job.token = self.disk(DiskOp::SnapshotChunk(Bytes::from(chunk)));
         if done {
             self.disk(DiskOp::SnapshotEnd { zxid: job.writer.zxid() });
+            self.purge_if_due();
         } else {
             self.snapshot = Some(job);
         }
+    }
+
+    /// Old files are of use until a new snapshot is durable, so that is when to remove them.
+    fn purge_if_due(&mut self) {
+        let Some(purge) = self.settings.purge else { return };
+        let now_ms = self.now.mono_ms;
+        if self.purged_ms.is_some_and(|last_ms| now_ms < last_ms + purge.interval_ms) {
+            return;
+        }
+        self.purged_ms = Some(now_ms);
+        // What the newest snapshot covers is not all that the log before it holds.
+        let (snapshots, logs) = match planted!(self, PurgeLogInUse) {
+            true => (1, 0),
+            false => (purge.retain_count, LOGS_HELD_BACK),
+        };
+        self.disk(DiskOp::Purge { snapshots, logs });
     }
 
     pub(super) fn on_snap(&mut self, zxid: Zxid) -> Result<(), String> {
@@ -122,6 +140,7 @@ impl<I: Instruments> Replica<I> {
         if I::ANY {
             self.observe_all_orphans();
         }
+        self.purge_if_due();
         let digest = self.digest();
         self.observe(|| Observation::Replaced { zxid, digest });
         if let Role::Following(follower) = &mut self.role {

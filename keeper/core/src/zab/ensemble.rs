@@ -56,6 +56,18 @@ pub struct Settings {
     /// The last counter of an epoch's zxids, after which another epoch is due. Less than its width
     /// of 32 bits only where a harness wants to see that (Apache's `testingonly.initialZxid`).
     pub epoch_transactions_max: u32,
+    /// Whether and when old files are removed.
+    pub purge: Option<Purge>,
+}
+
+/// `autopurge`: after a snapshot, older ones and their logs are removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Purge {
+    /// `autopurge.snapRetainCount`: how many snapshots stay.
+    pub retain_count: u32,
+    /// `autopurge.purgeInterval` in milliseconds: the time that passes at least between two purges;
+    /// the first snapshot of a server's life is always followed by one.
+    pub interval_ms: u64,
 }
 
 impl Default for Settings {
@@ -71,6 +83,7 @@ impl Default for Settings {
             commit_log_count: 500,
             packet_bytes_max: crate::limits::PACKET_BYTES_MAX,
             epoch_transactions_max: u32::MAX,
+            purge: None,
         }
     }
 }

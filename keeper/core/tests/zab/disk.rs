@@ -54,7 +54,7 @@ impl Disk {
                 let last = self.log.insert(zxid, txn);
                 assert_eq!(last, None, "{zxid} is logged twice");
             }
-            DiskOp::Roll => {}
+            DiskOp::Roll | DiskOp::Purge { .. } => {}
             DiskOp::Truncate { zxid } => self.log.retain(|at, _| *at <= zxid),
             DiskOp::AcceptedEpoch(epoch) => self.accepted = epoch,
             DiskOp::CurrentEpoch(epoch) => self.current = epoch,
@@ -110,5 +110,6 @@ pub(crate) fn op_text(op: &DiskOp) -> String {
         DiskOp::SnapshotChunk(_) => "snapshot chunk".to_owned(),
         DiskOp::SnapshotEnd { zxid } => format!("snapshot {zxid} end"),
         DiskOp::SnapshotAbort => "snapshot abort".to_owned(),
+        DiskOp::Purge { snapshots, logs } => format!("purge {snapshots} {logs}"),
     }
 }

@@ -24,7 +24,7 @@ pub(super) enum Rule {
 }
 
 /// Keys that the server obeys, besides `server.N`.
-const OBEYED: [&str; 18] = [
+const OBEYED: [&str; 20] = [
     "dataDir",
     "dataLogDir",
     "clientPort",
@@ -43,6 +43,8 @@ const OBEYED: [&str; 18] = [
     "standaloneEnabled",
     "quorumListenOnAllIPs",
     "version",
+    "autopurge.snapRetainCount",
+    "autopurge.purgeInterval",
 ];
 
 const OFF: &[&str] = &["false", "no"];

@@ -77,6 +77,7 @@ fn every_number_is_obeyed_also_with_the_long_prefix() {
             commit_log_count: 11,
             packet_bytes_max: 1_024,
             epoch_transactions_max: u32::MAX,
+            purge: None,
         }
     );
     assert_eq!(config.max_client_connections, None);
@@ -84,8 +85,26 @@ fn every_number_is_obeyed_also_with_the_long_prefix() {
 }
 
 #[test]
+fn purges_are_off_unless_their_interval_is_given() {
+    let purge = |lines: &str| {
+        let text = format!("dataDir=/d\nclientPort=1\n{lines}\n");
+        parse(&text, "zoo.cfg").map(|(config, _)| config.settings.purge)
+    };
+    let every = |hours: u64, retain_count| Purge { retain_count, interval_ms: hours * 3_600_000 };
+    assert_eq!(purge(""), Ok(None));
+    assert_eq!(purge("autopurge.snapRetainCount=9"), Ok(None));
+    assert_eq!(purge("autopurge.purgeInterval=0"), Ok(None));
+    assert_eq!(purge("autopurge.purgeInterval=24"), Ok(Some(every(24, 3))));
+    let both = "autopurge.purgeInterval=1\nautopurge.snapRetainCount=";
+    assert_eq!(purge(&format!("{both}5")), Ok(Some(every(1, 5))));
+    assert_eq!(purge(&format!("{both}1")), Ok(Some(every(1, 3))), "three are the least");
+    let error = purge("autopurge.purgeInterval=often").unwrap_err().to_string();
+    assert!(error.contains("a whole number of hours"), "{error}");
+}
+
+#[test]
 fn keys_that_do_not_matter_are_named_with_file_and_line() {
-    let text = "dataDir=/d\nclientPort=1\n\nautopurge.purgeInterval=1\n4lw.commands.whitelist=*\n\
+    let text = "dataDir=/d\nclientPort=1\n\nautopurge.nonsense=1\n4lw.commands.whitelist=*\n\
         admin.enableServer=false\nmetricsProvider.className=x\nnonsense=1\nClientPort=2\n\
         clientPort=2\n";
     let (config, warnings) = parse(text, "conf/zoo.cfg").unwrap();
@@ -94,7 +113,7 @@ fn keys_that_do_not_matter_are_named_with_file_and_line() {
         lines,
         [
             "conf/zoo.cfg:2: clientPort: is given again on line 10, which counts",
-            "conf/zoo.cfg:4: autopurge.purgeInterval: old snapshots and logs are not purged yet",
+            "conf/zoo.cfg:4: autopurge.nonsense: is not implemented and has no effect",
             "conf/zoo.cfg:5: 4lw.commands.whitelist: is not implemented and has no effect",
             "conf/zoo.cfg:6: admin.enableServer: is not implemented and has no effect",
             "conf/zoo.cfg:7: metricsProvider.className: is not implemented and has no effect",

@@ -51,9 +51,6 @@ impl Values {
                     return Err(self.refused(&entry, harmless, what));
                 }
             }
-            Rule::Ignored if key.starts_with("autopurge.") => {
-                self.warn(&entry, "old snapshots and logs are not purged yet".to_owned());
-            }
             Rule::Ignored => self.warn(&entry, "is not implemented and has no effect".to_owned()),
             Rule::Unknown => {
                 let hint = other_case(&key).map_or_else(String::new, |known| {
