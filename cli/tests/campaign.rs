@@ -84,9 +84,18 @@ fn a_planted_bug_is_found_kept_and_told() {
             "picture.json",
             "plan.json",
             "rate.svg",
+            "messages.svg",
+            "plan.json",
+            "shiviz.log",
+            "timeline.html",
             "trace.jsonl",
+            "trace.perfetto.json",
         ]
     );
+    let trace = json(&failure.join("trace.perfetto.json"));
+    assert!(trace["traceEvents"].as_array().unwrap().len() > 1_000);
+    let messages = fs::read_to_string(failure.join("messages.svg")).unwrap();
+    assert!(messages.contains("data-label=\"ACK 0x1") && messages.contains("mark worst"));
     let runs = lines(&fs::read_to_string(latest.join("seeds.jsonl")).unwrap());
     assert_eq!(summary["utilization"]["runs"]["total"], runs.len());
 

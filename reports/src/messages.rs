@@ -4,6 +4,7 @@
 //!
 //! Elements carry what they show as exact `data-` attributes.
 
+mod head;
 mod layout;
 mod select;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod tests;
 
 use std::fmt::Write as _;
 
+use head::{Head, LINE, wrapped};
 use layout::{BREAK, COLUMN, Entry, HEAD, LEFT, Layout, ROW, text_width, x};
 use select::{Selection, select};
 
@@ -24,8 +26,6 @@ const LABEL_MAX: usize = 25;
 const FAR_LABEL_MAX: usize = 21;
 /// The part that is drawn of such a message's arrow.
 const STUB: f64 = 26.0;
-/// Height of a line of the text above and below.
-const LINE: f64 = 18.0;
 
 const STYLE: &str = "\
 text{font:11px ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;fill:var(--text)}
@@ -97,24 +97,6 @@ pub(crate) fn messages(story: &Story<'_>) -> String {
          {body}</svg>\n",
         escape(&story.title),
     )
-}
-
-/// Lines of at most this many pixels.
-fn wrapped(text: &str, width: f64) -> Vec<String> {
-    let most = (width / 6.6) as usize;
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines.last_mut().expect("there is always one");
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > most {
-            lines.push(word.to_owned());
-            continue;
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    lines
 }
 
 /// Something that happens in a host's column.
@@ -253,103 +235,6 @@ impl Thing<'_> {
             Some((text, false)) => (-self.label_distance() - 5.0 - text_width(&text), 6.0),
         };
         Entry { column: selection.column(self.host()), at: self.at(), extent }
-    }
-}
-
-/// What stands above the hosts' lines.
-struct Head {
-    text: String,
-    width: f64,
-    bottom: f64,
-}
-
-impl Head {
-    fn new(story: &Story<'_>, selection: &Selection<'_>) -> Head {
-        let width = (x(selection.hosts.len().saturating_sub(1)) + COLUMN + 20.0).max(720.0);
-        let mut head = Head { text: String::new(), width, bottom: 10.0 };
-        let most = (width / 7.0) as usize;
-        head.line(
-            "title",
-            &shortened(&format!("Messages: {}", story.title), (width / 9.0) as usize),
-        );
-        match &story.contradiction {
-            None => head.line("words soft", "nothing contradicts anything"),
-            Some(contradiction) => {
-                let explanation = contradiction.explanation;
-                let headline = format!("{}: {}", explanation.property, explanation.headline);
-                wrapped(&headline, width - 30.0)
-                    .iter()
-                    .for_each(|line| head.line("words bad", line));
-                for (number, line) in explanation.lines.iter().enumerate() {
-                    let worst =
-                        if story.is_contradiction(number) { "  ← contradiction" } else { "" };
-                    let when = line.to_ns.or(line.from_ns).map_or(String::new(), moment);
-                    let text = format!("{}  {}  {when}  {}", line.client, line.text, line.note);
-                    head.numbered(number, &(shortened(text.trim_end(), most - 22) + worst));
-                }
-            }
-        }
-        head.legend();
-        head.bottom += HEAD;
-        head
-    }
-
-    fn line(&mut self, class: &str, text: &str) {
-        self.bottom += LINE;
-        let y = self.bottom;
-        let _ = writeln!(
-            self.text,
-            "<text class=\"{class}\" x=\"12\" y=\"{y}\">{}</text>",
-            escape(text)
-        );
-    }
-
-    fn numbered(&mut self, number: usize, text: &str) {
-        self.bottom += LINE;
-        let (y, middle) = (self.bottom, self.bottom - 4.0);
-        let worst = if text.ends_with("← contradiction") { " worst" } else { "" };
-        let _ = writeln!(
-            self.text,
-            "<g class=\"mark{worst}\"><circle cx=\"20\" cy=\"{middle}\" r=\"8\"/><text x=\"20\" \
-             y=\"{y}\" text-anchor=\"middle\">{}</text></g><text class=\"words\" x=\"36\" \
-             y=\"{y}\">{}</text>",
-            number + 1,
-            escape(text),
-        );
-    }
-
-    /// What lines and colours mean, in as many rows as the width needs.
-    fn legend(&mut self) {
-        self.bottom += LINE + 4.0;
-        let mut at = 12.0;
-        let protocols = ["client", "quorum", "election"];
-        let lost = ("lost", "never read");
-        let arrows = protocols.map(|name| (name, name)).into_iter().chain([lost]);
-        let states = ["leading", "following", "looking", "down", "paused", "cut"];
-        let samples = arrows
-            .map(|(class, name)| (format!("arrow {class}"), class, name))
-            .chain(states.map(|state| (String::new(), state, state)));
-        for (group, class, name) in samples {
-            let width = 30.0 + text_width(name) + 18.0;
-            if at + width > self.width {
-                at = 12.0;
-                self.bottom += LINE;
-            }
-            let (y, middle) = (self.bottom, self.bottom - 4.0);
-            let cross = match class {
-                "lost" => format!("<path class=\"cross\" d=\"{}\"/>", cross(at + 20.0, middle)),
-                _ => String::new(),
-            };
-            let _ = writeln!(
-                self.text,
-                "<g class=\"{group}\"><line class=\"{class} sample\" x1=\"{at}\" y1=\"{middle}\" \
-                 x2=\"{}\" y2=\"{middle}\"/>{cross}</g><text class=\"soft\" x=\"{}\" \
-                 y=\"{y}\">{name}</text>",
-                at + 22.0,
-                at + 29.0,
-            );
-            at += width;
-        }
     }
 }
 

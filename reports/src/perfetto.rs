@@ -230,6 +230,9 @@ impl Trace<'_> {
     }
 }
 
+/// An end of a message: its order, the message's position, and whether it is its arrival.
+type End = (u64, usize, bool);
+
 /// Where the ends of messages lie within their milliseconds: begin and length in microseconds, by
 /// the message's position and whether it is its arrival.
 struct Spread {
@@ -238,7 +241,7 @@ struct Spread {
 
 impl Spread {
     fn new(arrows: &[&Arrow]) -> Spread {
-        let mut ends: BTreeMap<(&str, u64), Vec<(u64, usize, bool)>> = BTreeMap::new();
+        let mut ends: BTreeMap<(&str, u64), Vec<End>> = BTreeMap::new();
         for (id, arrow) in arrows.iter().enumerate() {
             let sent = ends.entry((&arrow.from, arrow.sent.at_ns)).or_default();
             sent.push((arrow.sent.order, id, false));

@@ -32,6 +32,7 @@ main svg text{font:11px ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace
 main svg text.name{font:600 13px system-ui,'DejaVu Sans',sans-serif}
 main svg text.soft{fill:var(--soft)}main svg text.bad{fill:var(--bad)}
 main svg text.fault{fill:var(--text)}
+main table{min-width:32rem}main th,main td{overflow-wrap:normal}
 svg.chunk{display:block}figure.wide svg{min-width:1000px}
 .op rect{fill-opacity:.16;stroke-opacity:.55;stroke-width:1}
 .op.ok rect,.tick.ok{fill:var(--ok);stroke:var(--ok)}

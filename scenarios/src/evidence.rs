@@ -171,6 +171,9 @@ fn role(observation: &Observation, epoch: Epoch) -> Option<(State, String)> {
     }
 }
 
+/// When a host begins to play a role, or none.
+type Turn = (u64, String, Option<(State, String)>);
+
 /// The servers' roles; whoever goes down plays none.
 fn roles(record: &RunRecord, heard: &Tapped) -> Vec<HostSpan> {
     let downs = heard.changes.iter().filter_map(|(at, host, change)| {
@@ -178,7 +181,7 @@ fn roles(record: &RunRecord, heard: &Tapped) -> Vec<HostSpan> {
         is_down.then(|| (at.at_ns, name(heard, *host), None))
     });
     let mut epochs: BTreeMap<u32, Epoch> = BTreeMap::new();
-    let mut turns: Vec<(u64, String, Option<(State, String)>)> = downs.collect();
+    let mut turns: Vec<Turn> = downs.collect();
     for Observed { at_ns, server, observation, .. } in &record.observations {
         let epoch = epochs.entry(*server).or_default();
         if let Observation::Epochs { current, .. } = observation {

@@ -20,7 +20,7 @@ const NOTES: f64 = 216.0;
 const BOX: f64 = 176.0;
 /// Boxes of a client with several requests at once share this width, as far as they are legible.
 const SHARED: f64 = 340.0;
-const NARROWEST_BOX: f64 = 78.0;
+const NARROWEST_BOX: f64 = 94.0;
 const HEAD: f64 = 26.0;
 /// The least height of a box, and of one that the explanation speaks of.
 const HEIGHT: f64 = 16.0;
@@ -365,13 +365,12 @@ fn characters(width: f64) -> usize {
     ((width - 12.0) / CHARACTER) as usize
 }
 
-/// Places operations in columns, one for each client, as wide as the client has operations at once:
-/// the clients with their left edges, the place of each operation, and the whole width.
-fn columns(
-    story: &Story<'_>,
-    shown: &[usize],
-    from_x: f64,
-) -> (Vec<(u32, f64)>, Vec<(f64, f64)>, f64) {
+/// Clients with the left edges of their columns, left edge and width of each operation, and the width
+/// of all.
+type Columns = (Vec<(u32, f64)>, Vec<(f64, f64)>, f64);
+
+/// Places operations in columns, one for each client, as wide as the client has operations at once.
+fn columns(story: &Story<'_>, shown: &[usize], from_x: f64) -> Columns {
     let mut by_client: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     for operation in &story.history.operations {
         by_client.entry(operation.client.0).or_default();

@@ -111,10 +111,12 @@ fn bands(story: &Story<'_>, x: &impl Fn(u64) -> f64, y: &mut f64, out: &mut Stri
 
 fn leaders(story: &Story<'_>, x: &impl Fn(u64) -> f64, y: &mut f64, out: &mut String) {
     let texts: Vec<&str> = story.leaders.iter().map(|leader| leader.what.as_str()).collect();
+    let width = |text: &str| text.chars().count() as f64 * CHARACTER + 8.0;
     let room = |index: usize| {
-        let begin = x(story.leaders[index].at_ns);
-        let end = begin + texts[index].chars().count() as f64 * CHARACTER + 8.0;
-        ((begin * 10.0) as u64, (end * 10.0) as u64)
+        let (at, width) = (x(story.leaders[index].at_ns), width(texts[index]));
+        // Where the edge is near, the text stands before its line.
+        let begin = if at + width > WIDTH { (at - width).max(0.0) } else { at };
+        ((begin * 10.0) as u64, ((begin + width) * 10.0) as u64)
     };
     let places = lanes((0..texts.len()).map(room));
     let rows = places.iter().max().map_or(0, |last| last + 1);
@@ -122,16 +124,18 @@ fn leaders(story: &Story<'_>, x: &impl Fn(u64) -> f64, y: &mut f64, out: &mut St
     for ((leader, text), lane) in story.leaders.iter().zip(&texts).zip(&places) {
         let at = x(leader.at_ns);
         let top = *y + *lane as f64 * LANE;
-        let room = WIDTH - text.chars().count() as f64 * CHARACTER - 4.0;
+        let (text_x, anchor) = match at + width(text) > WIDTH {
+            true => (at - 4.0, "end"),
+            false => (at + 4.0, "start"),
+        };
         let _ = writeln!(
             out,
             "<g data-leader-ns=\"{}\"><title>{} at {}</title><line class=\"leader\" x1=\"{at:.1}\" \
-             y1=\"{top:.1}\" x2=\"{at:.1}\" y2=\"{bottom:.1}\"/><text class=\"leader\" x=\"{:.1}\" \
-             y=\"{:.1}\">{}</text></g>",
+             y1=\"{top:.1}\" x2=\"{at:.1}\" y2=\"{bottom:.1}\"/><text class=\"leader\" x=\"{text_x:.1}\" \
+             y=\"{:.1}\" text-anchor=\"{anchor}\">{}</text></g>",
             leader.at_ns,
             escape(text),
             moment(leader.at_ns),
-            (at + 4.0).min(room),
             top + 10.0,
             escape(text),
         );
