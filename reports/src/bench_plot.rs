@@ -1,7 +1,7 @@
 //! Measurements as pictures: latency by percentile, throughput, and the distribution of outages,
 //! each beside its baseline if there is one. Series that were measured before are dashed.
 //!
-//! A picture is an SVG of 640 units' width whose texts are still read at 400 pixels. It follows the
+//! A picture is an SVG of 520 units' width whose texts are still read at 400 pixels. It follows the
 //! reader's colour scheme by a style sheet of its own.
 
 use std::fmt::Display;
@@ -15,8 +15,8 @@ use crate::bench_text::number;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn<T> = Result<T, Box<dyn std::error::Error>>;
 
-const WIDTH: u32 = 640;
-const PLOT_HEIGHT: u32 = 380;
+const WIDTH: u32 = 520;
+const PLOT_HEIGHT: u32 = 340;
 const TITLE_HEIGHT: u32 = 34;
 const LEGEND_LINE: u32 = 22;
 const BAR_GROUP: u32 = 44;
@@ -184,7 +184,7 @@ fn latency_plot(
     canvas(title, PLOT_HEIGHT, &legend, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(8)
-            .margin_right(24)
+            .margin_right(30)
             .x_label_area_size(46)
             .y_label_area_size(66)
             .build_cartesian_2d(0.0..right.ceil(), (bottom..top).log_scale())?;
@@ -250,7 +250,7 @@ fn throughput_plot(
             .configure_mesh()
             .disable_y_mesh()
             .disable_y_axis()
-            .x_labels(5)
+            .x_labels(4)
             .x_label_formatter(&|value| thousands(*value))
             .x_desc(unit)
             .label_style((FONT, 14).into_font().color(&INK))
@@ -277,7 +277,7 @@ fn throughput_plot(
             }
             let words = format!("{}: {}", figure.name, thousands(now));
             let style = (FONT, 14).into_font().color(&INK);
-            chart.draw_series([Text::new(words, (0.0, floor + 0.97), style)])?;
+            chart.draw_series([Text::new(words, (top * 0.008, floor + 0.97), style)])?;
         }
         Ok(())
     })
