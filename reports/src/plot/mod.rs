@@ -26,8 +26,11 @@ use crate::style::{PALETTE, PLOT_RULES, escape};
 pub(crate) use distribution::{Distribution, Unit};
 pub(crate) use scale::{Scale, round_step};
 
+/// How a plot of one run is drawn.
+type Draw = fn(&RunPicture) -> Plot;
+
 /// The plots of one run: each with its file's name and how it is drawn.
-pub(crate) const RUN_PLOTS: [(&str, fn(&RunPicture) -> Plot); 4] = [
+pub(crate) const RUN_PLOTS: [(&str, Draw); 4] = [
     ("latency-raw.svg", latency_raw::draw),
     ("latency-quantiles.svg", latency_quantiles::draw),
     ("rate.svg", rate::draw),

@@ -91,9 +91,11 @@ mod tests {
         assert_eq!(example().disagreements(&lines()), Vec::<String>::new());
     }
 
+    type Change = fn(&mut Summary);
+
     #[test]
     fn every_number_that_is_changed_is_named() {
-        let numbers: [(&str, fn(&mut Summary)); 10] = [
+        let numbers: [(&str, Change); 10] = [
             ("utilization.operations", |s| s.utilization.operations += 1),
             ("utilization.acknowledged", |s| s.utilization.acknowledged -= 1),
             ("utilization.sim_ms", |s| s.utilization.sim_ms = 0),
