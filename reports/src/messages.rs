@@ -13,7 +13,7 @@ mod tests;
 use std::fmt::Write as _;
 
 use head::{Head, LINE, wrapped};
-use layout::{BREAK, COLUMN, Entry, HEAD, LEFT, Layout, ROW, text_width, x};
+use layout::{BREAK, Entry, HEAD, LEFT, Layout, ROW, text_width, x};
 use select::{Selection, select};
 
 use crate::story::{Arrow, HostSpan, HostState, Point, Step, Story, shortened};

@@ -102,6 +102,7 @@ fn ensemble() -> EnsemblePlan {
         commit_log_count: 500,
         session_timeout_ms: 4_000,
         epoch_transactions_max: None,
+        purge_retain: None,
     }
 }
 

@@ -129,15 +129,15 @@ pub(super) const BUGS: &[PlantedBug] = &[
         consequence: None,
         budget_seeds: 200,
     },
-];
-pub(super) const BUGS: &[PlantedBug] = &[PlantedBug {
-    name: "purge-log-in-use",
-    plant: Plant::PurgeLogInUse,
-    source: "ZOOKEEPER-1797",
-    what: "after a snapshot every log begun before it is removed, also the one that holds proposals \
+    PlantedBug {
+        name: "purge-log-in-use",
+        plant: Plant::PurgeLogInUse,
+        source: "ZOOKEEPER-1797",
+        what: "after a snapshot every log begun before it is removed, also the one that holds proposals \
            behind it: a restart loses them",
-    scenario: "keeper/register",
-    expected: &["PrefixConsistency", "no server gives up"],
-    consequence: Some("acknowledged writes survive"),
-    budget_seeds: 200,
-}];
+        scenario: "keeper/register",
+        expected: &["PrefixConsistency", "no server gives up"],
+        consequence: Some("acknowledged writes survive"),
+        budget_seeds: 200,
+    },
+];
