@@ -57,7 +57,7 @@ pub(super) const BUGS: &[PlantedBug] = &[
         what: "a server that leaves its role forgets the part of its log that it has not applied, \
                but the file keeps it: no leader cuts it, and the next start brings it back",
         scenario: "keeper/mixed",
-        expected: &["log contiguity", "PrefixConsistency", "replica digests", "no server gives up"],
+        expected: &["PrefixConsistency", "log contiguity", "replica digests", "no server gives up"],
         consequence: None,
         budget_seeds: 200,
     },
@@ -102,7 +102,7 @@ pub(super) const BUGS: &[PlantedBug] = &[
         what: "what was on its way to the disk when a role ended is logged once more, behind the \
                cut of TRUNC; the next start takes it for history",
         scenario: "keeper/mixed",
-        expected: &["PrefixConsistency", "replica digests", "no server gives up"],
+        expected: &["PrefixConsistency", "a leader delivers first", "no server gives up"],
         consequence: None,
         budget_seeds: 300,
     },

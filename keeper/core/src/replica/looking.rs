@@ -46,7 +46,8 @@ impl<I: Instruments> Replica<I> {
         self.on_election_output(output);
     }
 
-    /// Planted: what a server in memory forgets of its log as it leaves a role, though it stands there.
+    /// Does nothing without a plant. Planted: a server that leaves its role forgets the end of its
+    /// log, which stays in the file.
     fn keep_less_than_the_log(&mut self) {
         if self.history.unapplied() > 0 && planted!(self, Zk2845) {
             self.history.truncate(self.history.applied());
