@@ -141,7 +141,7 @@ mod tests {
                 let (label, from) = words.split_once(" from ").unwrap();
                 let Some(senders) = sent.get(&format!("{label} {from} {host}")) else { continue };
                 let knows = |sender: &&Clock| sender.iter().all(|(o, n)| clock.get(o) >= Some(n));
-                if !senders.iter().any(|sender| knows(sender)) {
+                if !senders.iter().any(knows) {
                     return Err(format!("{host} does not know its past at {text}"));
                 }
                 joined += 1;
