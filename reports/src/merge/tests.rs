@@ -236,7 +236,7 @@ fn a_run_that_ended_in_two_ways_is_a_contradiction() {
     let place = Place::new();
     let first = line(7, RunVerdict::Pass);
     let slower = RunLine { wall_ms: 999, ..first.clone() };
-    let a = place.shard("a", "slice:1/2", &[first.clone()]);
+    let a = place.shard("a", "slice:1/2", std::slice::from_ref(&first));
     let conflicts = |name: &str, other: RunLine| {
         let other = place.shard(name, "slice:2/2", &[other]);
         merged(&[&a, &other]).unwrap().conflicts
@@ -342,7 +342,7 @@ fn campaigns_are_found_in_folders_of_folders_but_not_through_links() {
     #[cfg(unix)]
     std::os::unix::fs::symlink("1", place.path("x/out/latest")).unwrap();
     assert_eq!(find_shards(place.root.path()).unwrap(), [a.clone(), b]);
-    assert_eq!(find_shards(&a).unwrap(), [a.clone()]);
+    assert_eq!(find_shards(&a).unwrap(), std::slice::from_ref(&a));
     fs::create_dir(place.path("empty")).unwrap();
     let error = find_shards(&place.path("empty")).unwrap_err().to_string();
     assert!(error.contains("empty: no campaign's folder"), "{error}");
