@@ -389,10 +389,13 @@ impl<I: Instruments> Replica<I> {
             self.send_to_learners(&QuorumPacket::bare(PacketKind::Commit, zxid));
         }
         self.apply_upto(acked);
+        self.pass_barriers();
     }
 
     /// A sync request waits for a ping round that begins after it: its echoes prove that a quorum
-    /// still followed this leader then, so nothing newer was committed elsewhere.
+    /// still followed this leader then, so nothing newer was committed elsewhere. It waits, too, for
+    /// all that was proposed before it (`Leader.processSync`): a client whose write was not answered
+    /// learns by a sync and a read whether it took effect.
     pub(super) fn submit_sync(&mut self, request: SyncRequest) {
         let Role::Leading(leader) = &mut self.role else { return };
         leader.waiting_syncs.push(request);
@@ -410,14 +413,15 @@ impl<I: Instruments> Replica<I> {
         }
         self.ping_learners();
         if let Role::Leading(leader) = &mut self.role {
-            leader.begin_barrier(requests);
+            leader.begin_barrier(self.history.last(), requests);
         }
         self.pass_barriers();
     }
 
-    /// Answers syncs whose ping round a quorum has echoed. One of a session whose end was decided when
-    /// it came is refused: its client would take the session to be alive (Apache's leader checks the
-    /// session of its own clients' syncs; an Apache learner does not look at the refusal's mark).
+    /// Answers syncs whose ping round a quorum has echoed, if all before them is committed. One of a
+    /// session whose end was decided when it came is refused: its client would take the session to
+    /// be alive (Apache's leader checks the session of its own clients' syncs; an Apache learner
+    /// does not look at the refusal's mark).
     pub(super) fn pass_barriers(&mut self) {
         let Role::Leading(leader) = &mut self.role else { return };
         for request in leader.passed_barriers(&self.ensemble) {

@@ -138,6 +138,8 @@ pub struct SyncRequest {
 struct Barrier {
     /// The echo count from which each learner has confirmed.
     targets: BTreeMap<ConnectionId, u64>,
+    /// The last transaction proposed before: it must be committed first.
+    proposed: Zxid,
     requests: Vec<SyncRequest>,
 }
 
@@ -296,15 +298,15 @@ impl Leader {
         !self.barriers.is_empty()
     }
 
-    /// A barrier begins: every synchronised learner has been pinged once more.
-    pub fn begin_barrier(&mut self, requests: Vec<SyncRequest>) {
+    /// A barrier begins behind `proposed`: every synchronised learner has been pinged once more.
+    pub fn begin_barrier(&mut self, proposed: Zxid, requests: Vec<SyncRequest>) {
         let targets = self
             .learners
             .iter()
             .filter(|(_, learner)| learner.is_synced())
             .map(|(connection, learner)| (*connection, learner.pings_sent))
             .collect();
-        self.barriers.push_back(Barrier { targets, requests });
+        self.barriers.push_back(Barrier { targets, proposed, requests });
     }
 
     /// A learner was pinged once more: an echo of that confirms every barrier that began before, also
@@ -315,7 +317,8 @@ impl Leader {
         }
     }
 
-    /// The sync requests whose ping round a quorum has echoed, in the order in which they came.
+    /// The sync requests whose ping round a quorum has echoed and behind which nothing is left that
+    /// was proposed before them, in the order in which they came.
     pub fn passed_barriers(&mut self, ensemble: &Ensemble) -> Vec<SyncRequest> {
         let mut passed = Vec::new();
         while let Some(barrier) = self.barriers.front() {
@@ -329,7 +332,7 @@ impl Leader {
                     confirmed.insert(server);
                 }
             }
-            if !ensemble.is_quorum(&confirmed) {
+            if !ensemble.is_quorum(&confirmed) || self.committed < barrier.proposed {
                 break;
             }
             passed.extend(self.barriers.pop_front().expect("looked at above").requests);
@@ -403,7 +406,7 @@ mod tests {
             learner.pings_sent = 4;
             learner.pings_echoed = 3;
         }
-        leader.begin_barrier(vec![request]);
+        leader.begin_barrier(Zxid::ZERO, vec![request]);
         assert!(leader.passed_barriers(&ensemble()).is_empty());
         leader.learners.get_mut(&ConnectionId(2)).unwrap().pings_echoed = 4;
         assert_eq!(leader.passed_barriers(&ensemble()), vec![request]);

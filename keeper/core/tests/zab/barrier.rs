@@ -126,3 +126,28 @@ fn a_followers_sync_goes_to_the_leader_and_comes_back_behind_the_commits() {
     "#]]
     .assert_eq(&world.take());
 }
+
+/// A client whose write was not answered asks on another connection whether it took effect: an answer
+/// that came before the write's fate is decided would be worth nothing (`Leader.processSync`).
+#[test]
+fn a_sync_waits_for_what_was_proposed_before_it() {
+    let mut world = World::serving();
+    world.open(1, 3, None);
+    world.open(2, 1, None);
+    for server in 1..=3 {
+        world.hold_disk(server);
+    }
+    world.ask(1, &create("/undecided"));
+    world.take();
+    world.ask(2, &sync());
+    world.ask(2, &list());
+    let early = world.take();
+    assert!(!early.contains("-> c2"), "{early}");
+    world.release_disk(3);
+    assert!(!world.take().contains("-> c2"), "one server is no quorum");
+    world.release_disk(2);
+    let late = world.take();
+    let synced = late.find("n1 -> c2 #1 /").expect("the sync is answered");
+    assert!(late.contains("n1 -> c2 #2 [\"undecided\", \"zookeeper\"]"), "{late}");
+    assert!(late.find("COMMIT").is_some_and(|commit| commit < synced), "{late}");
+}
