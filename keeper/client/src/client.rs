@@ -1,6 +1,7 @@
 //! The handle that programs use.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use keeper_core::error::Code;
@@ -16,7 +17,8 @@ use crate::error::ClientError;
 use crate::event::ClientEvent;
 use crate::reply::Reply;
 use crate::session::{Resume, ServerAddress, SessionConfig, SessionCore, SessionHandle};
-use crate::shell::{Command, Shell};
+use crate::shell::{Command, Owed, Shell};
+use crate::tap::Tap;
 
 /// How a client is to behave.
 #[derive(Clone, Debug)]
@@ -54,6 +56,7 @@ pub struct Client<P: Platform> {
     platform: P,
     commands: mpsc::UnboundedSender<Command>,
     session: watch::Receiver<Option<SessionHandle>>,
+    tap: Option<Arc<dyn Tap>>,
 }
 
 type Answer<T> = Result<Reply<T>, ClientError>;
@@ -90,7 +93,7 @@ impl<P: Platform> Client<P> {
         let shell =
             Shell::new(platform.clone(), servers, core, command_queue, events, session_cell);
         platform.spawn(shell.run());
-        (Client { platform, commands, session }, event_queue)
+        (Client { platform, commands, session, tap: None }, event_queue)
     }
 
     /// Starts a client that goes on with a session, wherever its former client is. That one's
@@ -112,6 +115,20 @@ impl<P: Platform> Client<P> {
         &self.platform
     }
 
+    /// Events from now on, beside those that [`Client::connect`] handed out. What a request that is
+    /// submitted later brings about is among them. They end with the client.
+    pub fn events(&self) -> mpsc::UnboundedReceiver<ClientEvent> {
+        let (listener, events) = mpsc::unbounded_channel();
+        // If the task has ended, so have the events.
+        let _ = self.commands.send(Command::Listen(listener));
+        events
+    }
+
+    /// A handle of the same client whose requests are told to `tap` as well.
+    pub fn tapped(&self, tap: Arc<dyn Tap>) -> Client<P> {
+        Client { tap: Some(tap), ..self.clone() }
+    }
+
     /// The session, once a server has granted it.
     pub fn session(&self) -> Option<SessionHandle> {
         self.session.borrow().clone()
@@ -130,8 +147,18 @@ impl<P: Platform> Client<P> {
         request: Request,
     ) -> impl Future<Output = Answer<Response>> + Send + use<P> {
         let (answer, answered) = oneshot::channel();
-        // If the task has ended, the answer's sender is dropped with the command.
-        let _ = self.commands.send(Command { request, answer });
+        let tap = self.tap.clone().map(|tap| {
+            let note = tap.submitted(&request);
+            (tap, note)
+        });
+        let command = Command::Request { request, owed: Owed { answer, tap } };
+        if let Err(mpsc::error::SendError(Command::Request { owed, .. })) =
+            self.commands.send(command)
+            && let Some((tap, note)) = owed.tap
+        {
+            // The task has ended; the answer's sender is dropped with the command.
+            tap.answered(note, &Err(ClientError::Closed));
+        }
         async move { answered.await.unwrap_or(Err(ClientError::Closed)) }
     }
 

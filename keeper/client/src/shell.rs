@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::future::{Future, pending};
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
 use keeper_core::time::Now;
@@ -19,14 +20,23 @@ use crate::reply::Reply;
 use crate::session::{
     Connection, Effect, Event, ServerAddress, SessionCore, SessionHandle, Ticket,
 };
+use crate::tap::Tap;
 
 /// How many bytes one read may bring.
 const READ_BYTES: usize = 64 << 10;
 
-/// A request and where its answer goes.
-pub(crate) struct Command {
-    pub(crate) request: Request,
+/// What handles ask of the task.
+pub(crate) enum Command {
+    /// A request and where its answer goes.
+    Request { request: Request, owed: Owed },
+    /// Somebody wants to hear of all events from now on.
+    Listen(mpsc::UnboundedSender<ClientEvent>),
+}
+
+/// Where an answer goes, and who takes notes of it under which name.
+pub(crate) struct Owed {
     pub(crate) answer: oneshot::Sender<Result<Reply<Response>, ClientError>>,
+    pub(crate) tap: Option<(Arc<dyn Tap>, u64)>,
 }
 
 /// The client's end of the world.
@@ -37,9 +47,11 @@ pub(crate) struct Shell<P: Platform> {
     timer: P::Timer,
     commands: mpsc::UnboundedReceiver<Command>,
     events: mpsc::UnboundedSender<ClientEvent>,
+    /// Further listeners; those that are gone are forgotten with the next event.
+    listeners: Vec<mpsc::UnboundedSender<ClientEvent>>,
     session: watch::Sender<Option<SessionHandle>>,
     /// Where the answers go that the machine still owes.
-    owed: BTreeMap<Ticket, oneshot::Sender<Result<Reply<Response>, ClientError>>>,
+    owed: BTreeMap<Ticket, Owed>,
     last_ticket: u64,
     link: Link<P>,
 }
@@ -91,6 +103,7 @@ impl<P: Platform> Shell<P> {
             timer,
             commands,
             events,
+            listeners: Vec::new(),
             session,
             owed: BTreeMap::new(),
             last_ticket: 0,
@@ -106,7 +119,7 @@ impl<P: Platform> Shell<P> {
             let at = self.core.deadline().map(|ms| Mono(ms.saturating_mul(1_000_000)));
             self.timer.set(at);
             match self.turn().await {
-                Turn::Command(command) => self.submit(command),
+                Turn::Command(command) => self.obey(command),
                 Turn::Core(event) => self.step(event),
                 Turn::Progress => {}
                 Turn::Abandoned => return,
@@ -115,7 +128,7 @@ impl<P: Platform> Shell<P> {
         // Nobody may wait for an answer that cannot come.
         self.commands.close();
         while let Ok(command) = self.commands.try_recv() {
-            self.submit(command);
+            self.obey(command);
         }
     }
 
@@ -132,11 +145,16 @@ impl<P: Platform> Shell<P> {
         }
     }
 
-    fn submit(&mut self, command: Command) {
-        self.last_ticket += 1;
-        let ticket = Ticket(self.last_ticket);
-        self.owed.insert(ticket, command.answer);
-        self.step(Event::Submit { ticket, request: command.request });
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Request { request, owed } => {
+                self.last_ticket += 1;
+                let ticket = Ticket(self.last_ticket);
+                self.owed.insert(ticket, owed);
+                self.step(Event::Submit { ticket, request });
+            }
+            Command::Listen(listener) => self.listeners.push(listener),
+        }
     }
 
     fn step(&mut self, event: Event) {
@@ -171,7 +189,11 @@ impl<P: Platform> Shell<P> {
             },
             Effect::Disconnect(connection) => self.link.disconnect(connection),
             Effect::Complete(ticket, result) => {
-                let answer = self.owed.remove(&ticket).expect("each ticket is completed once");
+                let Owed { answer, tap } =
+                    self.owed.remove(&ticket).expect("each ticket is completed once");
+                if let Some((tap, note)) = tap {
+                    tap.answered(note, &result);
+                }
                 // The caller may have stopped waiting.
                 let _ = answer.send(result);
             }
@@ -184,6 +206,7 @@ impl<P: Platform> Shell<P> {
                     }
                     changed
                 });
+                self.listeners.retain(|listener| listener.send(event.clone()).is_ok());
                 // The caller may not care for events.
                 let _ = self.events.send(event);
             }
