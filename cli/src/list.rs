@@ -21,7 +21,7 @@ struct Item {
 
 /// Faults by family. The engine is turmoil with the wrapper of crate `sim` around it, which has all
 /// of them.
-const FAULTS: [(&str, &str, &str); 13] = [
+const FAULTS: [(&str, &str, &str); 15] = [
     ("partition", "network", "the sides cannot reach each other"),
     ("one_way", "network", "what some send does not arrive at others"),
     ("isolate_leader", "network", "the leader of the moment is cut off from all"),
@@ -35,6 +35,8 @@ const FAULTS: [(&str, &str, &str); 13] = [
     ("enospc", "disk", "the disk is full"),
     ("fsync_fail", "disk", "an fsync fails once, loses what it was to write, and then succeeds"),
     ("clock_offset", "clock", "a wall clock is set wrong"),
+    ("clock_drift", "clock", "a wall clock, a monotonic clock or both run fast or slow"),
+    ("clock_jump", "clock", "a wall clock jumps, once or back and forth"),
 ];
 
 const MODELS: [(&str, &str); 4] = [
@@ -89,7 +91,7 @@ fn items(listed: Listed) -> Vec<Item> {
         }
         Listed::Checks => {
             let of_runs = PROPERTIES.iter().map(|p| item(p.name, p.source.to_owned()));
-            let claims = Claims { sync_is_barrier: true };
+            let claims = Claims { sync_is_barrier: true, ..Claims::default() };
             let of_histories = check_all(&ZHistory { claims, ..ZHistory::default() });
             let of_histories = of_histories.iter().map(|(property, _)| {
                 item(property.0, "what clients saw, also by squall check".to_owned())

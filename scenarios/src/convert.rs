@@ -6,15 +6,16 @@
 use std::collections::BTreeMap;
 
 use checker::znode::{
-    Claims, ClientId, Commit, CommitKind, CreateMode, Cxid, Data, ErrorCode, MultiOp, MultiResult,
-    Outcome, Request, Response, SessionEvent, SessionEventKind, SessionId, Stat, WatchEvent,
-    WatchEventKind, ZHistory, ZOperation, Zxid,
+    Claims, ClientId, Commit, CommitKind, CreateMode, Cxid, Data, ErrorCode, FastClock, MultiOp,
+    MultiResult, Outcome, Request, Response, SessionEvent, SessionEventKind, SessionId, Stat,
+    WatchEvent, WatchEventKind, ZHistory, ZOperation, Zxid,
 };
 use keeper_core::instruments::Observation;
 use keeper_core::record as wire_record;
 use keeper_core::wire::client as wire;
 use sim::cluster::record::{
-    ClientOperation, ClientOutcome, ClientSessionEvent, ClientWatchEvent, RunRecord, SessionChange,
+    ClientOperation, ClientOutcome, ClientSessionEvent, ClientWatchEvent, MonotonicDrift,
+    RunRecord, SessionChange,
 };
 
 /// The history of a run. Requests that were never sent are left out, and so are those that speak of
@@ -24,9 +25,26 @@ pub fn history(record: &RunRecord) -> ZHistory {
         operations: record.operations.iter().filter_map(operation).collect(),
         sessions: record.sessions.iter().map(session_event).collect(),
         watches: record.watches.iter().filter_map(watch_event).collect(),
-        commits: every_request_is_named(record).then(|| commits(record)),
-        claims: Claims { sync_is_barrier: true },
+        commits: known_commits(record),
+        claims: Claims { sync_is_barrier: true, fast_clocks: fast_clocks(record) },
     }
+}
+
+/// Servers whose monotonic clocks, by which sessions expire, ran fast.
+fn fast_clocks(record: &RunRecord) -> Vec<FastClock> {
+    let is_fast = |drift: &&MonotonicDrift| drift.host.starts_with('n') && drift.ppm > 0;
+    let fast = record.monotonic_drifts.iter().filter(is_fast);
+    fast.map(|drift| FastClock {
+        from_ns: drift.from_ns,
+        to_ns: drift.to_ns.unwrap_or(u64::MAX),
+        ppm: drift.ppm.unsigned_abs(),
+    })
+    .collect()
+}
+
+/// Every transaction that was delivered anywhere; none if the list cannot place every write.
+pub(crate) fn known_commits(record: &RunRecord) -> Option<Vec<Commit>> {
+    every_request_is_named(record).then(|| commits(record))
 }
 
 /// Whether the list of commits can place every unanswered write: in a run that was cut off, some
@@ -327,6 +345,21 @@ mod tests {
         ));
         assert_eq!(converted.zxid, Some(Zxid(zxid(1, 9).0)));
         assert_eq!((converted.invoke_sequence, converted.sequence), (5, 6));
+    }
+
+    #[test]
+    fn fast_clocks_of_servers_are_told() {
+        let drift = |host: &str, ppm| MonotonicDrift {
+            planned: 0,
+            host: host.to_owned(),
+            ppm,
+            from_ns: 5,
+            to_ns: Some(9),
+        };
+        let mut record = Script::new().record();
+        record.monotonic_drifts = vec![drift("n1", 700), drift("n2", -700), drift("c1", 700)];
+        let fast = FastClock { from_ns: 5, to_ns: 9, ppm: 700 };
+        assert_eq!(history(&record).claims.fast_clocks, [fast]);
     }
 
     #[test]

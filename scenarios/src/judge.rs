@@ -128,7 +128,7 @@ pub fn judge(plan: &Plan, record: &RunRecord) -> Judged {
 
 /// Every property that runs are judged by: those over the servers first, then those over histories.
 pub fn property_names() -> Vec<&'static str> {
-    let claims = Claims { sync_is_barrier: true };
+    let claims = Claims { sync_is_barrier: true, ..Claims::default() };
     let of_histories = check_all(&ZHistory { claims, ..ZHistory::default() });
     let of_histories = of_histories.into_iter().map(|(name, _)| name.0);
     PROPERTIES.iter().map(|property| property.name).chain(of_histories).collect()

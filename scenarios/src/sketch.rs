@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use keeper_core::instruments::Observation;
 use sim::cluster::plan::Plan;
 use sim::cluster::record::{FaultWindow, RunRecord};
-use sim::fault::Fault;
 
 /// What struck a run and who led it. Times are simulated nanoseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,76 +50,39 @@ fn leaders(record: &RunRecord) -> Vec<(u64, String)> {
     leaders
 }
 
-/// Shifts of one clock add up: each fault shifts as it strikes and takes that back as it ends.
 fn clocks(plan: &Plan, record: &RunRecord) -> BTreeMap<String, Vec<(u64, i64)>> {
-    let mut shifts: BTreeMap<String, Vec<(u64, i64)>> =
+    let mut tracks: BTreeMap<String, Vec<(u64, i64)>> =
         (1..=plan.topology.servers).map(|server| (format!("n{server}"), Vec::new())).collect();
-    for window in &record.faults {
-        let fault = plan.faults.get(window.planned).map(|timed| &timed.fault);
-        let Some(Fault::ClockOffset { offset_ms, .. }) = fault else { continue };
-        for name in window.what.split_whitespace() {
-            let Some(shifts) = shifts.get_mut(name) else { continue };
-            shifts.push((window.from_ns, *offset_ms));
-            shifts.extend(window.to_ns.map(|to_ns| (to_ns, -offset_ms)));
+    for point in &record.clock_points {
+        if let Some(track) = tracks.get_mut(&point.host) {
+            track.push((point.at_ns, point.offset_us / 1_000));
         }
     }
-    let track = |(name, mut shifts): (String, Vec<(u64, i64)>)| {
-        shifts.sort_unstable();
-        let (mut points, mut offset_ms) = (vec![(0, 0)], 0);
-        for (at_ns, shift_ms) in shifts {
-            points.push((at_ns, offset_ms));
-            offset_ms += shift_ms;
-            points.push((at_ns, offset_ms));
-        }
-        points.push((record.end_ns, offset_ms));
-        (name, points)
-    };
-    shifts.into_iter().map(track).collect()
+    tracks
 }
 
 #[cfg(test)]
 mod tests {
-    use sim::fault::{Target, TimedFault};
+    use sim::cluster::record::ClockPoint;
 
     use super::*;
     use crate::property::testing::{plan, two_epochs};
 
-    const MS: u64 = 1_000_000;
-
-    fn offset(offset_ms: i64) -> TimedFault {
-        let target = Target::Host("n2".to_owned());
-        TimedFault { at_ms: 0, until_ms: None, fault: Fault::ClockOffset { target, offset_ms } }
-    }
-
-    fn window(planned: usize, kind: &str, from_ms: u64, to_ms: Option<u64>) -> FaultWindow {
-        FaultWindow {
-            planned,
-            kind: kind.to_owned(),
-            what: "n2".to_owned(),
-            from_ns: from_ms * MS,
-            to_ns: to_ms.map(|ms| ms * MS),
-        }
-    }
-
     #[test]
-    fn shifts_of_a_clock_add_up_and_are_taken_back() {
-        let crash = Fault::Crash { target: Target::Leader };
-        let crash = TimedFault { at_ms: 0, until_ms: None, fault: crash };
-        let plan = Plan { faults: vec![offset(500), offset(-200), crash], ..plan() };
+    fn every_server_has_a_track_and_clients_have_none() {
         let mut record = two_epochs().record();
-        record.end_ns = 100 * MS;
-        record.faults = vec![
-            window(0, "clock_offset", 10, Some(40)),
-            window(1, "clock_offset", 20, None),
-            window(2, "crash", 30, Some(35)),
+        let point =
+            |host: &str, at_ns, offset_us| ClockPoint { host: host.to_owned(), at_ns, offset_us };
+        record.clock_points = vec![
+            point("n2", 5, 0),
+            point("n2", 5, -2_000),
+            point("c1", 6, 9_000),
+            point("n2", 9, 0),
         ];
-        let sketch = Sketch::of(&plan, &record);
-        let expected =
-            [(0, 0), (10, 0), (10, 500), (20, 500), (20, 300), (40, 300), (40, -200), (100, -200)];
-        assert_eq!(sketch.clocks["n2"], expected.map(|(ms, offset_ms)| (ms * MS, offset_ms)));
-        assert_eq!(sketch.clocks["n1"], [(0, 0), (100 * MS, 0)]);
-        assert_eq!(sketch.clocks.len(), plan.topology.servers as usize);
-        assert_eq!(sketch.faults, record.faults);
+        let sketch = Sketch::of(&plan(), &record);
+        assert_eq!(sketch.clocks["n2"], [(5, 0), (5, -2), (9, 0)]);
+        assert_eq!(sketch.clocks["n1"], []);
+        assert_eq!(sketch.clocks.len(), plan().topology.servers as usize);
     }
 
     #[test]

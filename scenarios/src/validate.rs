@@ -1,5 +1,7 @@
 //! Whether a plan makes sense: everything that a run takes for granted.
 
+use std::ops::RangeInclusive;
+
 use keeper_core::instruments::Plant;
 use keeper_core::log::purge::SNAPSHOTS_MIN;
 use sim::cluster::plan::{Action, PLAN_FORMAT, Part, Plan, PlannedOperation};
@@ -10,6 +12,10 @@ use crate::registry::{SCENARIOS, scenario};
 
 /// The most servers or clients of one plan.
 const HOSTS_MAX: u32 = 99;
+
+/// By how much a clock's rate may be off, in millionths: from a tenth of the true rate to ten times
+/// that.
+const DRIFT_PPM: RangeInclusive<i64> = -900_000..=9_000_000;
 
 /// A value that does not fit the rest of its plan.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -154,6 +160,11 @@ fn check_fault(plan: &Plan, timed: &TimedFault) -> Result<(), Contradiction> {
         Fault::SlowLink { from, to, .. } => lists(&[("from", from), ("to", to)]),
         Fault::Restart { targets, .. } => lists(&[("targets", targets)]),
         Fault::Eio { nth: Some(0), .. } => wrong("nth", "0, expected 1 or more"),
+        Fault::ClockDrift { ppm, .. } if !DRIFT_PPM.contains(ppm) => {
+            let (low, high) = (DRIFT_PPM.start(), DRIFT_PPM.end());
+            wrong("ppm", format!("{ppm}, expected {low} to {high}"))
+        }
+        Fault::ClockJump { every_ms: Some(0), .. } => wrong("every_ms", "0, expected 1 or more"),
         Fault::Crash { target }
         | Fault::PowerLoss { target }
         | Fault::Pause { target }
@@ -161,7 +172,9 @@ fn check_fault(plan: &Plan, timed: &TimedFault) -> Result<(), Contradiction> {
         | Fault::Eio { target, .. }
         | Fault::Enospc { target }
         | Fault::FsyncFail { target }
-        | Fault::ClockOffset { target, .. } => check_target(plan, "target", target),
+        | Fault::ClockOffset { target, .. }
+        | Fault::ClockDrift { target, .. }
+        | Fault::ClockJump { target, .. } => check_target(plan, "target", target),
     }
 }
 
@@ -192,6 +205,8 @@ fn check_probability(value: f64) -> Result<(), Contradiction> {
 
 #[cfg(test)]
 mod tests {
+    use sim::clock::Clock;
+
     use super::*;
     use crate::property::testing::plan;
 
@@ -248,6 +263,12 @@ mod tests {
         assert_eq!(before, "faults[0].until_ms: 3 is before at_ms 9");
         let late = with_fault(90_000, None, crash("n1"));
         assert!(late.starts_with("faults[0].at_ms: 90000"), "{late}");
+        let (target, of) = (host("n1"), Clock::Both);
+        let backward = with_fault(1, None, Fault::ClockDrift { target, ppm: -1_000_000, of });
+        assert!(backward.starts_with("faults[0].ppm: -1000000, expected -900000"), "{backward}");
+        let (target, every_ms) = (host("n1"), Some(0));
+        let still = with_fault(1, None, Fault::ClockJump { target, by_ms: 1, every_ms });
+        assert!(still.starts_with("faults[0].every_ms: 0"), "{still}");
         let sides = vec![vec![host("n1")]];
         let lonely = with_fault(1, None, Fault::Partition { sides, reset_on_heal: 0.0 });
         assert!(lonely.contains("expected two or more"), "{lonely}");

@@ -10,6 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Clock;
 use crate::disk::OpKind;
 
 pub use schedule::{Applied, Roles, Schedule};
@@ -123,6 +124,28 @@ pub enum Fault {
         /// By how much, in milliseconds; positive is ahead.
         offset_ms: i64,
     },
+    /// A clock runs at a wrong rate. At the end the rate is right again and the wall clock is set
+    /// right; the monotonic clock, which nobody can set, keeps what it has gained or lost.
+    ClockDrift {
+        /// Whose.
+        target: Target,
+        /// How much faster, in millionths of the true rate; negative is slower.
+        ppm: i64,
+        /// Which clock.
+        #[serde(default)]
+        of: Clock,
+    },
+    /// A wall clock jumps. At the end it jumps to where it would be without.
+    ClockJump {
+        /// Whose.
+        target: Target,
+        /// By how much, in milliseconds; negative is back.
+        by_ms: i64,
+        /// How often it jumps after that, back and forth by as much, in milliseconds (Jepsen calls
+        /// it a strobe); none if the first jump is the only one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        every_ms: Option<u64>,
+    },
 }
 
 impl Fault {
@@ -136,7 +159,9 @@ impl Fault {
             | Fault::Eio { target, .. }
             | Fault::Enospc { target }
             | Fault::FsyncFail { target }
-            | Fault::ClockOffset { target, .. } => Some(target),
+            | Fault::ClockOffset { target, .. }
+            | Fault::ClockDrift { target, .. }
+            | Fault::ClockJump { target, .. } => Some(target),
             Fault::Partition { .. }
             | Fault::OneWay { .. }
             | Fault::IsolateLeader { .. }
@@ -221,6 +246,9 @@ mod tests {
             r#"{"at_ms":1,"kind":"fsync_fail","target":"a"}"#,
             r#"{"at_ms":1,"until_ms":5,"kind":"slow_link","from":["a"],"to":["b"],"extra_ms":40}"#,
             r#"{"at_ms":1,"until_ms":5,"kind":"clock_offset","target":"a","offset_ms":-7}"#,
+            r#"{"at_ms":1,"until_ms":5,"kind":"clock_drift","target":"a","ppm":-200,"of":"wall"}"#,
+            r#"{"at_ms":1,"until_ms":5,"kind":"clock_jump","target":"a","by_ms":-7}"#,
+            r#"{"at_ms":1,"until_ms":5,"kind":"clock_jump","target":"a","by_ms":7,"every_ms":20}"#,
         ] {
             round_trip(json);
         }

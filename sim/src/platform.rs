@@ -1,22 +1,20 @@
 //! [`Platform`] on a turmoil host: the shell that runs in production runs here unchanged.
 
 mod files;
+mod timer;
 
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
-use platform::{Listener, Mono, Platform, Task, Timer};
+use platform::{Listener, Mono, Platform, Task};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, Sleep};
 use turmoil::net::{TcpListener, TcpStream};
 
 pub use crate::net::stream::{SimRead, SimStream, SimWrite};
 pub use files::{SimFile, SimFiles};
+pub use timer::SimTimer;
 
 use crate::net::stream::os_error;
 use crate::shared::{HostId, Recorder, Shared, State};
@@ -36,9 +34,6 @@ const CONNECTION_REFUSED: i32 = 111;
 
 /// How long a connection attempt waits after each of its SYNs: Linux's `tcp_syn_retries` of 6.
 const SYN_WAITS_MS: [u64; 7] = [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000];
-
-/// No alarm is armed further ahead than this: the timer wheel has a horizon. It is armed anew.
-const FURTHEST_ALARM: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// One host of a [`crate::world::World`]. Its methods are for the host's own tasks.
 #[derive(Clone)]
@@ -170,16 +165,17 @@ impl Platform for SimPlatform {
     type Files = SimFiles;
 
     fn now(&self) -> Mono {
-        Mono(self.shared.now_ns())
+        let world_ns = self.shared.now_ns();
+        Mono(self.shared.with(|state| state.host(self.host).clock.monotonic_ns(world_ns)))
     }
 
     fn wall_ns(&self) -> u64 {
         let world_ns = self.shared.now_ns();
-        self.shared.with(|state| state.host(self.host).clock.read_ns(world_ns))
+        self.shared.with(|state| state.host(self.host).clock.wall_ns(world_ns))
     }
 
     fn timer(&self) -> SimTimer {
-        SimTimer { shared: Arc::clone(&self.shared), host: self.host, armed: None, sleep: None }
+        SimTimer::new(Arc::clone(&self.shared), self.host)
     }
 
     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: F) -> SimTask {
@@ -263,51 +259,6 @@ impl Task for SimTask {
     fn abort(&self) {
         if let Some(handle) = &self.0 {
             handle.abort();
-        }
-    }
-}
-
-/// An alarm of a host, in whole milliseconds of world time, rounded up.
-pub struct SimTimer {
-    shared: Arc<Shared>,
-    host: HostId,
-    armed: Option<Mono>,
-    sleep: Option<Pin<Box<Sleep>>>,
-}
-
-impl SimTimer {
-    fn arm(&mut self, at: Mono) {
-        let ahead_ns = at.0.saturating_sub(self.shared.now_ns());
-        let deadline = Instant::now() + Duration::from_nanos(ahead_ns).min(FURTHEST_ALARM);
-        match &mut self.sleep {
-            Some(sleep) => sleep.as_mut().reset(deadline),
-            None => self.sleep = Some(Box::pin(tokio::time::sleep_until(deadline))),
-        }
-    }
-}
-
-impl Timer for SimTimer {
-    fn set(&mut self, at: Option<Mono>) {
-        if at == self.armed {
-            return;
-        }
-        self.armed = at;
-        if let Some(at) = at {
-            self.arm(at);
-        }
-    }
-
-    fn poll_fired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(at) = self.armed else { return Poll::Pending };
-        loop {
-            let sleep = self.sleep.as_mut().expect("an armed alarm has its entry");
-            ready!(sleep.as_mut().poll(cx));
-            if self.shared.now_ns() >= at.0 {
-                self.armed = None;
-                self.shared.with(|state| state.record(Some(self.host), Kind::TimerFired, b""));
-                return Poll::Ready(());
-            }
-            self.arm(at);
         }
     }
 }

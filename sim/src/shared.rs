@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use crate::clock::WallClock;
+use crate::clock::Clocks;
 use crate::disk::{Disk, OpId};
 use crate::net::Network;
 use crate::seed::Draws;
@@ -44,7 +44,13 @@ pub(crate) struct HostState {
     pub(crate) pauses: u32,
     /// Tasks that were to run while the host was paused.
     pub(crate) frozen: Vec<Waker>,
-    pub(crate) clock: WallClock,
+    pub(crate) clock: Clocks,
+    /// Counts the changes of its monotonic clock's rate.
+    pub(crate) clock_changes: Arc<AtomicU32>,
+    /// Whom to wake when that rate changes, by alarm.
+    pub(crate) alarms: BTreeMap<u64, Waker>,
+    /// Counts its alarms.
+    pub(crate) last_alarm: u64,
     pub(crate) entropy: Draws,
     pub(crate) disk: Disk,
     pub(crate) disk_waiters: BTreeMap<OpId, Waker>,

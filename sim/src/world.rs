@@ -4,16 +4,16 @@
 //! side. Time is simulated, in steps of a millisecond. Everything that happens is decided by the
 //! seed, the settings and the calls made here.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::WallClock;
+use crate::clock::{Clock, Clocks};
 use crate::disk::{Disk, DiskFault, DiskFaultId, DiskSettings};
 use crate::net::Network;
 use crate::platform::SimPlatform;
@@ -71,6 +71,18 @@ impl Default for Settings {
     }
 }
 
+/// How far a host's wall clock was ahead of the world. Between two points of one host the error
+/// changes evenly; before its first point there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WallOffset {
+    /// Whose.
+    pub host: HostId,
+    /// When, in nanoseconds since the start of the run.
+    pub at_ns: u64,
+    /// By how much, in microseconds; negative is behind.
+    pub offset_us: i64,
+}
+
 /// Hosts, a network between them, and time.
 pub struct World {
     sim: turmoil::Sim<'static>,
@@ -78,6 +90,7 @@ pub struct World {
     settings: Settings,
     /// How much slower than usual links are, in milliseconds, by their ends in ascending order.
     slow_links: BTreeMap<(HostId, HostId), u64>,
+    wall_offsets: Vec<WallOffset>,
 }
 
 impl World {
@@ -119,7 +132,7 @@ impl World {
             panic: None,
             wakes: VecDeque::new(),
         });
-        World { sim, shared, settings, slow_links: BTreeMap::new() }
+        World { sim, shared, settings, slow_links: BTreeMap::new(), wall_offsets: Vec::new() }
     }
 
     /// Adds a host that runs `software`, now and again after each restart. When the program's
@@ -147,7 +160,10 @@ impl World {
                 paused: Arc::new(AtomicBool::new(false)),
                 pauses: 0,
                 frozen: Vec::new(),
-                clock: WallClock::new(self.settings.epoch_ms),
+                clock: Clocks::new(self.settings.epoch_ms),
+                clock_changes: Arc::new(AtomicU32::new(0)),
+                alarms: BTreeMap::new(),
+                last_alarm: 0,
                 entropy: Draws::for_host(state.seed, "entropy", host.0, 0),
                 disk: Disk::new(state.seed, host.0, self.settings.disk),
                 disk_waiters: BTreeMap::new(),
@@ -418,9 +434,63 @@ impl World {
 
     /// Moves a host's wall clock.
     pub fn shift_clock(&mut self, host: HostId, offset_ms: i64) {
+        self.change_clock(host, &offset_ms.to_le_bytes(), |clock, _| clock.shift_ms(offset_ms));
+    }
+
+    /// Makes a host's clock run faster by `ppm` millionths of the true rate, or slower. Drifts add
+    /// up. Alarms follow the monotonic clock, those that are armed too.
+    pub fn drift_clock(&mut self, host: HostId, clock: Clock, ppm: i64) {
+        let content = format!("drift {clock:?} {ppm}");
+        self.change_clock(host, content.as_bytes(), |clocks, now_ns| {
+            clocks.drift(now_ns, clock, ppm);
+        });
+        self.rearm_alarms(host);
+    }
+
+    /// Takes back a [`World::drift_clock`] that was made at `since_ns`, and sets the wall clock
+    /// right as far as that drift made it wrong.
+    pub fn end_clock_drift(&mut self, host: HostId, clock: Clock, ppm: i64, since_ns: u64) {
+        let content = format!("end of drift {clock:?} {ppm}");
+        self.change_clock(host, content.as_bytes(), |clocks, now_ns| {
+            clocks.end_drift(now_ns, clock, ppm, since_ns);
+        });
+        self.rearm_alarms(host);
+    }
+
+    /// How far wall clocks were off: before and after each change of one, in order of time, and now
+    /// for those that ever changed.
+    pub fn wall_offsets(&self) -> Vec<WallOffset> {
+        let mut all = self.wall_offsets.clone();
+        let changed: BTreeSet<HostId> = all.iter().map(|point| point.host).collect();
+        all.extend(changed.into_iter().map(|host| self.wall_offset(host)));
+        all
+    }
+
+    fn wall_offset(&self, host: HostId) -> WallOffset {
         self.shared.with(|state| {
-            state.host_mut(host).clock.shift_ms(offset_ms);
-            state.record(Some(host), Kind::Fault, &offset_ms.to_le_bytes());
+            let at_ns = state.now_ns;
+            WallOffset { host, at_ns, offset_us: state.host(host).clock.wall_offset_us(at_ns) }
+        })
+    }
+
+    fn change_clock(&mut self, host: HostId, what: &[u8], change: impl FnOnce(&mut Clocks, u64)) {
+        let before = self.wall_offset(host);
+        self.shared.with(|state| {
+            let now_ns = state.now_ns;
+            change(&mut state.host_mut(host).clock, now_ns);
+            state.record(Some(host), Kind::Fault, what);
+        });
+        let after = self.wall_offset(host);
+        self.wall_offsets.extend([before, after]);
+    }
+
+    /// Whoever waits for an alarm asks again when it is due.
+    fn rearm_alarms(&mut self, host: HostId) {
+        self.shared.with(|state| {
+            let host_state = state.host_mut(host);
+            host_state.clock_changes.fetch_add(1, Ordering::Relaxed);
+            let waiting: Vec<_> = host_state.alarms.values().cloned().collect();
+            state.wakes.extend(waiting);
         });
     }
 

@@ -57,3 +57,24 @@ fn a_rolling_restart_has_a_window_for_each_server_and_nobody_struck_has_none() {
     assert_eq!(record.counters.get("fault.restart"), Some(&2));
     assert_eq!(record.counters.get("fault.pause"), None);
 }
+
+#[test]
+fn clocks_that_are_wrong_stand_in_the_record() {
+    let faults = r#"[
+        {"at_ms":2000,"until_ms":4000,"kind":"clock_drift","target":"n1","ppm":-100000},
+        {"at_ms":3000,"until_ms":5000,"kind":"clock_jump","target":"n2","by_ms":50,"every_ms":400}]"#;
+    let record = run(&plan(3, faults), &RunOptions::default()).record;
+    assert!(record.healed_after_ms.is_some(), "{:?}", record.healing_missing);
+    let drift = &record.monotonic_drifts;
+    assert_eq!((drift.len(), drift[0].host.as_str(), drift[0].ppm), (1, "n1", -100_000));
+    assert_eq!((drift[0].from_ns, drift[0].to_ns), (2_000_000_000, Some(4_000_000_000)));
+    let of = |host: &str| -> Vec<i64> {
+        let points = record.clock_points.iter().filter(|point| point.host == host);
+        points.map(|point| point.offset_us).collect()
+    };
+    assert_eq!(of("n1"), [0, 0, -200_000, 0, 0]);
+    // Six jumps, three of them away from the right time; the end finds it right.
+    assert_eq!(of("n2").iter().filter(|offset_us| **offset_us == 50_000).count(), 6);
+    assert_eq!(of("n2").last(), Some(&0));
+    assert_eq!(record.counters["fault.clock_jump"], 1, "to and fro is one fault");
+}

@@ -28,7 +28,10 @@ const FAULTS: &str = r#"[
     {"at_ms":2600,"until_ms":3200,"kind":"one_way","from":["n3"],"to":["n0"]},
     {"at_ms":3300,"until_ms":3900,"kind":"slow_link","from":["n0"],"to":["n1","n2"],"extra_ms":30},
     {"at_ms":4000,"kind":"restart","targets":["n0","n1","n2","n3"],"down_ms":100,"gap_ms":200},
-    {"at_ms":4500,"until_ms":5500,"kind":"clock_offset","target":"n2","offset_ms":-5000}]"#;
+    {"at_ms":4500,"until_ms":5500,"kind":"clock_offset","target":"n2","offset_ms":-5000},
+    {"at_ms":1000,"until_ms":4000,"kind":"clock_drift","target":"n1","ppm":300000},
+    {"at_ms":2000,"until_ms":5000,"kind":"clock_drift","target":"n3","ppm":-400000,"of":"monotonic"},
+    {"at_ms":5000,"until_ms":5600,"kind":"clock_jump","target":"n1","by_ms":-700,"every_ms":70}]"#;
 
 /// Talks to every other host, writes what it hears to a file, and draws from all that is random.
 async fn node(platform: SimPlatform) {

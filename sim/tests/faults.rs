@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Log, echo_world, errno, world};
-use platform::{File, Files, Platform};
+use platform::{File, Files, Mono, Platform};
 use sim::fault::{Applied, Roles, Schedule};
 use sim::world::World;
 use sim::{HostId, RunPanic};
@@ -61,6 +61,8 @@ fn faults_that_cut_links_stop_all_answers_until_they_end() {
 fn faults_that_do_not_concern_a_link_leave_it_alone() {
     for fault in [
         r#""kind":"clock_offset","target":"server","offset_ms":60000"#,
+        r#""kind":"clock_jump","target":"server","by_ms":-9,"every_ms":10"#,
+        r#""kind":"clock_drift","target":"server","ppm":-100000"#,
         r#""kind":"enospc","target":"server""#,
         r#""kind":"slow_disk","target":"server","factor":0"#,
         r#""kind":"partition","sides":[["server"],["server"]]"#,
@@ -244,4 +246,100 @@ fn slow_and_stalled_disks_hold_up_writes_while_they_last() {
         let after = writes.iter().filter(|(at, _)| *at >= 200).count();
         assert!(during <= most && after > 5, "{fault}: {during} {after}");
     }
+}
+
+/// What a host's clocks show every 100 ms of its own monotonic time, as `wall monotonic` in
+/// milliseconds, and at which millisecond of the world.
+fn clock_world(seed: u64) -> (World, Log) {
+    let mut world = world(seed);
+    let log = Log::default();
+    let own = log.clone();
+    world.host("server", move |platform| {
+        let log = own.clone();
+        async move {
+            for turn in 0u64.. {
+                platform.sleep_until(Mono(0).after_ms(turn * 100)).await;
+                let wall_ms = (platform.wall_ns() / 1_000_000) as i64 - 1_700_000_000_000;
+                log.add(&platform, format!("{wall_ms} {}", platform.now().0 / 1_000_000));
+            }
+        }
+    });
+    world.host("client", |_| std::future::pending());
+    (world, log)
+}
+
+fn clocks_during(fault: &str, end_ms: u64) -> Vec<(u64, String)> {
+    let faults = format!(r#"[{{"at_ms":150,"until_ms":650,{fault}}}]"#);
+    let seen = |seed| {
+        let (mut world, log) = clock_world(seed);
+        run(&mut world, &faults, end_ms).unwrap();
+        (log.all(), world.wall_offsets(), world.recorder().hash())
+    };
+    assert_eq!(seen(3), seen(3), "what a host sees of time is a function of the run");
+    seen(3).0
+}
+
+fn lines(expected: &[(u64, &str)]) -> Vec<(u64, String)> {
+    expected.iter().map(|(at_ms, text)| (*at_ms, (*text).to_owned())).collect()
+}
+
+#[test]
+fn a_fast_clock_hurries_its_alarms_and_only_its_wall_clock_is_set_right() {
+    // The alarm at 200 ms is armed before the drift and comes 25 ms early.
+    let seen = clocks_during(r#""kind":"clock_drift","target":"server","ppm":1000000"#, 750);
+    let fast: Vec<(u64, String)> =
+        (0..10).map(|n| (175 + n * 50, format!("{0} {0}", 200 + n * 100))).collect();
+    assert_eq!(seen[..2], lines(&[(0, "0 0"), (100, "100 100")]));
+    assert_eq!(seen[2..12], fast);
+    // At 650 ms the monotonic clock stands at 1150 ms and the wall clock is set to 650 ms.
+    assert_eq!(seen[12..], lines(&[(700, "700 1200")]));
+}
+
+#[test]
+fn a_slow_monotonic_clock_delays_alarms_and_leaves_the_wall_alone() {
+    let fault = r#""kind":"clock_drift","target":"server","ppm":-500000,"of":"monotonic""#;
+    let expected =
+        [(0, "0 0"), (100, "100 100"), (250, "250 200"), (450, "450 300"), (650, "650 400")];
+    let after = [(750, "750 500"), (850, "850 600")];
+    assert_eq!(clocks_during(fault, 900), lines(&[&expected[..], &after[..]].concat()));
+}
+
+#[test]
+fn a_slow_wall_clock_leaves_alarms_alone() {
+    let fault = r#""kind":"clock_drift","target":"server","ppm":-500000,"of":"wall""#;
+    let expected = [(0, "0 0"), (100, "100 100"), (200, "175 200"), (300, "225 300")];
+    let after = [(400, "275 400"), (500, "325 500"), (600, "375 600"), (700, "700 700")];
+    assert_eq!(clocks_during(fault, 750), lines(&[&expected[..], &after[..]].concat()));
+}
+
+#[test]
+fn a_wall_clock_jumps_once_or_to_and_fro_and_back_at_the_end() {
+    let once = r#""kind":"clock_jump","target":"server","by_ms":-60"#;
+    let expected = [(0, "0 0"), (100, "100 100"), (200, "140 200"), (300, "240 300")];
+    let after = [(400, "340 400"), (500, "440 500"), (600, "540 600"), (700, "700 700")];
+    assert_eq!(clocks_during(once, 750), lines(&[&expected[..], &after[..]].concat()));
+    let strobe = r#""kind":"clock_jump","target":"server","by_ms":5000,"every_ms":100"#;
+    let expected = [(0, "0 0"), (100, "100 100"), (200, "5200 200"), (300, "300 300")];
+    let after = [(400, "5400 400"), (500, "500 500"), (600, "5600 600"), (700, "700 700")];
+    assert_eq!(clocks_during(strobe, 750), lines(&[&expected[..], &after[..]].concat()));
+}
+
+#[test]
+fn how_far_a_wall_clock_was_off_can_be_drawn() {
+    let (mut world, _) = clock_world(1);
+    let faults = r#"[
+        {"at_ms":100,"until_ms":300,"kind":"clock_drift","target":"server","ppm":-100000},
+        {"at_ms":200,"until_ms":400,"kind":"clock_jump","target":"server","by_ms":7}]"#;
+    run(&mut world, faults, 500).unwrap();
+    let points: Vec<(u64, i64)> = world
+        .wall_offsets()
+        .iter()
+        .map(|point| {
+            assert_eq!(point.host, SERVER);
+            (point.at_ns / 1_000_000, point.offset_us)
+        })
+        .collect();
+    let drifting = [(100, 0), (100, 0), (200, -10_000), (200, -3_000), (300, -13_000)];
+    let after = [(300, 7_000), (400, 7_000), (400, 0), (500, 0)];
+    assert_eq!(points, [&drifting[..], &after[..]].concat());
 }

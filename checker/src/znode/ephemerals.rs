@@ -136,8 +136,8 @@ fn expires_early(history: &ZHistory, closes: &BTreeMap<SessionId, Zxid>) -> Opti
                 && closes.get(&session).is_none_or(|end| op.zxid < Some(*end))
         });
         let Some(last) = answered.max_by_key(|op| op.invoke_ns) else { continue };
-        let earliest_ns = last.invoke_ns.saturating_add(timeout_ms.saturating_mul(1_000_000));
-        if over_ns < earliest_ns {
+        let elapsed_ns = history.claims.elapsed_max_ns(last.invoke_ns, over_ns);
+        if elapsed_ns < timeout_ms.saturating_mul(1_000_000) {
             let headline = format!("session {session} expired before its time-out");
             let late_ms = (over_ns.saturating_sub(last.invoke_ns)) / 1_000_000;
             let note = format!("{late_ms} ms after the last answered write was sent");
@@ -182,8 +182,8 @@ fn end_line(history: &ZHistory, session: SessionId, end: Zxid) -> ExplainLine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::znode::CreateMode;
     use crate::znode::testing::Ensemble;
+    use crate::znode::{CreateMode, FastClock};
 
     fn sample() -> (ZHistory, usize, usize) {
         let mut ensemble = Ensemble::new();
@@ -241,6 +241,13 @@ mod tests {
             history.sessions.iter_mut().find(|event| event.session == a).expect("it was created");
         created.kind = SessionEventKind::Created { timeout_ms: Ensemble::TIMEOUT_MS + 500 };
         assert!(text(&history).contains("expired before its time-out"), "{}", text(&history));
+        // A clock that runs twice as fast lets it expire after half its time-out.
+        let (from_ns, to_ns) = (0, u64::MAX);
+        history.claims.fast_clocks = vec![FastClock { from_ns, to_ns, ppm: 1_000_000 }];
+        assert_eq!(check(&history), Verdict::Valid);
+        history.claims.fast_clocks[0].ppm = 100;
+        assert!(text(&history).contains("expired before its time-out"), "{}", text(&history));
+        history.claims.fast_clocks.clear();
         // Nobody told the client, but another one saw that the session was over.
         history.sessions.retain(|event| event.kind != SessionEventKind::Expired);
         assert!(text(&history).contains("expired before its time-out"), "{}", text(&history));

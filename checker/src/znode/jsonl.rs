@@ -37,7 +37,7 @@ impl ZHistory {
             out.push_str(&json);
             out.push('\n');
         };
-        write(&Line::Head { claims: self.claims, has_commits: self.commits.is_some() });
+        write(&Line::Head { claims: self.claims.clone(), has_commits: self.commits.is_some() });
         self.operations.iter().for_each(|line| write(&Line::Operation(line.clone())));
         self.sessions.iter().for_each(|line| write(&Line::Session(line.clone())));
         self.watches.iter().for_each(|line| write(&Line::Watch(line.clone())));

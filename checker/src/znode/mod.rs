@@ -55,12 +55,41 @@ pub struct ZHistory {
 }
 
 /// Guarantees that only some systems give; a property that depends on one is silent without it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// `sync` is a barrier: a read that follows a successful `sync` on its session sees every
     /// write acknowledged before that `sync` was invoked. Apache ZooKeeper does not claim it.
     #[serde(default)]
     pub sync_is_barrier: bool,
+    /// When servers' clocks ran fast: sessions may expire so much earlier. ZooKeeper's sessions rest
+    /// on clocks of about the same rate for their timeliness alone (Hunt and others, "ZooKeeper",
+    /// USENIX ATC 2010, section 4.4), so this costs no other guarantee.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fast_clocks: Vec<FastClock>,
+}
+
+impl Claims {
+    /// The most that any server's clock may have advanced between two moments, in nanoseconds.
+    pub fn elapsed_max_ns(&self, from_ns: u64, to_ns: u64) -> u64 {
+        let gained = |fast: &FastClock| {
+            let both_ns = fast.to_ns.min(to_ns).saturating_sub(fast.from_ns.max(from_ns));
+            u128::from(both_ns) * u128::from(fast.ppm) / 1_000_000
+        };
+        let gained_ns: u128 = self.fast_clocks.iter().map(gained).sum();
+        to_ns.saturating_sub(from_ns).saturating_add(u64::try_from(gained_ns).unwrap_or(u64::MAX))
+    }
+}
+
+/// A server's clock that ran fast for a time. Several at a time add up, whosever they are: which of
+/// the servers led at which moment is not asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FastClock {
+    /// From when, in nanoseconds of true time.
+    pub from_ns: u64,
+    /// Until when.
+    pub to_ns: u64,
+    /// How much faster, in millionths of the true rate.
+    pub ppm: u64,
 }
 
 /// One request of a client and what became of it.

@@ -42,7 +42,9 @@ impl Atlas {
             | Fault::Restart { .. }
             | Fault::SlowDisk { .. }
             | Fault::SlowLink { .. }
-            | Fault::ClockOffset { .. } => return true,
+            | Fault::ClockOffset { .. }
+            | Fault::ClockDrift { .. }
+            | Fault::ClockJump { .. } => return true,
         };
         let trouble = Trouble {
             target: target.clone(),

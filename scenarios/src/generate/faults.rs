@@ -1,8 +1,13 @@
 //! Kinds of single faults and how each is drawn.
 
+use sim::clock::Clock;
 use sim::disk::OpKind;
 use sim::fault::{Fault, Target, TimedFault};
 use sim::seed::Draws;
+
+/// The fastest drift that is drawn, and as a negative number the slowest, in millionths of the true
+/// rate.
+const DRIFT_PPM_MAX: u64 = 500_000;
 
 /// Families of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,7 +34,9 @@ pub(crate) fn family(fault: &Fault) -> Family {
         | Fault::Eio { .. }
         | Fault::Enospc { .. }
         | Fault::FsyncFail { .. } => Family::Disk,
-        Fault::ClockOffset { .. } => Family::Clock,
+        Fault::ClockOffset { .. } | Fault::ClockDrift { .. } | Fault::ClockJump { .. } => {
+            Family::Clock
+        }
     }
 }
 
@@ -54,7 +61,7 @@ pub(super) struct Kind {
 }
 
 /// Every kind of single fault.
-pub(super) const SINGLE: [Kind; 13] = [
+pub(super) const SINGLE: [Kind; 15] = [
     Kind { name: "partition", family: Family::Network, draw: partition },
     Kind { name: "bridge", family: Family::Network, draw: bridge },
     Kind { name: "one way", family: Family::Network, draw: one_way },
@@ -68,6 +75,8 @@ pub(super) const SINGLE: [Kind; 13] = [
     Kind { name: "enospc", family: Family::Disk, draw: enospc },
     Kind { name: "fsync fail", family: Family::Disk, draw: fsync_fail },
     Kind { name: "clock offset", family: Family::Clock, draw: clock_offset },
+    Kind { name: "clock drift", family: Family::Clock, draw: clock_drift },
+    Kind { name: "clock jump", family: Family::Clock, draw: clock_jump },
 ];
 
 /// The name of a server's host.
@@ -208,4 +217,23 @@ fn clock_offset(site: &mut Site<'_>) -> Vec<TimedFault> {
     let size_ms = site.draws.log_uniform(10, 600_000) as i64;
     let offset_ms = if site.draws.chance(0.5) { size_ms } else { -size_ms };
     vec![site.for_ms(500, 10_000, Fault::ClockOffset { target, offset_ms })]
+}
+
+/// From a bad oscillator to a virtual machine whose host takes its time away.
+fn clock_drift(site: &mut Site<'_>) -> Vec<TimedFault> {
+    const CLOCKS: [Clock; 4] = [Clock::Both, Clock::Both, Clock::Wall, Clock::Monotonic];
+    let target = site.any_target();
+    let size_ppm = site.draws.log_uniform(50, DRIFT_PPM_MAX) as i64;
+    let ppm = if site.draws.chance(0.5) { size_ppm } else { -size_ppm };
+    let of = CLOCKS[site.draws.below(CLOCKS.len() as u64) as usize];
+    vec![site.for_ms(1_000, 12_000, Fault::ClockDrift { target, ppm, of })]
+}
+
+/// One jump, or one after the other.
+fn clock_jump(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let target = site.any_target();
+    let size_ms = site.draws.log_uniform(10, 600_000) as i64;
+    let by_ms = if site.draws.chance(0.5) { size_ms } else { -size_ms };
+    let every_ms = site.draws.chance(0.5).then(|| site.draws.log_uniform(5, 1_000));
+    vec![site.for_ms(200, 5_000, Fault::ClockJump { target, by_ms, every_ms })]
 }

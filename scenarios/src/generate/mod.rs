@@ -141,13 +141,15 @@ mod tests {
         let with = |wanted: fn(&Fault) -> bool| {
             plans.iter().filter(|plan| plan.faults.iter().any(|f| wanted(&f.fault))).count()
         };
-        let wanted: [fn(&Fault) -> bool; 6] = [
+        let wanted: [fn(&Fault) -> bool; 8] = [
             |fault| matches!(fault, Fault::Partition { .. }),
             |fault| matches!(fault, Fault::PowerLoss { .. }),
             |fault| matches!(fault, Fault::Pause { .. }),
             |fault| matches!(fault, Fault::FsyncFail { .. }),
             |fault| matches!(fault, Fault::SlowLink { .. }),
             |fault| matches!(fault, Fault::ClockOffset { .. }),
+            |fault| matches!(fault, Fault::ClockDrift { .. }),
+            |fault| matches!(fault, Fault::ClockJump { .. }),
         ];
         for (index, wanted) in wanted.into_iter().enumerate() {
             let plans = with(wanted);

@@ -2,6 +2,7 @@
 //! and the record that it leaves.
 
 mod client;
+mod clocks;
 pub mod plan;
 pub mod record;
 mod recording;

@@ -22,6 +22,11 @@ pub struct RunRecord {
     /// When each fault that struck somebody began and ended; a rolling restart has one window for
     /// each server that it took down.
     pub faults: Vec<FaultWindow>,
+    /// How far wall clocks were off: two points, before and after, for each change of one, and one
+    /// at the end, in order of time. Between two points of one host the error changes evenly.
+    pub clock_points: Vec<ClockPoint>,
+    /// Monotonic clocks that ran at a wrong rate.
+    pub monotonic_drifts: Vec<MonotonicDrift>,
     /// The servers at the end.
     pub finals: Vec<FinalState>,
     /// From the end of chaos until a leader served and a quorum's trees were equal; `None` if that
@@ -189,6 +194,32 @@ pub struct FaultWindow {
     pub kind: String,
     /// Whom it struck, in words.
     pub what: String,
+    /// When it began.
+    pub from_ns: u64,
+    /// When it ended; `None` at the end of the run.
+    pub to_ns: Option<u64>,
+}
+
+/// How far a wall clock was off at a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClockPoint {
+    /// Whose: a host's name.
+    pub host: String,
+    /// When.
+    pub at_ns: u64,
+    /// By how much, in microseconds; positive is ahead.
+    pub offset_us: i64,
+}
+
+/// A monotonic clock's wrong rate, and for how long. Several of one host add up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MonotonicDrift {
+    /// The fault's position in the plan.
+    pub planned: usize,
+    /// Whose: a host's name.
+    pub host: String,
+    /// How much faster, in millionths of the true rate; negative is slower.
+    pub ppm: i64,
     /// When it began.
     pub from_ns: u64,
     /// When it ended; `None` at the end of the run.

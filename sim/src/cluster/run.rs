@@ -12,6 +12,7 @@ use keeper_core::zab::ensemble::{Ensemble, Purge, Settings as KeeperSettings};
 use keeper_server::{Directories, NodeConfig, PeerAddress};
 
 use super::client::{self, ClientPlan};
+use super::clocks;
 use super::plan::{Action, Plan, PlannedOperation};
 use super::record::{FaultWindow, RunRecord};
 use super::recording::Recording;
@@ -182,23 +183,32 @@ impl<'a> Run<'a> {
             let names: Vec<String> = each.hosts.iter().map(|host| self.world.name(*host)).collect();
             let at_ns = each.at_ms * 1_000_000;
             let kind = kind_of(fault);
+            clocks::note(&mut self.recording.notes().record, fault, each, &names);
             if each.began {
                 self.note_downs(fault, &each.hosts);
                 let what = names.join(" ");
-                let is_rolling = matches!(fault, Fault::Restart { .. });
                 let mut notes = self.recording.notes();
                 let record = &mut notes.record;
-                // A rolling restart tells of each server twice, as it goes down and as it comes up.
-                let up = record.faults.iter_mut().find(|window| {
-                    let is_open = window.planned == each.index && window.to_ns.is_none();
-                    is_rolling && is_open && window.what == what
+                let open = record.faults.iter_mut().find(|window| {
+                    window.planned == each.index && window.to_ns.is_none() && window.what == what
                 });
-                if let Some(window) = up {
-                    window.to_ns = Some(at_ns);
-                } else if !what.is_empty() {
-                    *record.counters.entry(format!("fault.{kind}")).or_default() += 1;
-                    let (planned, from_ns) = (each.index, at_ns);
-                    record.faults.push(FaultWindow { planned, kind, what, from_ns, to_ns: None });
+                match (fault, open) {
+                    // A rolling restart tells of each server as it goes down and as it comes up.
+                    (Fault::Restart { .. }, Some(window)) => window.to_ns = Some(at_ns),
+                    // A clock that jumps to and fro is one fault.
+                    (_, Some(_)) => {}
+                    (_, None) if what.is_empty() => {}
+                    (_, None) => {
+                        *record.counters.entry(format!("fault.{kind}")).or_default() += 1;
+                        let (planned, from_ns) = (each.index, at_ns);
+                        record.faults.push(FaultWindow {
+                            planned,
+                            kind,
+                            what,
+                            from_ns,
+                            to_ns: None,
+                        });
+                    }
                 }
             } else {
                 let mut notes = self.recording.notes();
@@ -233,6 +243,7 @@ impl<'a> Run<'a> {
         let mut notes = self.recording.notes();
         notes.record.finals = notes.finals();
         notes.record.end_ns = self.world.elapsed_ns();
+        notes.record.clock_points = clocks::points(&self.world);
         notes.record.trace_hash = recorder.hash();
         notes.record.trace_events = recorder.count();
         let record = std::mem::take(&mut notes.record);

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::{Fault, Target, TimedFault};
+use crate::clock::Clock;
 use crate::disk::{DiskFault, DiskFaultId, EIO, ENOSPC, OpKind};
 use crate::shared::HostId;
 use crate::task::RunPanic;
@@ -45,6 +46,18 @@ enum Undo {
     Disk(HostId, DiskFaultId),
     SlowLinks(Vec<(HostId, HostId)>, u32),
     Clock(HostId, i64),
+    Drift {
+        host: HostId,
+        clock: Clock,
+        ppm: i64,
+        since_ns: u64,
+    },
+    /// A wall clock that jumps: by how much it is off, and when it jumps again.
+    Jumping {
+        host: HostId,
+        off_ms: i64,
+        next_ms: u64,
+    },
     /// A rolling restart: who is down, the next turn and its time.
     Rolling {
         down: Option<HostId>,
@@ -73,7 +86,7 @@ impl Entry {
         let until_ms = self.timed.until_ms;
         match &self.stage {
             Stage::Waiting(at_ms) => Some(*at_ms),
-            Stage::Active(Undo::Rolling { next_ms, .. }) => {
+            Stage::Active(Undo::Rolling { next_ms, .. } | Undo::Jumping { next_ms, .. }) => {
                 Some(until_ms.map_or(*next_ms, |until_ms| until_ms.min(*next_ms)))
             }
             Stage::Active(_) => until_ms,
@@ -170,6 +183,11 @@ impl Schedule {
                 self.entries[index].stage = stage;
                 Ok(Applied { at_ms: now_ms, index, began: true, hosts })
             }
+            Stage::Active(Undo::Jumping { host, off_ms, .. }) if !is_over => {
+                let undo = jump(&timed.fault, host, off_ms, world);
+                self.entries[index].stage = Stage::Active(undo);
+                Ok(Applied { at_ms: now_ms, index, began: true, hosts: vec![host] })
+            }
             Stage::Active(undo) => self.undo(index, undo, world),
             Stage::Waiting(_) => {
                 let who = &mut |world: &World, targets: &[Target]| resolve(world, roles, targets);
@@ -223,6 +241,16 @@ impl Schedule {
                 let Some(host) = one(world, target) else { return Ok((Undo::Nothing, vec![])) };
                 world.shift_clock(host, *offset_ms);
                 return Ok((Undo::Clock(host, *offset_ms), vec![host]));
+            }
+            Fault::ClockDrift { target, ppm, of } => {
+                let Some(host) = one(world, target) else { return Ok((Undo::Nothing, vec![])) };
+                world.drift_clock(host, *of, *ppm);
+                let (clock, ppm, since_ns) = (*of, *ppm, world.elapsed_ns());
+                return Ok((Undo::Drift { host, clock, ppm, since_ns }, vec![host]));
+            }
+            Fault::ClockJump { target, .. } => {
+                let Some(host) = one(world, target) else { return Ok((Undo::Nothing, vec![])) };
+                return Ok((jump(fault, host, 0, world), vec![host]));
             }
             Fault::SlowDisk { target, factor: 0 } => (target, DiskFault::Stall),
             Fault::SlowDisk { target, factor } => (target, DiskFault::Slow { factor: *factor }),
@@ -305,6 +333,14 @@ impl Schedule {
                 world.shift_clock(host, offset_ms.saturating_neg());
                 vec![host]
             }
+            Undo::Drift { host, clock, ppm, since_ns } => {
+                world.end_clock_drift(host, clock, ppm, since_ns);
+                vec![host]
+            }
+            Undo::Jumping { host, off_ms, .. } => {
+                world.shift_clock(host, off_ms.saturating_neg());
+                vec![host]
+            }
             Undo::Nothing => Vec::new(),
         };
         Ok(Applied { at_ms: world.elapsed_ms(), index, began: false, hosts })
@@ -333,6 +369,18 @@ impl Schedule {
         self.down.remove(&host);
         world.restart(host)
     }
+}
+
+/// The next jump of a wall clock that is off by `off_ms`: away from the right time or back to it.
+fn jump(fault: &Fault, host: HostId, off_ms: i64, world: &mut World) -> Undo {
+    let Fault::ClockJump { by_ms, every_ms, .. } = fault else {
+        unreachable!("only a fault that jumps jumps again");
+    };
+    let off_after_ms = if off_ms == 0 { *by_ms } else { 0 };
+    world.shift_clock(host, off_after_ms.saturating_sub(off_ms));
+    // Two jumps in one moment would never let time pass.
+    let next_ms = every_ms.map_or(u64::MAX, |every_ms| world.elapsed_ms() + every_ms.max(1));
+    Undo::Jumping { host, off_ms: off_after_ms, next_ms }
 }
 
 /// Blocks links.
