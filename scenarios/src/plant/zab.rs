@@ -37,7 +37,7 @@ pub(super) const BUGS: &[PlantedBug] = &[
         scenario: "keeper/mixed",
         expected: &["an epoch is joined with its history"],
         consequence: None,
-        budget_seeds: 200,
+        budget_seeds: 300,
     },
     PlantedBug {
         name: "ZK-3911",
@@ -91,7 +91,7 @@ pub(super) const BUGS: &[PlantedBug] = &[
         what: "after SNAP the tree is in memory only, and the log goes on where the tree stands; \
                there only if the leader died before NEWLEADER",
         scenario: "keeper/mixed",
-        expected: &["acknowledged is durable", "no server gives up"],
+        expected: &["PrefixConsistency", "no server gives up"],
         consequence: None,
         budget_seeds: 200,
     },
