@@ -219,6 +219,8 @@ pub struct Disk {
     host: u32,
     settings: DiskSettings,
     latency: Draws,
+    /// See [`ROUNDING_NS`].
+    rounding_ns: u64,
     power_losses: u64,
     names: Names,
     inodes: BTreeMap<InodeId, Inode>,
@@ -241,6 +243,7 @@ impl Disk {
             host,
             settings,
             latency: Draws::for_host(seed, "disk latency", host, 0),
+            rounding_ns: ROUNDING_NS,
             power_losses: 0,
             names: Names::default(),
             inodes: BTreeMap::new(),
@@ -254,6 +257,11 @@ impl Disk {
             stalls: BTreeSet::new(),
             syncs: 0,
         }
+    }
+
+    /// The same disk for a host whose timers count nanoseconds: nothing is rounded.
+    pub fn exact(self) -> Disk {
+        Disk { rounding_ns: 0, ..self }
     }
 
     /// Queues an operation. It will be done even if nobody asks for its result.
@@ -273,7 +281,7 @@ impl Disk {
         }
         // The queue is sorted by identifier.
         let at = self.queue.binary_search_by_key(&id, |queued| queued.id).ok()?;
-        Some(self.queue[at].due_ns.saturating_sub(ROUNDING_NS))
+        Some(self.queue[at].due_ns.saturating_sub(self.rounding_ns))
     }
 
     /// Does what is due by `now_ns`, in order.
@@ -281,7 +289,7 @@ impl Disk {
         if !self.stalls.is_empty() {
             return;
         }
-        let limit_ns = now_ns.saturating_add(ROUNDING_NS);
+        let limit_ns = now_ns.saturating_add(self.rounding_ns);
         while self.queue.front().is_some_and(|queued| queued.due_ns <= limit_ns) {
             let queued = self.queue.pop_front().expect("the queue has a front");
             let result = self.perform(queued.operation);

@@ -88,6 +88,15 @@ impl Drop for Gated {
     }
 }
 
+/// Runs a part of a run; a panic is an error that says where and what.
+pub(crate) fn catching<R>(work: impl FnOnce() -> R) -> Result<R, String> {
+    install_hook();
+    let was_inside = INSIDE_A_RUN.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(work));
+    INSIDE_A_RUN.set(was_inside);
+    result.map_err(|payload| LAST_PANIC.take().unwrap_or_else(|| text_of(&*payload)))
+}
+
 /// Keeps the first panic of a run.
 pub(crate) fn record_panic(shared: &Shared, host: Option<HostId>, payload: &(dyn Any + Send)) {
     let message = LAST_PANIC.take().unwrap_or_else(|| text_of(payload));
