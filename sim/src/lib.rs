@@ -13,6 +13,7 @@ compile_error!(
 pub mod clock;
 pub mod cluster;
 pub mod disk;
+pub mod engine;
 pub mod fault;
 mod net;
 pub mod platform;
