@@ -1,0 +1,100 @@
+//! Clocks that run fast or slow or are set, wall and monotonic apart.
+
+use platform::{Mono, Platform, Timer};
+use sim::HostId;
+use sim::engine::EngineWorld;
+
+use crate::common::{Log, world};
+
+const HOST: HostId = HostId(0);
+
+/// A world in which one host sleeps a second of its own, again and again, and logs it.
+fn sleeper() -> (EngineWorld, Log) {
+    let mut world = world(1);
+    let log = Log::default();
+    let own = log.clone();
+    world.host("host", move |platform| {
+        let log = own.clone();
+        async move {
+            loop {
+                platform.sleep_ms(1_000).await;
+                log.add(&platform, "second");
+            }
+        }
+    });
+    (world, log)
+}
+
+fn times(log: &Log) -> Vec<u64> {
+    log.all().into_iter().map(|(at, _)| at).collect()
+}
+
+#[test]
+fn sleeps_last_as_long_as_the_hosts_own_clock_says() {
+    let (mut world, log) = sleeper();
+    world.set_monotonic_rate(HOST, 500_000_000);
+    world.run_until_ms(2_000).unwrap();
+    assert_eq!(times(&log), [666, 1_333], "2000 ms is the third one's");
+    world.set_monotonic_rate(HOST, -500_000_000);
+    world.run_until_ms(6_100).unwrap();
+    assert_eq!(times(&log)[2..], [2_000, 4_000, 6_000]);
+}
+
+#[test]
+fn armed_alarm_follows_a_change_of_rate_either_way() {
+    for (rate_ppb, fired_ms) in [(0, 1_000), (1_000_000_000, 750), (-500_000_000, 1_500)] {
+        let (mut world, log) = sleeper();
+        world.run_until_ms(500).unwrap();
+        world.set_monotonic_rate(HOST, rate_ppb);
+        world.run_until_ms(1_600).unwrap();
+        assert_eq!(times(&log)[0], fired_ms);
+    }
+}
+
+#[test]
+fn monotonic_clock_that_leaps_fires_what_it_leaps_over() {
+    let (mut world, log) = sleeper();
+    world.run_until_ms(300).unwrap();
+    world.jump_monotonic(HOST, 5_000);
+    world.run_until_ms(1_400).unwrap();
+    assert_eq!(times(&log), [300, 1_300]);
+}
+
+#[test]
+fn wall_clock_goes_wrong_without_the_monotonic_one_and_the_other_way_round() {
+    let mut world = world(1);
+    let log = Log::default();
+    let own = log.clone();
+    world.host("host", move |platform| {
+        let log = own.clone();
+        async move {
+            let mut timer = platform.timer();
+            for turn in 1..=3u64 {
+                timer.set(Some(Mono(turn * 100_000_000)));
+                timer.fired().await;
+                let wall_ms = platform.wall_ns() / 1_000_000 - 1_700_000_000_000;
+                log.add(&platform, format!("{wall_ms} {}", platform.now().0 / 1_000_000));
+            }
+        }
+    });
+    world.set_wall_rate(HOST, 100_000_000);
+    world.run_until_ms(150).unwrap();
+    world.set_wall_rate(HOST, 0);
+    world.shift_clock(HOST, -15);
+    world.run_until_ms(250).unwrap();
+    world.set_monotonic_rate(HOST, 1_000_000_000);
+    world.run_until_ms(400).unwrap();
+    let expected = [(100, "110 100"), (200, "200 200"), (275, "275 300")];
+    assert_eq!(log.all(), expected.map(|(at, what)| (at, what.to_owned())));
+}
+
+#[test]
+fn drift_of_one_host_leaves_another_alone() {
+    let (mut world, log) = sleeper();
+    let other = world.host("other", |platform| async move {
+        platform.sleep_ms(10_000).await;
+    });
+    world.set_monotonic_rate(other, 900_000_000);
+    world.run_until_ms(3_500).unwrap();
+    assert_eq!(times(&log), [1_000, 2_000, 3_000]);
+}

@@ -1,0 +1,11 @@
+//! The event-driven engine, through tiny programs.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod clocks;
+mod common;
+mod determinism;
+mod faults;
+mod hosts;
+mod network;
+mod tasks;
+mod wire;
