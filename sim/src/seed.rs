@@ -46,10 +46,11 @@ impl Draws {
     pub fn below(&mut self, limit: u64) -> u64 {
         assert!(limit > 0, "nothing lies below zero");
         // Lemire's multiplication; the few low products that would favour some results are redrawn.
-        let unfair = limit.wrapping_neg() % limit;
         loop {
             let product = u128::from(self.bits()) * u128::from(limit);
-            if product as u64 >= unfair {
+            let low = product as u64;
+            // Those products are below the limit, so that most draws need no division.
+            if low >= limit || low >= limit.wrapping_neg() % limit {
                 return (product >> 64) as u64;
             }
         }
