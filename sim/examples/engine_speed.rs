@@ -31,7 +31,9 @@ fn main() {
         [rate] => vec![(rate, 60)],
         [rate, seconds, ..] => vec![(rate, seconds)],
     };
-    println!("requests/s   simulated s   CPU s   ratio   answered   events   per event");
+    println!(
+        "requests/s   simulated s   CPU s   ratio   answered   events   us/event   polls/event"
+    );
     for (rate, seconds) in loads {
         for _ in 0..3 {
             measure(rate, seconds);
@@ -60,10 +62,11 @@ fn measure(rate: u64, seconds: u64) {
     let cpu_s = (process_cpu_s() - before_s).max(1e-9);
     let events = world.recorder().count();
     println!(
-        "{rate:>10}   {seconds:>11}   {cpu_s:>5.2}   {:>7.1}   {:>8}   {events:>8}   {:.3} us",
+        "{rate:>10}   {seconds:>11}   {cpu_s:>5.2}   {:>7.1}   {:>8}   {events:>8}   {:.3}   {:.2}",
         seconds as f64 / cpu_s,
         answered.load(Ordering::Relaxed),
         cpu_s * 1e6 / events as f64,
+        world.polls() as f64 / events as f64,
     );
 }
 

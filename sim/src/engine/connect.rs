@@ -14,7 +14,7 @@ use super::agenda::Event;
 use super::current::{self, Waiter, WorldId};
 use super::delivery::TIMED_OUT;
 use super::lane::What;
-use super::network::{CLIENT, ConnKey, End, Kernel, Listening, Phase, SERVER};
+use super::network::{CLIENT, ConnKey, End, Kernel, Phase, SERVER};
 use super::state::State;
 use super::stream::{EngineStream, StreamEnd};
 use crate::shared::HostId;
@@ -46,7 +46,7 @@ impl State {
         ip: IpAddr,
         port: u16,
     ) -> Result<ConnKey, i32> {
-        let own_port = self.net.take_port(from).ok_or(ADDRESS_NOT_AVAILABLE)?;
+        let own_port = self.net.ports.take_any(from).ok_or(ADDRESS_NOT_AVAILABLE)?;
         let own_ip = if ip.is_loopback() { ip } else { self.host(from).ip };
         let end = |host, ip, port| End {
             host,
@@ -89,7 +89,7 @@ impl State {
         if !is_there || conn.phase != Phase::Connecting {
             return;
         }
-        let listening = self.net.listening.get(&(to, conn.ends[1].address.port()));
+        let listening = self.net.ports.get(to, conn.ends[1].address.port());
         let listening = listening.filter(|listening| !listening.is_loopback || from == to);
         if listening.is_some_and(|l| l.backlog.len() >= self.settings.backlog_max) {
             return;
@@ -137,7 +137,7 @@ impl State {
     pub(crate) fn open(&mut self, key: ConnKey) -> Opening {
         let Some(conn) = self.net.conns.get_mut(key) else { return Opening::NobodyListens };
         let server = &mut conn.ends[usize::from(SERVER)];
-        let listening = self.net.listening.get_mut(&(server.host, server.address.port()));
+        let listening = self.net.ports.get_mut(server.host, server.address.port());
         let Some(listening) = listening.filter(|l| Some(l.birth) == conn.greeted) else {
             return Opening::NobodyListens;
         };
@@ -157,29 +157,12 @@ impl State {
         port: u16,
         is_loopback: bool,
     ) -> Result<(u16, u64), i32> {
-        let port = match port {
-            0 => self.net.take_port(host).ok_or(ADDRESS_IN_USE)?,
-            port => port,
-        };
-        if self.net.listening.contains_key(&(host, port)) {
-            return Err(ADDRESS_IN_USE);
-        }
-        self.net.listeners += 1;
-        let birth = self.net.listeners;
-        let listening = Listening {
-            birth,
-            is_loopback,
-            backlog: std::collections::VecDeque::new(),
-            acceptor: Waiter::Nobody,
-        };
-        self.net.listening.insert((host, port), listening);
-        Ok((port, birth))
+        self.net.ports.open(host, port, is_loopback).ok_or(ADDRESS_IN_USE)
     }
 
     /// Closes a port. Who waited to be accepted is reset.
     pub(crate) fn stop_listening(&mut self, host: HostId, port: u16) {
-        let Some(listening) = self.net.listening.remove(&(host, port)) else { return };
-        self.net.free_port(host, port);
+        let Some(listening) = self.net.ports.close(host, port) else { return };
         for key in listening.backlog {
             if self.net.conns.get(key).is_some_and(|c| c.ends[1].kernel == Kernel::Open) {
                 self.send_reset(key, SERVER);
@@ -190,8 +173,7 @@ impl State {
 
     /// The next connection of a listening port, in the program's hands.
     fn accept(&mut self, listener: &EngineListener, cx: &Context<'_>) -> Option<EngineStream> {
-        let id = (listener.host, listener.port);
-        let listening = self.net.listening.get_mut(&id)?;
+        let listening = self.net.ports.get_mut(listener.host, listener.port)?;
         if listening.birth != listener.birth {
             return None;
         }
@@ -279,7 +261,7 @@ impl platform::Listener for EngineListener {
 impl Drop for EngineListener {
     fn drop(&mut self) {
         current::try_with(self.world, |state| {
-            let listening = state.net.listening.get(&(self.host, self.port));
+            let listening = state.net.ports.get(self.host, self.port);
             if listening.is_some_and(|listening| listening.birth == self.birth) {
                 state.stop_listening(self.host, self.port);
             }

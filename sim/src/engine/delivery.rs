@@ -181,25 +181,32 @@ impl State {
         if lane.is_refused || (receiver == Kernel::Unknown && !is_opening) {
             return self.send_reset(key, 1 - side);
         }
-        let was_lost = std::mem::replace(&mut lane.is_lost, false);
-        while was_lost {
-            let Some(conn) = self.net.conns.get_mut(key) else { return };
-            let Some(item) = conn.lanes[usize::from(side)].items.front().copied() else { break };
-            match self.receive(key, side, item.what) {
-                Reception::Taken => {}
-                Reception::Refused => return,
-                Reception::Ignored => {
-                    if let Some(conn) = self.net.conns.get_mut(key) {
-                        conn.lanes[usize::from(side)].is_lost = true;
-                    }
-                    return;
-                }
-            }
-            if let Some(conn) = self.net.conns.get_mut(key) {
-                conn.lanes[usize::from(side)].items.pop_front();
-            }
+        if !lane.is_lost || self.receive_all(key, side) {
+            self.acknowledge_probe(key, side);
         }
-        self.acknowledge_probe(key, side);
+    }
+
+    /// Everything under way in a lane that had lost its first item arrives. False if not all of it
+    /// was taken.
+    fn receive_all(&mut self, key: ConnKey, side: u8) -> bool {
+        let own = usize::from(side);
+        if let Some(conn) = self.net.conns.get_mut(key) {
+            conn.lanes[own].is_lost = false;
+        }
+        loop {
+            let Some(conn) = self.net.conns.get_mut(key) else { return false };
+            let Some(item) = conn.lanes[own].items.front().copied() else { return true };
+            let reception = self.receive(key, side, item.what);
+            let Some(conn) = self.net.conns.get_mut(key) else { return false };
+            match reception {
+                Reception::Taken => conn.lanes[own].items.pop_front(),
+                Reception::Refused => return false,
+                Reception::Ignored => {
+                    conn.lanes[own].is_lost = true;
+                    return false;
+                }
+            };
+        }
     }
 
     /// As [`State::acknowledge`]; the sender may have asked for room only.

@@ -287,6 +287,7 @@ impl State {
                 self.tasks.remove(key);
                 return Some(Turn::Drop(host, body));
             }
+            self.polls += 1;
             self.polls_at_instant += 1;
             if self.polls_at_instant > self.settings.polls_per_instant_max {
                 task.body = Some(body);

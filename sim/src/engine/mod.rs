@@ -8,8 +8,8 @@
 //! plain numbers (so they are `Send`) and find the state through their thread while the world runs
 //! (`current`). Everything that happens at an instant is taken from the agenda (`agenda`) before any
 //! task is polled (`executor`). The network is in `network` (the table), `lane` (one direction of a
-//! connection), `delivery` (what arrives, is lost and is sent again), `connect` (handshakes) and
-//! `stream` (what programs see); alarms are in `timers`, host clocks in [`clock`], files in `files`.
+//! connection), `delivery` (what arrives, is lost and is sent again), `connect` (handshakes),
+//! `ports` and `stream` (what programs see); alarms are in `timers`, host clocks in [`clock`], files in `files`.
 
 mod agenda;
 pub mod clock;
@@ -21,6 +21,7 @@ mod files;
 mod lane;
 mod network;
 pub mod platform;
+mod ports;
 mod settings;
 mod state;
 mod stream;

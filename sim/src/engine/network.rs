@@ -1,14 +1,15 @@
-//! The table of links, connections and ports.
+//! The table of links and connections.
 //!
 //! What of a connection is a program's (the halves that it holds) and what is its kernel's are kept
 //! apart: a kernel goes on delivering what a closed stream still holds, answers with a reset what
 //! belongs to no connection that it knows (RFC 9293, 3.5.1), and forgets everything without power.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::current::Waiter;
 use super::lane::{Lane, What};
+use super::ports::Ports;
 use super::settings::EngineSettings;
 use super::state::State;
 use crate::seed::Draws;
@@ -17,9 +18,6 @@ use crate::trace::Kind;
 
 /// ECONNRESET of Linux.
 pub(crate) const CONNECTION_RESET: i32 = 104;
-
-/// The ports that Linux gives to connecting programs (`ip_local_port_range`).
-const EPHEMERAL: std::ops::RangeInclusive<u16> = 32_768..=60_999;
 
 /// The client's end of a connection, and its lane to the server.
 pub(crate) const CLIENT: u8 = 0;
@@ -214,30 +212,15 @@ impl Links {
     }
 }
 
-/// A port that a program listens on.
-#[derive(Debug)]
-pub(crate) struct Listening {
-    pub(crate) birth: u64,
-    /// Only the host itself reaches it.
-    pub(crate) is_loopback: bool,
-    /// Connections that wait to be accepted.
-    pub(crate) backlog: VecDeque<ConnKey>,
-    pub(crate) acceptor: Waiter,
-}
-
 /// Everything between hosts.
 #[derive(Debug)]
 pub(crate) struct Network {
     seed: u64,
     pub(crate) conns: Conns,
     pub(crate) links: Links,
-    pub(crate) listening: BTreeMap<(HostId, u16), Listening>,
-    pub(crate) listeners: u64,
+    pub(crate) ports: Ports,
     /// How many connections each host has tried to make to each other.
     attempts: BTreeMap<(HostId, HostId), u64>,
-    /// Ephemeral ports in use.
-    ports: BTreeSet<(HostId, u16)>,
-    next_port: BTreeMap<HostId, u16>,
 }
 
 impl Network {
@@ -252,11 +235,8 @@ impl Network {
             seed,
             conns: Conns::default(),
             links,
-            listening: BTreeMap::new(),
-            listeners: 0,
+            ports: Ports::default(),
             attempts: BTreeMap::new(),
-            ports: BTreeSet::new(),
-            next_port: BTreeMap::new(),
         }
     }
 
@@ -270,24 +250,6 @@ impl Network {
             let index = u64::from(to.0) << 48 | ordinal << 1 | u64::from(side);
             Lane::new(from, to, Draws::for_host(seed, "latency", from.0, index))
         })
-    }
-
-    /// A port for a connecting program; none if all are taken.
-    pub(crate) fn take_port(&mut self, host: HostId) -> Option<u16> {
-        let next = self.next_port.entry(host).or_insert(*EPHEMERAL.start());
-        for _ in EPHEMERAL {
-            let port = *next;
-            *next = if port == *EPHEMERAL.end() { *EPHEMERAL.start() } else { port + 1 };
-            if !self.listening.contains_key(&(host, port)) && self.ports.insert((host, port)) {
-                return Some(port);
-            }
-        }
-        None
-    }
-
-    /// A port is free again.
-    pub(crate) fn free_port(&mut self, host: HostId, port: u16) {
-        self.ports.remove(&(host, port));
     }
 
     /// How many ends of connections programs hold.
@@ -441,7 +403,7 @@ impl State {
         let is_forgotten = is_over(&conn.ends[usize::from(SERVER)]);
         if conn.has_port {
             let (host, port) = (client.host, client.address.port());
-            self.net.free_port(host, port);
+            self.net.ports.free(host, port);
             self.net.conns.get_mut(key).expect("it was found above").has_port = false;
         }
         if is_forgotten {
@@ -451,7 +413,9 @@ impl State {
 
     /// The host's machine is without power: its kernel forgets everything and says nothing.
     pub(crate) fn fall_silent(&mut self, host: HostId) {
-        self.net.listening.retain(|(of, _), _| *of != host);
+        for port in self.net.ports.of(host) {
+            self.net.ports.close(host, port);
+        }
         for key in self.net.conns.select(|conn| conn.ends.iter().any(|end| end.host == host)) {
             let conn = self.net.conns.get_mut(key).expect("it was found above");
             for (end, lane) in conn.ends.iter_mut().zip(&mut conn.lanes) {
@@ -484,12 +448,7 @@ impl State {
                 self.give_up_connecting(key);
             }
         }
-        let ports: Vec<u16> = self
-            .net
-            .listening
-            .range((host, 0)..=(host, u16::MAX))
-            .map(|((_, port), _)| *port)
-            .collect();
+        let ports = self.net.ports.of(host);
         ports.into_iter().for_each(|port| self.stop_listening(host, port));
     }
 }

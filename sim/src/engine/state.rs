@@ -73,6 +73,7 @@ pub(crate) struct State {
     pub(crate) busy: Vec<u32>,
     /// For whom something happened.
     pub(crate) wakes: Vec<Waiter>,
+    pub(crate) polls: u64,
     pub(crate) polls_at_instant: u64,
     pub(crate) panic: Option<RunPanic>,
 }
@@ -95,6 +96,7 @@ impl State {
             tasks: Tasks::default(),
             busy: Vec::new(),
             wakes: Vec::new(),
+            polls: 0,
             polls_at_instant: 0,
             panic: None,
         }

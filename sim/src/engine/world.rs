@@ -480,9 +480,14 @@ impl EngineWorld {
             connection_ends: state.net.ends(),
             connections: state.net.conns.len(),
             timers: state.timers.len(),
-            ports: state.net.listening.len(),
+            ports: state.net.ports.len(),
             events: state.agenda.len(),
         }
+    }
+
+    /// How often tasks were polled.
+    pub fn polls(&self) -> u64 {
+        self.state.borrow().polls
     }
 
     /// The recorder of this run: the trace, and a place for the harness's own events.

@@ -67,7 +67,7 @@ pub(crate) async fn pinger(platform: EnginePlatform, log: Log) {
     let stream = platform.connect("server", PORT).await.unwrap();
     log.add(&platform, "connected");
     let (mut read, mut write) = stream.into_split();
-    let (sender, sender_log) = (platform.clone(), log.clone());
+    let (sender, sender_log) = (platform, log.clone());
     platform.spawn(async move {
         for number in 0u32.. {
             if let Err(error) = write.write_all(&number.to_be_bytes()).await {

@@ -67,7 +67,7 @@ async fn node(platform: EnginePlatform) {
         Err(_) => files.create("log").await.unwrap(),
     };
     let mut listener = platform.listen("0.0.0.0", PORT).await.unwrap();
-    let own = platform.clone();
+    let own = platform;
     platform.spawn(async move {
         loop {
             let mut stream = listener.accept().await.unwrap();
@@ -81,7 +81,7 @@ async fn node(platform: EnginePlatform) {
         }
     });
     for peer in (0..HOSTS).filter(|peer| *peer as u32 != platform.host().0) {
-        platform.spawn(talker(platform.clone(), peer));
+        platform.spawn(talker(platform, peer));
     }
     while let Some(bytes) = hearing.recv().await {
         platform.record(1, &platform.wall_ns().to_le_bytes());

@@ -305,7 +305,7 @@ fn tasks_outlive_their_spawner_end_when_aborted_and_die_with_their_host() {
         let log = own.clone();
         async move {
             let ticker = |what: &'static str| {
-                let (own, log) = (platform.clone(), log.clone());
+                let (own, log) = (platform, log.clone());
                 platform.spawn(async move {
                     loop {
                         own.sleep_ms(10).await;
@@ -314,7 +314,7 @@ fn tasks_outlive_their_spawner_end_when_aborted_and_die_with_their_host() {
                 })
             };
             ticker("aborted").abort();
-            drop(ticker("detached"));
+            let _ = ticker("detached");
         }
     });
     world.run_until_ms(100).unwrap();
@@ -335,7 +335,7 @@ fn panic_in_a_task_ends_the_run_and_says_where() {
     let mut world = world(1);
     world.host("calm", |_| async {});
     world.host("broken", |platform| async move {
-        let own = platform.clone();
+        let own = platform;
         platform.spawn(async move {
             own.sleep_ms(25).await;
             assert_eq!(1 + 1, 3, "arithmetic");

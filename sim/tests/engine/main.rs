@@ -4,6 +4,7 @@
 mod clocks;
 mod common;
 mod determinism;
+mod ensemble;
 mod faults;
 mod hosts;
 mod network;

@@ -62,7 +62,7 @@ fn one_way_partition_holds_one_direction_only() {
                     platform.connect("server", PORT).await.unwrap()
                 };
                 let (mut read, mut write) = stream.into_split();
-                let sender = platform.clone();
+                let sender = platform;
                 platform.spawn(async move {
                     loop {
                         write.write_all(b"x").await.unwrap();
@@ -155,7 +155,7 @@ fn host_reaches_itself_by_loopback_and_by_name_through_any_partition() {
     world.host("server", move |platform| {
         let log = own_log.clone();
         async move {
-            platform.spawn(echo_server(platform.clone()));
+            platform.spawn(echo_server(platform));
             platform.sleep_ms(5).await;
             for name in ["127.0.0.1", "localhost", "server"] {
                 let mut stream = platform.connect(name, PORT).await.unwrap();
@@ -379,7 +379,7 @@ fn attempt_given_up_as_it_is_accepted_leaves_no_connection() {
                 let mut listener = platform.listen("0.0.0.0", PORT).await.unwrap();
                 loop {
                     let mut stream = listener.accept().await.unwrap();
-                    let (own, log) = (platform.clone(), log.clone());
+                    let (own, log) = (platform, log.clone());
                     platform.spawn(async move {
                         let end = read_to_its_end(&mut stream).await;
                         log.add(&own, end);

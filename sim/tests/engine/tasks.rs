@@ -290,7 +290,7 @@ fn worlds_may_nest() {
         async move {
             let notify = Arc::new(Notify::new());
             let inner_notify = Arc::clone(&notify);
-            let waiting = platform.spawn({
+            platform.spawn({
                 let (notify, log) = (Arc::clone(&notify), log.clone());
                 async move {
                     notify.notified().await;
@@ -309,7 +309,6 @@ fn worlds_may_nest() {
             inner.run_until_ms(200).unwrap();
             log.add(&platform, "inner is over");
             platform.sleep_ms(5).await;
-            drop(waiting);
         }
     });
     outer.run_until_ms(20).unwrap();
