@@ -1,8 +1,9 @@
 //! The world: hosts with a network, clocks and disks that a seed decides, and faults that strike
 //! them. See [`world::World`].
 //!
-//! The present engine is turmoil; what turmoil lacks (one-way partitions, pauses, wrong clocks,
-//! connections that hang, disks) is a wrapper of ours around it, in `net`, [`disk`] and [`clock`].
+//! One engine is turmoil; what turmoil lacks (one-way partitions, pauses, wrong clocks, connections
+//! that hang, disks) is a wrapper of ours around it, in `net`, [`disk`] and [`clock`]. The other is our
+//! own, in [`mod@engine`].
 
 #[cfg(not(any(tokio_unstable, doc, doctest)))]
 compile_error!(
