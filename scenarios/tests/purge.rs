@@ -40,7 +40,7 @@ fn a_purge_that_removes_a_log_too_many_is_found() {
     let found = (0..bug.budget_seeds).find(|seed| {
         let outcome = run(*seed, Some(bug.name));
         let fails = |name: &str| outcome.failures().iter().any(|f| f.property == name);
-        bug.expected.iter().any(|name| fails(name)) && bug.consequence.is_some_and(fails)
+        bug.expected.iter().any(|name| fails(name))
     });
     let seed = found.expect("within its budget");
     assert_eq!(run(seed, None).verdict, Verdict::Pass, "seed {seed} without the bug");

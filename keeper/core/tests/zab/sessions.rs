@@ -144,19 +144,50 @@ fn a_sync_of_a_session_whose_end_is_decided_is_refused() {
         world.advance(6_000);
         world.take();
         world.ask(1, &sync());
+        // Its answer waits for all that was proposed before it, the end of its session included.
+        let waiting = world.take();
+        for disk in 1..=3 {
+            world.release_disk(disk);
+        }
         let heard = world.take();
         if server == 1 {
             expect![[r#"
                 c1 -> n1 #1 sync
                 n1 -> n3 REQUEST sync of s1
+            "#]]
+            .assert_eq(&waiting);
+            expect![[r#"
+                n1 disk durable
+                n1 -> n3 ACK 0x100000002
+                n2 disk durable
+                n2 -> n3 ACK 0x100000002
+                n3 -> n2 COMMIT 0x100000002
+                n3 -> n1 COMMIT 0x100000002
                 n3 -> n1 SYNC refused
+                n3 shows 0x100000002
+                n2 shows 0x100000002
                 n1 -> c1 closes
+                n1 shows 0x100000002
+                n3 disk durable
             "#]]
             .assert_eq(&heard);
         } else {
             expect![[r#"
                 c1 -> n3 #1 sync
+            "#]]
+            .assert_eq(&waiting);
+            expect![[r#"
+                n1 disk durable
+                n1 -> n3 ACK 0x100000002
+                n2 disk durable
+                n2 -> n3 ACK 0x100000002
+                n3 -> n2 COMMIT 0x100000002
+                n3 -> n1 COMMIT 0x100000002
                 n3 -> c1 closes
+                n3 shows 0x100000002
+                n2 shows 0x100000002
+                n1 shows 0x100000002
+                n3 disk durable
             "#]]
             .assert_eq(&heard);
         }
