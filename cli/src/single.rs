@@ -12,6 +12,7 @@ use scenarios::judge::Verdict;
 use scenarios::replay::{Comparison, Replayed, load_plan, replay as run_again};
 use scenarios::run::Outcome;
 use scenarios::sim::cluster::Plan;
+use scenarios::stats::Stats;
 use serde::Serialize;
 
 use crate::args::{Format, ReplayArgs, RunArgs};
@@ -252,6 +253,18 @@ fn fault_line(at_ms: u64, until_ms: Option<u64>, fault: &impl Serialize) -> Stri
     format!("  {:>7} … {until:>7} s  {json}\n", seconds(at_ms))
 }
 
+/// What locks and elections came to; nothing where there were none.
+fn holds(stats: &Stats) -> String {
+    match stats.grants {
+        0 => String::new(),
+        grants => format!(
+            "locks and leaderships granted: {grants}, {} of them lost; writes that only the token \
+             stopped: {}\n",
+            stats.holds_lost, stats.writes_fenced
+        ),
+    }
+}
+
 fn figures(outcome: &Outcome) -> String {
     let stats = &outcome.stats;
     let milliseconds = |times: &[u64]| match times {
@@ -263,7 +276,7 @@ fn figures(outcome: &Outcome) -> String {
         "{} simulated in {}, {} events\n{} operations: {} acknowledged, {} refused, {} unknown\n\
          faults that struck: {}\n{} elections, {} leader changes, {} restarts; synchronised by \
          {} DIFF, {} TRUNC, {} SNAP; {} crashes during synchronisation\nfailovers: {}\n\
-         without an acknowledged write: {}\nhealed after chaos: {}\n",
+         without an acknowledged write: {}\n{}healed after chaos: {}\n",
         words::duration(stats.simulated_ms),
         words::duration(stats.wall_ms),
         stats.events,
@@ -281,6 +294,7 @@ fn figures(outcome: &Outcome) -> String {
         stats.crashes_during_sync,
         milliseconds(&stats.failovers_ms),
         milliseconds(&gaps),
+        holds(stats),
         stats.healed_after_ms.map_or("no".to_owned(), |ms| format!("{ms} ms")),
     )
 }

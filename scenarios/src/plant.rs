@@ -1,6 +1,7 @@
 //! The catalogue of planted bugs: what each is, where it really happened, what must catch it, and
 //! within how many seeds. The identifiers themselves live in `keeper_core::instruments`.
 
+mod recipe;
 mod service;
 mod zab;
 
@@ -28,9 +29,10 @@ pub struct PlantedBug {
     pub budget_seeds: u64,
 }
 
-/// Every planted bug: the protocol between servers first, then what one server does for clients.
+/// Every planted bug: the protocol between servers first, then what one server does for clients,
+/// then what clients do.
 pub fn planted_bugs() -> impl Iterator<Item = &'static PlantedBug> {
-    zab::BUGS.iter().chain(service::BUGS)
+    zab::BUGS.iter().chain(service::BUGS).chain(recipe::BUGS)
 }
 
 /// The planted bug of that name.

@@ -2,8 +2,8 @@
 
 use sim::cluster::plan::Plan;
 
-use crate::generate;
-use crate::workload::{mixed, multi, register, session, watch};
+use crate::generate::{self, with_faults_of_holders};
+use crate::workload::{lock, mixed, multi, register, session, watch};
 
 /// Clients that ask for something, and faults that disturb them.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ impl Scenario {
 }
 
 /// Every scenario.
-pub const SCENARIOS: [Scenario; 5] = [
+pub const SCENARIOS: [Scenario; 7] = [
     Scenario {
         name: "keeper/register",
         description: "registers and compare-and-set on a few znodes, read with and without sync",
@@ -43,6 +43,22 @@ pub const SCENARIOS: [Scenario; 5] = [
         name: "keeper/watch",
         description: "data, exists and child watches across reconnections",
         make: |seed| generate::plan("keeper/watch", seed, (12, 20), &watch::Watch),
+    },
+    Scenario {
+        name: "keeper/lock",
+        description: "locks by the recipe, with fencing tokens, under clients that stand still",
+        make: |seed| {
+            let plan = generate::plan("keeper/lock", seed, (6, 12), &lock::Lock);
+            with_faults_of_holders(plan)
+        },
+    },
+    Scenario {
+        name: "keeper/election",
+        description: "leader elections by the recipe, under clients that stand still",
+        make: |seed| {
+            let plan = generate::plan("keeper/election", seed, (6, 12), &lock::Election);
+            with_faults_of_holders(plan)
+        },
     },
     Scenario {
         name: "keeper/mixed",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use keeper_core::instruments::{Observation, SyncKind};
 use serde::Serialize;
+use sim::cluster::claims::{ClaimEnd, GuardedWrite};
 use sim::cluster::plan::Plan;
 use sim::cluster::record::{ClientOutcome, RunRecord};
 
@@ -30,6 +31,13 @@ pub struct Stats {
     pub refused: u64,
     /// With an unknown end.
     pub unknown: u64,
+    /// Locks and leaderships that clients were granted.
+    pub grants: u64,
+    /// Those that ended otherwise than by a release.
+    pub holds_lost: u64,
+    /// Writes that only the token stopped: their clients still believed to hold, a newer holder had
+    /// written already, and a resource that asks for no fencing token would have taken them.
+    pub writes_fenced: u64,
     /// Faults that struck somebody, by kind.
     pub faults: BTreeMap<String, u64>,
     /// Elections won.
@@ -75,6 +83,7 @@ pub fn stats(plan: &Plan, record: &RunRecord) -> Stats {
             ClientOutcome::NotSent => {}
         }
     }
+    count_claims(record, &mut stats);
     for (name, count) in &record.counters {
         if let Some(kind) = name.strip_prefix("fault.") {
             stats.faults.insert(kind.to_owned(), *count);
@@ -82,6 +91,16 @@ pub fn stats(plan: &Plan, record: &RunRecord) -> Stats {
     }
     count_steps(record, &mut stats);
     stats
+}
+
+fn count_claims(record: &RunRecord, stats: &mut Stats) {
+    for claim in record.claims.iter().filter(|claim| claim.grant.is_some()) {
+        stats.grants += 1;
+        let is_lost = claim.end.as_ref().is_some_and(|(end, _)| *end != ClaimEnd::Released);
+        stats.holds_lost += u64::from(is_lost);
+    }
+    let is_stale = |write: &&GuardedWrite| write.token < write.newest;
+    stats.writes_fenced = record.guarded_writes.iter().filter(is_stale).count() as u64;
 }
 
 fn count_steps(record: &RunRecord, stats: &mut Stats) {
@@ -163,6 +182,7 @@ fn killed(record: &RunRecord, server: u32, from_ns: u64, until_ns: u64) -> Optio
 
 #[cfg(test)]
 mod tests {
+    use sim::cluster::claims::{Claim, Grant, Recipe};
     use sim::cluster::record::FaultWindow;
 
     use super::*;
@@ -203,6 +223,40 @@ mod tests {
             }];
             assert_eq!(stats(&plan(), &record).failovers_ms, [expected], "{kind}");
         }
+    }
+
+    #[test]
+    fn grants_losses_and_stale_writes_are_counted() {
+        let mut record = two_epochs().record();
+        let grant = Grant {
+            at_ns: 5,
+            node: "/l/n".to_owned(),
+            session: keeper_core::ids::SessionId(1),
+            token: zxid(1, 1),
+            seen: zxid(1, 2),
+        };
+        for (grant, end) in [
+            (Some(grant.clone()), ClaimEnd::Released),
+            (Some(grant), ClaimEnd::SessionExpired),
+            (None, ClaimEnd::SessionExpired),
+        ] {
+            let (recipe, path, end) = (Recipe::Lock, "/l".to_owned(), Some((end, 9)));
+            let claim = Claim { client: 1, planned: 1, recipe, path, asked_ns: 1, grant, end };
+            record.claims.push(claim);
+        }
+        for (token, newest) in [(1, 1), (1, 2), (2, 1)] {
+            record.guarded_writes.push(GuardedWrite {
+                client: 1,
+                planned: 1,
+                path: "/l".to_owned(),
+                token: zxid(1, token),
+                newest: zxid(1, newest),
+                accepted: token >= newest,
+                at_ns: 7,
+            });
+        }
+        let stats = stats(&plan(), &record);
+        assert_eq!((stats.grants, stats.holds_lost, stats.writes_fenced), (2, 1, 1));
     }
 
     #[test]

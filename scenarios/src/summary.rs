@@ -76,6 +76,10 @@ pub struct Totals {
     pub crashes_during_sync: u64,
     /// Restarts of servers.
     pub restarts: u64,
+    /// Locks and leaderships granted.
+    pub grants: u64,
+    /// Writes that only the fencing token stopped.
+    pub writes_fenced: u64,
 }
 
 impl Summary {
@@ -163,6 +167,8 @@ impl Totals {
         self.syncs_snap += stats.syncs_snap;
         self.crashes_during_sync += stats.crashes_during_sync;
         self.restarts += stats.restarts;
+        self.grants += stats.grants;
+        self.writes_fenced += stats.writes_fenced;
     }
 }
 

@@ -120,8 +120,21 @@ fn check_operation(plan: &Plan, operation: &PlannedOperation) -> Result<(), Cont
             | Part::Check { path, .. }) = part;
             check_path("path", path).map_err(|error| error.inside("parts", index))
         }),
+        Action::Lock { path, hold_ms } | Action::Lead { path, hold_ms } => {
+            within("hold_ms", *hold_ms, 0, 600_000)?;
+            check_line(path)
+        }
         Action::NewSession | Action::Abandon { .. } => Ok(()),
     }
+}
+
+/// The path of a lock or an election: znodes are put under it.
+fn check_line(path: &str) -> Result<(), Contradiction> {
+    check_path("path", path)?;
+    if path.ends_with('/') {
+        return wrong("path", format!("`{path}`, expected a path that does not end with `/`"));
+    }
+    Ok(())
 }
 
 fn check_path(field: &str, path: &str) -> Result<(), Contradiction> {
@@ -251,6 +264,11 @@ mod tests {
         let empty =
             complaint(|plan| plan.operations[1].action = Action::Multi { parts: Vec::new() });
         assert!(empty.contains("a multi without parts"));
+        let lock = |path: &str, hold_ms| Action::Lock { path: path.to_owned(), hold_ms };
+        let root = complaint(|plan| plan.operations[1].action = lock("/", 5));
+        assert!(root.starts_with("operations[1].path: `/`, expected"), "{root}");
+        let long = complaint(|plan| plan.operations[1].action = lock("/l", 600_001));
+        assert!(long.starts_with("operations[1].hold_ms: 600001"), "{long}");
     }
 
     #[test]

@@ -131,6 +131,12 @@ plants! {
     StaleReconnect = "stale-reconnect",
     /// A purge removes the log that was written when the newest snapshot was taken.
     PurgeLogInUse = "purge-log-in-use",
+    /// A client believes that it holds a lock as soon as its znode stands in line. Clients of the
+    /// harness carry it, not servers.
+    LockWithoutOrder = "lock-without-order",
+    /// What a lock protects takes writes with any fencing token. The harness's resource carries it,
+    /// not a server.
+    ResourceIgnoresTokens = "resource-ignores-tokens",
 }
 
 /// Which way a learner was brought up to the leader's history.

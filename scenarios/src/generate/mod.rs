@@ -11,6 +11,7 @@ mod atlas;
 mod clients;
 mod disasters;
 mod faults;
+mod holders;
 mod timeline;
 mod workload;
 
@@ -18,6 +19,7 @@ use keeper_core::log::purge::SNAPSHOTS_MIN;
 use sim::cluster::plan::{Conditions, EnsemblePlan, PLAN_FORMAT, Plan, Topology};
 use sim::seed::Draws;
 
+pub(crate) use holders::with_faults_of_holders;
 pub(crate) use workload::{Asks, Workload, shared};
 
 /// Nothing strikes before this moment: the ensemble elects its first leader and gets its znodes.

@@ -13,6 +13,8 @@ mod digests;
 mod ephemerals;
 mod epochs;
 mod fatal;
+mod fencing;
+mod fencing_tokens;
 mod final_trees;
 mod global_primary_order;
 mod healing;
@@ -22,8 +24,11 @@ mod joined_history;
 mod leader_first;
 mod leadership_one;
 mod leadership_two;
+mod left_behind;
+mod lines;
 mod local_primary_order;
 mod log_contiguity;
+mod mutual_exclusion;
 mod pairs;
 mod panic;
 mod prefix_consistency;
@@ -31,8 +36,11 @@ mod primary_integrity;
 mod synchronisation;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod testing_claims;
 mod total_order;
 mod unexpected;
+mod waiting;
 mod watches;
 mod zxid_epochs;
 
@@ -84,7 +92,7 @@ impl PropertyVerdict {
 }
 
 /// Every property, in the order in which to read their failures: a cause before what follows of it.
-pub const PROPERTIES: [Property; 26] = [
+pub const PROPERTIES: [Property; 31] = [
     panic::PROPERTY,
     acknowledged_durable::PROPERTY,
     leadership_one::PROPERTY,
@@ -107,6 +115,11 @@ pub const PROPERTIES: [Property; 26] = [
     ephemerals::PROPERTY,
     watches::PROPERTY,
     pairs::PROPERTY,
+    mutual_exclusion::PROPERTY,
+    fencing_tokens::PROPERTY,
+    fencing::PROPERTY,
+    left_behind::PROPERTY,
+    waiting::PROPERTY,
     acknowledged_survives::PROPERTY,
     final_trees::PROPERTY,
     fatal::PROPERTY,

@@ -3,6 +3,7 @@
 //! There are few znodes, so that clients meet, and every value is written once, so that a read
 //! tells which write it saw.
 
+pub(crate) mod lock;
 pub(crate) mod mixed;
 pub(crate) mod multi;
 pub(crate) mod register;

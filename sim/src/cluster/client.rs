@@ -1,12 +1,15 @@
 //! A simulated client: performs its part of the plan through the real client and writes down what
 //! it is told.
 
+mod contend;
+
 use std::sync::{Arc, Mutex};
 
 use keeper_client::{
     Client, ClientError, ClientEvent, ClientEventKind, ClientOptions, Reply, ServerAddress,
 };
 use keeper_core::ids::SessionId;
+use keeper_core::instruments::Plant;
 use keeper_core::wire::client::{Request, Response};
 use platform::{Mono, Platform};
 use tokio::sync::Semaphore;
@@ -22,6 +25,8 @@ use crate::platform::SimPlatform;
 
 /// Requests of one client that may be under way at a time.
 const IN_FLIGHT_MAX: usize = 8;
+/// Locks and elections of one client that may be waited for or held at a time.
+const CONTENTIONS_MAX: usize = 8;
 /// How long a request may wait for a connection, and then for its answer, in milliseconds: long
 /// enough that an ensemble which starts answers its first requests.
 const REQUEST_TIMEOUT_MIN_MS: u64 = 5_000;
@@ -42,6 +47,8 @@ pub(crate) struct ClientPlan {
     /// When this client's acknowledged writes show that the ensemble serves again; none for
     /// ordinary clients.
     pub(crate) probes: bool,
+    /// The planted bug; most are none of a client's.
+    pub(crate) plant: Option<Plant>,
 }
 
 /// What a client's tasks share.
@@ -67,6 +74,7 @@ pub(crate) async fn run(platform: SimPlatform, recording: Recording, plan: Clien
             session: SessionId(0),
         })),
         slots: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
+        contentions: Arc::new(Semaphore::new(CONTENTIONS_MAX)),
         platform,
         recording,
         plan: Arc::new(plan),
@@ -82,6 +90,7 @@ struct Program {
     plan: Arc<ClientPlan>,
     shared: Arc<Mutex<Shared>>,
     slots: Arc<Semaphore>,
+    contentions: Arc<Semaphore>,
 }
 
 impl Program {
@@ -106,15 +115,20 @@ impl Program {
                 }
                 Action::Abandon { silent_ms } => {
                     self.finish_all().await;
+                    self.finish_contentions().await;
                     drop(client);
                     self.with(|shared| shared.over = true);
                     self.platform.sleep_ms(*silent_ms).await;
                     client = self.connect();
                 }
+                action @ (Action::Lock { .. } | Action::Lead { .. }) => {
+                    self.contend(*position, action, &client).await;
+                }
                 action => self.request(*position, action, &client).await,
             }
         }
         self.finish_all().await;
+        self.finish_contentions().await;
     }
 
     fn with<R>(&self, work: impl FnOnce(&mut Shared) -> R) -> R {
@@ -144,7 +158,13 @@ impl Program {
         client
     }
 
-    /// Waits until nothing is under way.
+    /// Waits until no lock is waited for or held, and no leadership.
+    async fn finish_contentions(&self) {
+        let all = self.contentions.acquire_many(CONTENTIONS_MAX as u32).await;
+        drop(all.expect("the semaphore is never closed"));
+    }
+
+    /// Waits until no request is under way, those of locks and elections aside.
     async fn finish_all(&self) {
         let all = self.slots.acquire_many(IN_FLIGHT_MAX as u32).await;
         drop(all.expect("the semaphore is never closed"));
@@ -164,7 +184,10 @@ impl Program {
         self.platform.spawn(async move {
             for (note, request, answer) in pending {
                 let answer = answer.await;
-                program.end(note, base, &request, answer);
+                if let Ok(reply) = &answer {
+                    program.remember(&request, &reply.value);
+                }
+                program.end(note, base, answer);
             }
             drop(slot);
         });
@@ -174,7 +197,7 @@ impl Program {
         let base = self.with(|shared| shared.sessions) * SEQUENCE_STRIDE;
         let note = self.begin(position, Request::CloseSession);
         let answer = client.submit(Request::CloseSession).await;
-        let outcome = self.end(note, base, &Request::CloseSession, answer);
+        let outcome = self.end(note, base, answer);
         let kind = match outcome {
             ClientOutcome::Ok { zxid, .. } => SessionChange::Closed { zxid },
             _ => SessionChange::CloseUnknown,
@@ -207,12 +230,10 @@ impl Program {
         &self,
         note: usize,
         base: u64,
-        request: &Request,
         answer: Result<Reply<Response>, ClientError>,
     ) -> ClientOutcome {
         let (outcome, origin, sequence) = match answer {
             Ok(reply) => {
-                self.remember(request, &reply.value);
                 let outcome = ClientOutcome::Ok { zxid: reply.zxid, response: reply.value };
                 (outcome, Some(reply.origin), Some(reply.sequence))
             }

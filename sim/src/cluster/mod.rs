@@ -1,6 +1,7 @@
 //! A whole coordination ensemble with its clients in one world: the plan of a run, the run itself,
 //! and the record that it leaves.
 
+pub mod claims;
 mod client;
 mod clocks;
 pub mod plan;

@@ -184,7 +184,24 @@ pub enum Action {
         /// The changes.
         parts: Vec<Part>,
     },
-    /// End the session and begin another.
+    /// Take a lock by the recipe, write the resource that it protects, hold it and release it.
+    /// Meanwhile the client goes on with what it does next.
+    Lock {
+        /// The lock.
+        path: String,
+        /// For how long, in milliseconds.
+        hold_ms: u64,
+    },
+    /// Stand for an election by the recipe, write the resource that the leader commands, lead and
+    /// resign. Meanwhile the client goes on with what it does next.
+    Lead {
+        /// The election.
+        path: String,
+        /// For how long to lead, in milliseconds.
+        hold_ms: u64,
+    },
+    /// End the session and begin another, without waiting for locks and elections: their holds end
+    /// with the session.
     NewSession,
     /// Fall silent, so that the session expires, then begin another.
     Abandon {

@@ -8,6 +8,8 @@ use keeper_core::instruments::Observation;
 use keeper_core::wire::client::EventType;
 use keeper_core::wire::client::{Request, Response};
 
+use super::claims::{Claim, GuardedWrite};
+
 /// Everything that was seen of one run.
 #[derive(Clone, Debug, Default)]
 pub struct RunRecord {
@@ -19,6 +21,10 @@ pub struct RunRecord {
     pub sessions: Vec<ClientSessionEvent>,
     /// Watch events, as clients received them.
     pub watches: Vec<ClientWatchEvent>,
+    /// Locks and elections, as clients saw them, in the order in which they were asked for.
+    pub claims: Vec<Claim>,
+    /// Writes of what locks and elections protect, in the order in which they arrived.
+    pub guarded_writes: Vec<GuardedWrite>,
     /// When each fault that struck somebody began and ended; a rolling restart has one window for
     /// each server that it took down.
     pub faults: Vec<FaultWindow>,
@@ -59,7 +65,7 @@ pub struct RunRecord {
 pub struct PlantReached {
     /// When, simulated.
     pub at_ns: u64,
-    /// On which server, from 1.
+    /// On which server, from 1; 0 for a bug of clients or of what they protect.
     pub server: u32,
     /// The mark of the place in the code.
     pub site: &'static str,

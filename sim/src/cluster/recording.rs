@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use keeper_core::ids::{Epoch, Zxid};
 use keeper_core::instruments::{Instruments, Observation, Plant};
 
+use super::claims::Resources;
 use super::record::{
     ClientOperation, ClientOutcome, ClientSessionEvent, ClientWatchEvent, FinalState, Observed,
     PlantReached, RunRecord,
@@ -32,6 +33,8 @@ pub(crate) struct Notes {
     pub(crate) clients_done: u32,
     /// A write made after chaos was acknowledged.
     pub(crate) probe_served: bool,
+    /// What locks and elections protect.
+    pub(crate) resources: Resources,
     text: String,
 }
 
@@ -103,6 +106,13 @@ impl Recording {
         platform.record(TAG_OPERATION, text.as_bytes());
         notes.text = text;
         outcome
+    }
+
+    /// A planted bug takes effect, on a server or, as 0, elsewhere.
+    pub(crate) fn reach_plant(&self, platform: &SimPlatform, server: u32, site: &'static str) {
+        let at_ns = platform.world_ns();
+        let reached = PlantReached { at_ns, server, site };
+        self.notes().record.plant_reached.get_or_insert(reached);
     }
 
     pub(crate) fn session(&self, platform: &SimPlatform, event: ClientSessionEvent) {
@@ -216,9 +226,7 @@ impl Instruments for Recorder {
     fn has(&self, plant: Plant, site: &'static str) -> bool {
         let has = self.plant == Some(plant);
         if has {
-            let (at_ns, server) = (self.platform.world_ns(), self.server);
-            let mut notes = self.recording.notes();
-            notes.record.plant_reached.get_or_insert(PlantReached { at_ns, server, site });
+            self.recording.reach_plant(&self.platform, self.server, site);
         }
         has
     }

@@ -11,7 +11,8 @@ use super::plan::{Action, Part};
 /// The version of each node that a client saw last.
 pub(crate) type Seen = BTreeMap<String, i32>;
 
-/// The requests that an action makes, in order; none for those that concern the session itself.
+/// The requests that an action makes, in order; none for those that concern the session itself and
+/// for recipes, whose requests depend on their answers.
 pub(crate) fn requests(action: &Action, seen: &Seen) -> Vec<Request> {
     let version = |path: &String| seen.get(path).copied().unwrap_or(0);
     match action {
@@ -37,7 +38,9 @@ pub(crate) fn requests(action: &Action, seen: &Seen) -> Vec<Request> {
         Action::Multi { parts } => {
             vec![Request::Multi(parts.iter().map(|each| part(each, seen)).collect())]
         }
-        Action::NewSession | Action::Abandon { .. } => Vec::new(),
+        Action::Lock { .. } | Action::Lead { .. } | Action::NewSession | Action::Abandon { .. } => {
+            Vec::new()
+        }
     }
 }
 

@@ -86,7 +86,7 @@ impl<'a> Run<'a> {
             .map(|number| add_server(&mut world, plan, &recording, number, plant))
             .collect();
         for number in 1..=plan.topology.clients {
-            add_client(&mut world, plan, &recording, number);
+            add_client(&mut world, plan, &recording, number, plant);
         }
         add_prober(&mut world, plan, &recording);
         let schedule = Schedule::new(plan.faults.clone());
@@ -356,7 +356,13 @@ fn addresses(plan: &Plan) -> Vec<ServerAddress> {
         .collect()
 }
 
-fn add_client(world: &mut World, plan: &Plan, recording: &Recording, number: u32) {
+fn add_client(
+    world: &mut World,
+    plan: &Plan,
+    recording: &Recording,
+    number: u32,
+    plant: Option<Plant>,
+) {
     let mut operations: Vec<(usize, PlannedOperation)> = plan
         .operations
         .iter()
@@ -371,6 +377,7 @@ fn add_client(world: &mut World, plan: &Plan, recording: &Recording, number: u32
         servers: addresses(plan),
         session_timeout_ms: plan.ensemble.session_timeout_ms,
         probes: false,
+        plant,
     };
     let recording = recording.clone();
     world.host(&format!("c{number}"), move |platform| {
@@ -405,6 +412,7 @@ fn add_prober(world: &mut World, plan: &Plan, recording: &Recording) {
         servers: addresses(plan),
         session_timeout_ms: plan.ensemble.session_timeout_ms,
         probes: true,
+        plant: None,
     };
     let recording = recording.clone();
     let chaos_ms = plan.chaos_ms;
