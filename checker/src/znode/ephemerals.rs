@@ -205,6 +205,18 @@ mod tests {
     }
 
     #[test]
+    fn a_session_that_is_closed_twice_ended_the_first_time() {
+        let mut ensemble = Ensemble::new();
+        let (a, b) = (ensemble.session(1), ensemble.session(2));
+        ensemble.create(a, "/e", "", CreateMode::Ephemeral);
+        ensemble.wait_ms(Ensemble::TIMEOUT_MS);
+        ensemble.expire(a);
+        ensemble.exists(b, "/e");
+        ensemble.close(a);
+        assert_eq!(check(&ensemble.into_history()), Verdict::Valid);
+    }
+
+    #[test]
     fn an_undead_ephemeral_is_seen() {
         let (mut history, before, after) = sample();
         history.operations[after].outcome = history.operations[before].outcome.clone();

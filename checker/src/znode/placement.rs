@@ -139,18 +139,18 @@ pub(super) fn observed(history: &ZHistory) -> Vec<(String, Stat)> {
     seen
 }
 
-/// The zxids at which sessions ended, as far as they are known.
+/// The zxids at which sessions ended, as far as they are known. A session that expires while its
+/// client closes it is closed by two transactions, of which the second changes nothing.
 pub(super) fn closes(history: &ZHistory) -> BTreeMap<SessionId, Zxid> {
-    let mut closes = BTreeMap::new();
-    for event in &history.sessions {
-        if let SessionEventKind::Closed { zxid: Some(zxid) } = event.kind {
-            closes.insert(event.session, zxid);
-        }
-    }
-    for commit in history.commits.iter().flatten() {
-        if commit.kind == CommitKind::CloseSession {
-            closes.insert(commit.session, commit.zxid);
-        }
+    let told = history.sessions.iter().filter_map(|event| match event.kind {
+        SessionEventKind::Closed { zxid } => Some((event.session, zxid?)),
+        _ => None,
+    });
+    let commits = history.commits.iter().flatten();
+    let committed = commits.filter(|commit| commit.kind == CommitKind::CloseSession);
+    let mut closes: BTreeMap<SessionId, Zxid> = BTreeMap::new();
+    for (session, zxid) in told.chain(committed.map(|commit| (commit.session, commit.zxid))) {
+        closes.entry(session).and_modify(|first| *first = zxid.min(*first)).or_insert(zxid);
     }
     closes
 }

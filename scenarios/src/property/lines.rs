@@ -112,7 +112,8 @@ impl Committed {
                     requests.insert((commit.session.0 as u64, commit.cxid.0), zxid);
                 }
                 CommitKind::CloseSession => {
-                    ends.insert(SessionId(commit.session.0), zxid);
+                    // A session may be closed twice; the second time changes nothing.
+                    ends.entry(SessionId(commit.session.0)).or_insert(zxid);
                 }
                 CommitKind::CreateSession => {}
             }
