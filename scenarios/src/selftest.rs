@@ -199,10 +199,10 @@ impl<'a> Search<'a> {
         let at = finished.position + 1;
         let Ok(outcome) = &finished.result else { return ControlFlow::Continue(()) };
         self.run_ms.push((at, outcome.stats.wall_ms));
-        if self.find.as_ref().is_none_or(|find| find.at > at) {
-            if let Some(find) = find(self.bug, at, &finished.plan, outcome) {
-                self.find = Some(find);
-            }
+        if self.find.as_ref().is_none_or(|find| find.at > at)
+            && let Some(find) = find(self.bug, at, &finished.plan, outcome)
+        {
+            self.find = Some(find);
         }
         let fails = |name: &str| outcome.failures().iter().any(|failure| failure.property == name);
         if self.bug.consequence.is_some_and(fails) {
