@@ -211,7 +211,7 @@ fn line(bug: &'static PlantedBug, detection: Detection, plan: Option<String>) ->
 }
 
 fn heading() -> String {
-    format!("{:<18} {:>5} {:>9}  {:<34} {}\n", "PLANT", "SEEDS", "TIME", "PROPERTY", "TOOK EFFECT")
+    format!("{:<22} {:>5} {:>9}  {:<36} {}\n", "PLANT", "SEEDS", "TIME", "PROPERTY", "TOOK EFFECT")
 }
 
 fn row(line: &Line) -> String {
@@ -221,9 +221,9 @@ fn row(line: &Line) -> String {
             let site = reached.map_or("never", |reached| reached.site.as_str());
             let site = site.split_once(" at ").map_or(site, |(_, place)| place);
             let time = format!("{}.{:01} s", run_ms / 1_000, run_ms % 1_000 / 100);
-            format!("{:<18} {seeds:>5} {time:>9}  {property:<34} {site}\n", line.plant)
+            format!("{:<22} {seeds:>5} {time:>9}  {property:<36} {site}\n", line.plant)
         }
-        _ => format!("{:<18} {:>5} {:>9}  {:<34}\n", line.plant, "-", "-", "MISSED"),
+        _ => format!("{:<22} {:>5} {:>9}  {:<36}\n", line.plant, "-", "-", "MISSED"),
     };
     for doubt in &line.doubts {
         let _ = writeln!(text, "    {doubt}");
