@@ -13,6 +13,7 @@ use reports::{
     BenchComparison, BenchReport, BenchTarget, FigureVerdict, FolderError, OutputFolder,
     bench_markdown, bench_plots, bench_text, folder_name, percentile_text, write_atomically,
 };
+use scenarios::campaign::cores;
 use serde::Serialize;
 
 use crate::args::Format;
@@ -173,9 +174,8 @@ pub(crate) fn bench(args: &BenchArgs, stop: &AtomicBool) -> Exit {
 }
 
 fn bench_sim(args: &SimArgs, stop: &AtomicBool) -> Result<Exit, String> {
-    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
     let mut options =
-        if args.common.quick { SimOptions::quick(jobs) } else { SimOptions::full(jobs) };
+        if args.common.quick { SimOptions::quick(cores()) } else { SimOptions::full(cores()) };
     options.seeds = args.seeds.unwrap_or(options.seeds);
     options.rounds = args.rounds.rounds.unwrap_or(options.rounds);
     let mut measured = options.measured();

@@ -9,10 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Args;
 use reports::{OutputFolder, folder_name, words};
 use scenarios::campaign::Campaign;
-use scenarios::determinism::{
-    Difference, difference, difference_of_lines, perform, perform_beside,
-};
-use scenarios::replay::load_plan;
+use scenarios::determinism::{Difference, difference, perform, perform_beside};
 use scenarios::sim::cluster::plan::Plan;
 use serde::Serialize;
 
@@ -22,6 +19,7 @@ use crate::evidence::{plan_name, plan_text};
 use crate::exit::Exit;
 use crate::names;
 use crate::output::{Output, complain, say};
+use crate::plans::read_plan;
 use crate::seed::{SeedArgument, parse_seed};
 
 /// What `squall help determinism` adds.
@@ -108,9 +106,7 @@ pub(crate) fn determinism(args: &DeterminismArgs, stop: &AtomicBool) -> Exit {
 
 /// The other process.
 fn perform_for_another(file: &Path, events: Option<&Path>) -> Result<Exit, String> {
-    let name = file.display().to_string();
-    let bytes = fs::read(file).map_err(|error| format!("cannot read {name}: {error}"))?;
-    let plan = load_plan(&bytes, &name).map_err(|error| error.to_string())?;
+    let plan = read_plan(file)?;
     let (hash, trace) = perform(&plan, events.is_some());
     if let Some(file) = events {
         let text: String = trace.iter().map(|event| format!("{}\n", text_of(event))).collect();
@@ -216,9 +212,8 @@ fn part(plan: &Plan, company: Company, scratch: &Scratch) -> Result<Option<Diffe
     let file = scratch.folder.path().join("events.txt");
     scratch.perform(plan, Some(&file))?;
     let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let other: Vec<String> = text.lines().map(str::to_owned).collect();
     let one: Vec<String> = one.iter().map(text_of).collect();
-    Ok(difference_of_lines(&one, &other))
+    Ok(difference(&one, &text.lines().map(str::to_owned).collect::<Vec<String>>()))
 }
 
 fn shown(line: &Line) -> String {

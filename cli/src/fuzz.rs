@@ -10,10 +10,10 @@ use reports::{
     SAW_NO, SCHEMA_VERSION, Summary, UndecidedRun, Utilization, folder_name, words,
 };
 use scenarios::campaign::{Campaign, Finished, Origin};
+use scenarios::canary;
 use scenarios::partition::Partition;
 use scenarios::run::Outcome;
 use scenarios::sim::cluster::plan::Plan;
-use scenarios::{canary, replay};
 
 use crate::args::FuzzArgs;
 use crate::clock::{Stopwatch, seed_of_the_moment, unix_seconds};
@@ -22,6 +22,7 @@ use crate::evidence::{keep_failure, message, plan_name, plan_text, run_line};
 use crate::exit::Exit;
 use crate::names;
 use crate::output::{Output, complain, say};
+use crate::plans::read_plan;
 use crate::progress::Progress;
 use crate::seed::SeedArgument;
 
@@ -45,11 +46,7 @@ fn prepare(args: &FuzzArgs) -> Result<(Campaign, Plan, OutputFolder), String> {
     let campaign = campaign(args)?;
     let canary = match &args.canary {
         None => canary::plan(),
-        Some(path) => {
-            let name = path.display().to_string();
-            let bytes = std::fs::read(path).map_err(|e| format!("cannot read {name}: {e}"))?;
-            replay::load_plan(&bytes, &name).map_err(|error| error.to_string())?
-        }
+        Some(path) => read_plan(path)?,
     };
     let partition = campaign.partition;
     let shard = match partition.is_whole() {
@@ -141,7 +138,7 @@ impl<'a> Fuzz<'a> {
             complain(&error.to_string());
         }
         self.look_for(canary);
-        if let Err(error) = self.store(true, Exit::Interrupted) {
+        if let Err(error) = self.write_so_far() {
             complain(&error.to_string());
             return Exit::Internal;
         }
@@ -281,7 +278,7 @@ impl<'a> Fuzz<'a> {
         });
         self.progress.aside(|| self.output.text(&format!("{message}\n")));
         // A campaign that is killed keeps what it has told.
-        self.store(true, Exit::Interrupted)
+        self.write_so_far()
     }
 
     fn undecided(&mut self, finished: &Finished, reason: String) -> Result<(), FolderError> {
@@ -296,25 +293,28 @@ impl<'a> Fuzz<'a> {
 
     fn end(mut self, interrupted: bool) -> Exit {
         self.failures.sort_by_key(|failure| std::cmp::Reverse(failure.count));
-        let written = self.store(interrupted, self.exit).and_then(|()| {
-            let summary = self.summary(interrupted, self.exit);
-            self.folder.write("summary.md", summary.to_markdown().as_bytes())
+        let mut summary = self.summary(interrupted, self.exit);
+        let written = self.write(&summary).and_then(|()| {
+            self.folder.write("summary.md", summary.to_markdown().as_bytes()).map(drop)
         });
         if let Err(error) = written {
             complain(&error.to_string());
             self.exit = self.exit.and(Exit::Internal);
+            summary.exit_code = self.exit.code();
         }
-        let summary = self.summary(interrupted, self.exit);
         let published = self.args.publish.publish(&self.junit, &summary);
         self.output.json(&summary);
         self.output.text(&(summary.closing_line() + "\n"));
         self.exit.and(published)
     }
 
-    /// Writes `summary.json`. Until a campaign ends it says that it was interrupted, so that one
-    /// that is killed has said so.
-    fn store(&self, interrupted: bool, exit: Exit) -> Result<(), FolderError> {
-        let summary = self.summary(interrupted, exit);
+    /// Writes `summary.json` of what there is so far. Until a campaign ends it says that it was
+    /// interrupted, so that one that is killed has said so.
+    fn write_so_far(&self) -> Result<(), FolderError> {
+        self.write(&self.summary(true, Exit::Interrupted))
+    }
+
+    fn write(&self, summary: &Summary) -> Result<(), FolderError> {
         self.folder.write("summary.json", summary.to_json().as_bytes()).map(drop)
     }
 

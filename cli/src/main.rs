@@ -14,6 +14,7 @@ mod merge;
 mod names;
 mod output;
 mod partition;
+mod plans;
 mod progress;
 mod publish;
 mod report;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 use reports::{FolderError, OutputFolder, folder_name, words};
+use scenarios::campaign::cores;
 use scenarios::plant::{PlantedBug, planted_bugs};
 use scenarios::selftest::{Detection, Reached, detect};
 use serde::Serialize;
@@ -136,9 +137,7 @@ fn search(
     let output = Output::new(args.format);
     let watch = Stopwatch::start();
     let started = words::utc(unix_seconds());
-    let jobs = args
-        .jobs
-        .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let jobs = args.jobs.map_or_else(cores, usize::from);
     say(&format!("{} planted bugs, seed {seed}, {jobs} at a time", bugs.len()));
     say(&format!("folder {}", folder.path().display()));
     output.text(&heading());

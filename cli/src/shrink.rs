@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
-use reports::words;
-use scenarios::replay::load_plan;
+use reports::{words, write_atomically};
+use scenarios::campaign::cores;
 use scenarios::shrink::{Progress as Step, Shrink, Shrunk, Size, shrink as make_smaller};
 use scenarios::sim::cluster::plan::Plan;
 use serde::Serialize;
@@ -17,6 +17,7 @@ use crate::clock::Stopwatch;
 use crate::evidence::{message, plan_text};
 use crate::exit::Exit;
 use crate::output::{Output, complain, say};
+use crate::plans::{plan_file, read_plan};
 use crate::progress::Progress;
 use crate::seed::parse_duration;
 
@@ -74,10 +75,9 @@ pub(crate) fn shrink(args: &ShrinkArgs, stop: &AtomicBool) -> Exit {
 }
 
 fn begin(args: &ShrinkArgs, stop: &AtomicBool) -> Result<Exit, String> {
-    let is_folder = args.target.is_dir();
-    let file = if is_folder { args.target.join("plan.json") } else { args.target.clone() };
+    let file = plan_file(&args.target);
     let smallest = smallest_beside(&file);
-    let whole = read(&file)?;
+    let whole = read_plan(&file)?;
     let before = Size::of(&whole);
     let plan = match fs::exists(&smallest) {
         Ok(true) if !args.afresh && smallest != file => go_on_from(&smallest, &whole)?,
@@ -86,9 +86,7 @@ fn begin(args: &ShrinkArgs, stop: &AtomicBool) -> Result<Exit, String> {
     let watch = Stopwatch::start();
     let is_late = || args.max_time.is_some_and(|max| watch.elapsed_ms() >= max.as_millis() as u64);
     let is_over = || stop.load(Ordering::Relaxed) || is_late();
-    let jobs = args
-        .jobs
-        .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let jobs = args.jobs.map_or_else(cores, usize::from);
     let options = Shrink { jobs, seeds: args.seeds, is_over: &is_over };
     say(&format!("{}: {}", file.display(), Size::of(&plan)));
     let mut progress = Progress::new();
@@ -119,15 +117,9 @@ fn smallest_beside(file: &Path) -> PathBuf {
     file.with_file_name(format!("{stem}.min.json"))
 }
 
-fn read(file: &Path) -> Result<Plan, String> {
-    let name = file.display().to_string();
-    let bytes = fs::read(file).map_err(|error| format!("cannot read {name}: {error}"))?;
-    load_plan(&bytes, &name).map_err(|error| error.to_string())
-}
-
 /// The smallest plan of an earlier call, if it is one of the same failure.
 fn go_on_from(smallest: &Path, whole: &Plan) -> Result<Plan, String> {
-    let found = read(smallest)?;
+    let found = read_plan(smallest)?;
     let failure = |plan: &Plan| plan.found.as_ref().and_then(|found| found.fingerprint.clone());
     let is_same = found.scenario == whole.scenario
         && found.plant == whole.plant
@@ -142,10 +134,7 @@ fn go_on_from(smallest: &Path, whole: &Plan) -> Result<Plan, String> {
 
 /// Replaces the file whole.
 fn store(file: &Path, plan: &Plan) -> Result<(), String> {
-    let temporary = file.with_extension("json.tmp");
-    fs::write(&temporary, plan_text(plan))
-        .and_then(|()| fs::rename(&temporary, file))
-        .map_err(|error| format!("cannot write {}: {error}", file.display()))
+    write_atomically(file, plan_text(plan).as_bytes()).map_err(|error| error.to_string())
 }
 
 fn tell(args: &ShrinkArgs, before: Size, shrunk: &Shrunk, smallest: &Path, time: &str) {

@@ -1,6 +1,5 @@
 //! `squall run` and `squall replay`: one run, in detail.
 
-use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -22,6 +21,7 @@ use crate::evidence::{keep_failure, message, picture, plan_text, run_line};
 use crate::exit::Exit;
 use crate::names;
 use crate::output::{Output, complain, say};
+use crate::plans::{plan_file, read_bytes};
 use crate::seed::{SeedArgument, parse_seed};
 
 /// Runs one seed of one scenario.
@@ -81,9 +81,9 @@ impl Source {
         if scenario.is_some() {
             return Err(format!("--scenario is for seeds: the plan {target} names its own"));
         }
-        let file = if path.is_dir() { path.join("plan.json") } else { path.to_owned() };
+        let file = plan_file(path);
         let name = file.display().to_string();
-        let bytes = fs::read(&file).map_err(|error| format!("cannot read {name}: {error}"))?;
+        let bytes = read_bytes(&file)?;
         Ok(Source { bytes, command: format!("squall replay {name}"), name })
     }
 }

@@ -11,6 +11,7 @@ use plotters::prelude::*;
 
 use crate::bench::{BenchReport, Better, Failovers, Figure, Latency};
 use crate::bench_text::number;
+use crate::style::escape;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn<T> = Result<T, Box<dyn std::error::Error>>;
@@ -86,10 +87,6 @@ fn is_rate(figure: &Figure) -> bool {
 fn finish(svg: &str, title: &str) -> String {
     let head = svg.find(">\n").map_or(0, |end| end + 2);
     format!("{}<title>{}</title>\n{DARK}{}", &svg[..head], escape(title), &svg[head..])
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// A line of a legend.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use crate::run_line::{RunLine, RunVerdict};
+use crate::style::escape;
 use crate::summary::Summary;
 use crate::words::count;
 
@@ -201,7 +202,7 @@ impl Suite {
                     "<failure message=\"{}\" type=\"{}\">{}</failure>",
                     escaped(message),
                     escaped(kind),
-                    escaped_text(text)
+                    escape(text)
                 )
             }
             Case::Error { message, text } => {
@@ -209,7 +210,7 @@ impl Suite {
                 format!(
                     "<error message=\"{}\" type=\"campaign\">{}</error>",
                     escaped(message),
-                    escaped_text(text)
+                    escape(text)
                 )
             }
         };
@@ -253,26 +254,7 @@ fn listed(seeds: &BTreeSet<u64>) -> String {
 
 /// A text inside quotes: line ends and tabs would be read as spaces there.
 fn escaped(text: &str) -> String {
-    escaped_text(text).replace('\n', "&#10;").replace('\t', "&#9;")
-}
-
-/// A text between tags. XML 1.0 has no way to write most control characters, not even escaped
-/// (section 2.2); a replacement character stands for them.
-fn escaped_text(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' | '\t' => out.push(character),
-            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
-            control if control < ' ' => out.push('\u{fffd}'),
-            other => out.push(other),
-        }
-    }
-    out
+    escape(text).replace('\n', "&#10;").replace('\t', "&#9;")
 }
 
 #[cfg(test)]

@@ -72,10 +72,15 @@ pub struct Finished {
 /// Performs one plan.
 type Runner<'a> = &'a (dyn Fn(&Plan, &RunOptions<'_>) -> Outcome + Sync);
 
+/// How many runs this machine performs at a time: one for each core.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 impl Default for Campaign {
     /// Every scenario for a minute on all cores, the corpus first.
     fn default() -> Campaign {
-        let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+        let jobs = cores();
         Campaign {
             scenarios: SCENARIOS.iter().collect(),
             seed: 0,

@@ -44,10 +44,10 @@ pub fn perform_beside(plan: &Plan, others: &[Plan]) -> u64 {
     })
 }
 
-/// The first difference of two lists of events.
-pub fn difference(one: &[Event], other: &[Event]) -> Option<Difference> {
+/// The first difference of two lists of events, or of what was told of them.
+pub fn difference<T: PartialEq + ToString>(one: &[T], other: &[T]) -> Option<Difference> {
     let (event, _, _) = first_difference(one, other)?;
-    let text = |events: &[Event], from: usize, to: usize| -> Vec<String> {
+    let text = |events: &[T], from: usize, to: usize| -> Vec<String> {
         let to = to.min(events.len());
         events[from.min(to)..to].iter().map(|event| event.to_string().trim().to_owned()).collect()
     };
@@ -56,24 +56,6 @@ pub fn difference(one: &[Event], other: &[Event]) -> Option<Difference> {
         before: text(one, event.saturating_sub(CONTEXT_EVENTS), event),
         one: text(one, event, event + CONTEXT_EVENTS),
         other: text(other, event, event + CONTEXT_EVENTS),
-    })
-}
-
-/// As [`difference`], of two lists of lines.
-pub fn difference_of_lines(one: &[String], other: &[String]) -> Option<Difference> {
-    let event = one.iter().zip(other).take_while(|(one, other)| one == other).count();
-    if event == one.len().max(other.len()) {
-        return None;
-    }
-    let part = |lines: &[String], from: usize, to: usize| -> Vec<String> {
-        let to = to.min(lines.len());
-        lines[from.min(to)..to].to_vec()
-    };
-    Some(Difference {
-        event,
-        before: part(one, event.saturating_sub(CONTEXT_EVENTS), event),
-        one: part(one, event, event + CONTEXT_EVENTS),
-        other: part(other, event, event + CONTEXT_EVENTS),
     })
 }
 
@@ -112,10 +94,10 @@ mod tests {
     #[test]
     fn lines_are_compared_as_events_are() {
         let lines = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(difference_of_lines(&lines("a b"), &lines("a b")), None);
-        let shorter = difference_of_lines(&lines("a b c"), &lines("a b")).unwrap();
+        assert_eq!(difference(&lines("a b"), &lines("a b")), None);
+        let shorter = difference(&lines("a b c"), &lines("a b")).unwrap();
         assert_eq!((shorter.event, shorter.one.len(), shorter.other.len()), (2, 1, 0));
-        let other = difference_of_lines(&lines("a b c"), &lines("a x c")).unwrap();
+        let other = difference(&lines("a b c"), &lines("a x c")).unwrap();
         assert_eq!((other.event, other.before), (1, vec!["a".to_owned()]));
         assert_eq!((other.one[0].as_str(), other.other[0].as_str()), ("b", "x"));
     }

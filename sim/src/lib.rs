@@ -16,6 +16,7 @@ pub mod cluster;
 pub mod disk;
 pub mod engine;
 pub mod fault;
+pub mod files;
 mod net;
 pub mod platform;
 pub mod seed;

@@ -170,12 +170,12 @@ impl Trace {
     }
 }
 
-/// Where two runs part: the number of the first event that differs, and that event in each run
-/// (none where a run has ended before). None if the runs are equal.
-pub fn first_difference<'a>(
-    a: &'a [Event],
-    b: &'a [Event],
-) -> Option<(usize, Option<&'a Event>, Option<&'a Event>)> {
+/// Where two runs part, by their events or by what was told of them: the number of the first that
+/// differs, and what it is in each run (none where a run has ended before). None if they are equal.
+pub fn first_difference<'a, T: PartialEq>(
+    a: &'a [T],
+    b: &'a [T],
+) -> Option<(usize, Option<&'a T>, Option<&'a T>)> {
     let common = a.iter().zip(b).take_while(|(a, b)| a == b).count();
     (common < a.len().max(b.len())).then(|| (common, a.get(common), b.get(common)))
 }
