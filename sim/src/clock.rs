@@ -49,6 +49,11 @@ impl Drift {
         self.lead + i128::from(world_ns.saturating_sub(self.since_ns)) * self.ppm
     }
 
+    /// Whether the clock is right and stays so, which spares wide arithmetic.
+    fn is_none(&self) -> bool {
+        self.ppm == 0 && self.lead == 0
+    }
+
     fn set(&mut self, world_ns: u64, ppm: i128) {
         *self = Drift { lead: self.lead(world_ns), since_ns: world_ns, ppm };
     }
@@ -120,6 +125,9 @@ impl Clocks {
 
     /// The monotonic clock, in nanoseconds; it begins with the world.
     pub fn monotonic_ns(&self, world_ns: u64) -> u64 {
+        if self.monotonic.is_none() {
+            return world_ns;
+        }
         let shown = i128::from(world_ns) * MILLION + self.monotonic.lead(world_ns);
         shown.div_euclid(MILLION).clamp(0, u64::MAX.into()) as u64
     }
@@ -127,6 +135,9 @@ impl Clocks {
     /// When the monotonic clock will show `at_ns` if its rate stays as it is, in world time; a
     /// moment in the past if it has shown it already.
     pub fn world_ns_at(&self, at_ns: u64) -> u64 {
+        if self.monotonic.is_none() {
+            return at_ns;
+        }
         let Drift { lead, since_ns, ppm } = self.monotonic;
         let target = i128::from(at_ns) * MILLION - lead + i128::from(since_ns) * ppm;
         let rate = MILLION + ppm;

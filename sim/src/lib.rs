@@ -21,6 +21,7 @@ mod net;
 pub mod platform;
 pub mod seed;
 mod shared;
+pub mod simulation;
 pub mod tap;
 mod task;
 pub mod trace;

@@ -30,7 +30,7 @@ impl ConnId {
         self.0
     }
 
-    #[cfg(test)]
+    /// The end of that number.
     pub(crate) fn from_number(number: u64) -> ConnId {
         ConnId(number)
     }
@@ -298,13 +298,13 @@ impl State {
     /// Bytes were read: the sender may send more.
     pub(crate) fn was_read(&mut self, id: ConnId, bytes: &[u8]) {
         let conn = self.net.conn(id);
-        let (local, mate) = (conn.local, conn.mate);
+        let (ends, mate) = ((conn.local, conn.peer), conn.mate);
         if let Some(mate) = mate {
             let mate = self.net.conn(mate);
             mate.in_flight = mate.in_flight.saturating_sub(bytes.len() as u64);
             self.wakes.extend(mate.writer.take());
         }
-        self.record(Some(local), Kind::Received, bytes);
+        self.trace.record_between(self.now_ns, ends, Kind::Received, bytes);
         self.overhear(|tap, moment| tap.read(id, moment, bytes.len()));
     }
 
@@ -346,8 +346,8 @@ impl State {
     pub(crate) fn was_sent(&mut self, id: ConnId, bytes: &[u8]) {
         let conn = self.net.conn(id);
         conn.in_flight += bytes.len() as u64;
-        let local = conn.local;
-        self.record(Some(local), Kind::Sent, bytes);
+        let ends = (conn.local, conn.peer);
+        self.trace.record_between(self.now_ns, ends, Kind::Sent, bytes);
         self.overhear(|tap, moment| tap.wrote(id, moment, bytes, false));
     }
 
@@ -361,7 +361,7 @@ impl State {
         if stale && (is_first || self.host(peer).powered) {
             self.net.resets.insert((arrival_ns, id));
         }
-        self.record(Some(local), Kind::Sent, bytes);
+        self.trace.record_between(self.now_ns, (local, peer), Kind::Sent, bytes);
         self.overhear(|tap, moment| tap.wrote(id, moment, bytes, true));
     }
 

@@ -69,6 +69,8 @@ pub struct Event {
     pub at_ns: u64,
     /// Where; none for an event of the harness.
     pub host: Option<HostId>,
+    /// The other host, of bytes that are sent or received.
+    pub peer: Option<HostId>,
     /// What.
     pub kind: Kind,
     /// The length of its content in bytes.
@@ -86,6 +88,10 @@ impl fmt::Display for Event {
             None => f.write_str("harness ")?,
         }
         write!(f, " {:?}", self.kind)?;
+        if let Some(peer) = self.peer {
+            let word = if self.kind == Kind::Sent { "to" } else { "from" };
+            write!(f, " {word} host {peer}")?;
+        }
         if self.len > 0 {
             let head = &self.head[..self.len.min(HEAD_BYTES)];
             let more = if self.len > HEAD_BYTES { ".." } else { "" };
@@ -125,8 +131,34 @@ impl Trace {
 
     /// Appends an event.
     pub fn record(&mut self, at_ns: u64, host: Option<HostId>, kind: Kind, content: &[u8]) {
+        self.append(at_ns, host, None, kind, content);
+    }
+
+    /// Appends an event between two hosts.
+    pub fn record_between(
+        &mut self,
+        at_ns: u64,
+        (host, peer): (HostId, HostId),
+        kind: Kind,
+        content: &[u8],
+    ) {
+        self.append(at_ns, Some(host), Some(peer), kind, content);
+    }
+
+    fn append(
+        &mut self,
+        at_ns: u64,
+        host: Option<HostId>,
+        peer: Option<HostId>,
+        kind: Kind,
+        content: &[u8],
+    ) {
         let digest = digest(content);
-        let host_code = host.map_or(u64::MAX, |host| u64::from(host.0));
+        let host_code = match (host, peer) {
+            (None, _) => u64::MAX,
+            (Some(host), None) => u64::from(host.0),
+            (Some(host), Some(peer)) => u64::from(host.0) | (u64::from(peer.0) + 1) << 32,
+        };
         for word in [at_ns, host_code, kind.code(), digest] {
             self.hash = mix(self.hash, word);
         }
@@ -137,7 +169,7 @@ impl Trace {
         let mut head = [0; HEAD_BYTES];
         let kept = content.len().min(HEAD_BYTES);
         head[..kept].copy_from_slice(&content[..kept]);
-        let event = Event { at_ns, host, kind, len: content.len(), digest, head };
+        let event = Event { at_ns, host, peer, kind, len: content.len(), digest, head };
         if let Some(all) = &mut self.all {
             all.push(event.clone());
         }
@@ -226,6 +258,18 @@ mod tests {
         ] {
             assert_ne!(base.hash(), other.hash());
         }
+    }
+
+    #[test]
+    fn hash_covers_to_whom_bytes_go() {
+        let to = |peer| {
+            let mut trace = Trace::new(2, true);
+            trace.record_between(1, (HostId(2), HostId(peer)), Kind::Sent, b"ab");
+            (trace.hash(), trace.all().unwrap()[0].to_string())
+        };
+        assert_ne!(to(0).0, to(1).0);
+        assert_ne!(to(0).0, trace_of(&[(1, 2, Kind::Sent, b"ab")]).hash());
+        assert!(to(3).1.contains("host 2   Sent to host 3"), "{}", to(3).1);
     }
 
     #[test]

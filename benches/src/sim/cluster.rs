@@ -13,6 +13,7 @@ use scenarios::sim::cluster::plan::{
 use scenarios::sim::cluster::record::{ClientOperation, ClientOutcome, RunRecord, SessionChange};
 use scenarios::sim::cluster::{RunOptions, run};
 use scenarios::sim::fault::{Fault, Target, TimedFault};
+use scenarios::sim::simulation::EngineKind;
 
 use crate::histogram;
 use crate::outage::{Acknowledgement, Outage, outage};
@@ -111,6 +112,7 @@ fn plan(seed: u64, chaos_ms: u64, operations: Vec<PlannedOperation>) -> Plan {
         format: PLAN_FORMAT,
         scenario: "bench".into(),
         seed,
+        engine: EngineKind::default(),
         plant: None,
         topology: Topology { servers: 3, clients: CLIENTS },
         ensemble: ensemble(),

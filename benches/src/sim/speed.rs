@@ -5,6 +5,7 @@ use scenarios::sim::cluster::plan::{
 };
 use scenarios::sim::cluster::record::ClientOutcome;
 use scenarios::sim::cluster::{RunOptions, run};
+use scenarios::sim::simulation::EngineKind;
 
 /// One measurement.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +57,7 @@ pub fn plan(rate: u64, seconds: u64) -> Plan {
         format: PLAN_FORMAT,
         scenario: "bench".into(),
         seed: 1,
+        engine: EngineKind::default(),
         plant: None,
         topology: Topology { servers: 5, clients: 5 },
         ensemble: EnsemblePlan {

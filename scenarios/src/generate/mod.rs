@@ -18,6 +18,7 @@ mod workload;
 use keeper_core::log::purge::SNAPSHOTS_MIN;
 use sim::cluster::plan::{Conditions, EnsemblePlan, PLAN_FORMAT, Plan, Topology};
 use sim::seed::Draws;
+use sim::simulation::EngineKind;
 
 pub(crate) use holders::with_faults_of_holders;
 pub(crate) use workload::{Asks, Workload, shared};
@@ -50,6 +51,7 @@ pub(crate) fn plan(
         format: PLAN_FORMAT,
         scenario: scenario.to_owned(),
         seed,
+        engine: EngineKind::default(),
         plant: None,
         topology,
         ensemble,

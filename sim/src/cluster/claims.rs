@@ -11,7 +11,7 @@ use keeper_core::ids::{SessionId, Zxid};
 use keeper_core::instruments::Plant;
 
 use super::recording::Recording;
-use crate::platform::SimPlatform;
+use crate::simulation::SimHandle;
 
 /// This module's events in the trace.
 const TAG_CLAIM: u32 = 4;
@@ -99,26 +99,31 @@ pub(crate) struct Resources(BTreeMap<String, Zxid>);
 
 impl Recording {
     /// A client asks. The returned position names the claim.
-    pub(super) fn ask(&self, platform: &SimPlatform, claim: Claim) -> usize {
+    pub(super) fn ask(&self, platform: &impl SimHandle, claim: Claim) -> usize {
         platform.record(TAG_CLAIM, format!("{claim:?}").as_bytes());
         let claims = &mut self.notes().record.claims;
         claims.push(claim);
         claims.len() - 1
     }
 
-    pub(super) fn grant(&self, platform: &SimPlatform, claim: usize, grant: Grant) {
+    pub(super) fn grant(&self, platform: &impl SimHandle, claim: usize, grant: Grant) {
         platform.record(TAG_CLAIM, format!("{claim} {grant:?}").as_bytes());
         self.notes().record.claims[claim].grant = Some(grant);
     }
 
-    pub(super) fn end_claim(&self, platform: &SimPlatform, claim: usize, end: ClaimEnd) {
+    pub(super) fn end_claim(&self, platform: &impl SimHandle, claim: usize, end: ClaimEnd) {
         platform.record(TAG_CLAIM, format!("{claim} {end:?}").as_bytes());
         self.notes().record.claims[claim].end = Some((end, platform.world_ns()));
     }
 
     /// A write of a claim's holder arrives at the resource. A planted bug makes the resource take
     /// whatever comes.
-    pub(super) fn write_guarded(&self, platform: &SimPlatform, claim: usize, plant: Option<Plant>) {
+    pub(super) fn write_guarded(
+        &self,
+        platform: &impl SimHandle,
+        claim: usize,
+        plant: Option<Plant>,
+    ) {
         let mut notes = self.notes();
         let Claim { client, planned, path, grant, .. } = &notes.record.claims[claim];
         let Some(token) = grant.as_ref().map(|grant| grant.token) else { return };

@@ -11,7 +11,7 @@ use keeper_client::{
 use keeper_core::ids::SessionId;
 use keeper_core::instruments::Plant;
 use keeper_core::wire::client::{Request, Response};
-use platform::{Mono, Platform};
+use platform::Mono;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -21,7 +21,7 @@ use super::record::{
 };
 use super::recording::Recording;
 use super::requests::{Seen, requests};
-use crate::platform::SimPlatform;
+use crate::simulation::SimHandle;
 
 /// Requests of one client that may be under way at a time.
 const IN_FLIGHT_MAX: usize = 8;
@@ -64,7 +64,7 @@ struct Shared {
 }
 
 /// Performs a client's part.
-pub(crate) async fn run(platform: SimPlatform, recording: Recording, plan: ClientPlan) {
+pub(crate) async fn run<H: SimHandle>(platform: H, recording: Recording, plan: ClientPlan) {
     let program = Program {
         shared: Arc::new(Mutex::new(Shared {
             seen: Seen::new(),
@@ -84,8 +84,8 @@ pub(crate) async fn run(platform: SimPlatform, recording: Recording, plan: Clien
 }
 
 #[derive(Clone)]
-struct Program {
-    platform: SimPlatform,
+struct Program<H> {
+    platform: H,
     recording: Recording,
     plan: Arc<ClientPlan>,
     shared: Arc<Mutex<Shared>>,
@@ -93,7 +93,7 @@ struct Program {
     contentions: Arc<Semaphore>,
 }
 
-impl Program {
+impl<H: SimHandle> Program<H> {
     async fn run(&self) {
         let mut client = self.connect();
         for (position, operation) in &self.plan.operations {
@@ -136,7 +136,7 @@ impl Program {
     }
 
     /// A client with a new session.
-    fn connect(&self) -> Client<SimPlatform> {
+    fn connect(&self) -> Client<H> {
         let timeout_ms = self.plan.session_timeout_ms;
         let options = ClientOptions {
             session_timeout_ms: timeout_ms as i32,
@@ -171,7 +171,7 @@ impl Program {
     }
 
     /// Makes an action's requests; their ends are written down by a task.
-    async fn request(&self, position: usize, action: &Action, client: &Client<SimPlatform>) {
+    async fn request(&self, position: usize, action: &Action, client: &Client<H>) {
         let slot = self.slots.clone().acquire_owned().await.expect("never closed");
         let seen = self.with(|shared| shared.seen.clone());
         let base = self.with(|shared| shared.sessions) * SEQUENCE_STRIDE;
@@ -193,7 +193,7 @@ impl Program {
         });
     }
 
-    async fn close(&self, position: usize, client: &Client<SimPlatform>) {
+    async fn close(&self, position: usize, client: &Client<H>) {
         let base = self.with(|shared| shared.sessions) * SEQUENCE_STRIDE;
         let note = self.begin(position, Request::CloseSession);
         let answer = client.submit(Request::CloseSession).await;

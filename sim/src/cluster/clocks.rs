@@ -3,7 +3,7 @@
 
 use super::record::{ClockPoint, MonotonicDrift, RunRecord};
 use crate::fault::{Applied, Fault};
-use crate::world::World;
+use crate::simulation::Simulation;
 
 /// Notes that a fault struck or ended, if it concerns a monotonic clock.
 pub(super) fn note(record: &mut RunRecord, fault: &Fault, applied: &Applied, names: &[String]) {
@@ -28,7 +28,7 @@ pub(super) fn note(record: &mut RunRecord, fault: &Fault, applied: &Applied, nam
 }
 
 /// How far wall clocks were off during a run.
-pub(super) fn points(world: &World) -> Vec<ClockPoint> {
+pub(super) fn points(world: &impl Simulation) -> Vec<ClockPoint> {
     let point = |offset: crate::world::WallOffset| ClockPoint {
         host: world.name(offset.host),
         at_ns: offset.at_ns,

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fault::TimedFault;
+use crate::simulation::EngineKind;
 
 /// The format that this build writes and reads.
 pub const PLAN_FORMAT: u32 = 1;
@@ -20,6 +21,9 @@ pub struct Plan {
     pub scenario: String,
     /// Every draw during the run comes from named streams of this seed.
     pub seed: u64,
+    /// Which simulated world performs it.
+    #[serde(default, skip_serializing_if = "EngineKind::is_default")]
+    pub engine: EngineKind,
     /// The bug planted in the servers, by its identifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plant: Option<String>,

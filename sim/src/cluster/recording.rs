@@ -12,7 +12,7 @@ use super::record::{
     ClientOperation, ClientOutcome, ClientSessionEvent, ClientWatchEvent, FinalState, Observed,
     PlantReached, RunRecord,
 };
-use crate::platform::SimPlatform;
+use crate::simulation::SimHandle;
 
 /// The tag of observations in the trace: each [`super::record::Observed`] is one such event.
 pub const TAG_OBSERVATION: u32 = 1;
@@ -57,12 +57,12 @@ impl Recording {
     }
 
     /// A server's machine starts: its instruments.
-    pub(crate) fn instruments(
+    pub(crate) fn instruments<H: SimHandle>(
         &self,
-        platform: &SimPlatform,
+        platform: &H,
         server: u32,
         plant: Option<Plant>,
-    ) -> Recorder {
+    ) -> Recorder<H> {
         let incarnation = {
             let mut notes = self.notes();
             let entry = notes.servers.entry(server).or_default();
@@ -91,7 +91,7 @@ impl Recording {
     /// A request's end is known.
     pub(crate) fn end(
         &self,
-        platform: &SimPlatform,
+        platform: &impl SimHandle,
         position: usize,
         end: impl FnOnce(&mut ClientOperation),
     ) -> ClientOutcome {
@@ -109,18 +109,18 @@ impl Recording {
     }
 
     /// A planted bug takes effect, on a server or, as 0, elsewhere.
-    pub(crate) fn reach_plant(&self, platform: &SimPlatform, server: u32, site: &'static str) {
+    pub(crate) fn reach_plant(&self, platform: &impl SimHandle, server: u32, site: &'static str) {
         let at_ns = platform.world_ns();
         let reached = PlantReached { at_ns, server, site };
         self.notes().record.plant_reached.get_or_insert(reached);
     }
 
-    pub(crate) fn session(&self, platform: &SimPlatform, event: ClientSessionEvent) {
+    pub(crate) fn session(&self, platform: &impl SimHandle, event: ClientSessionEvent) {
         platform.record(TAG_EVENT, format!("{event:?}").as_bytes());
         self.notes().record.sessions.push(event);
     }
 
-    pub(crate) fn watch(&self, platform: &SimPlatform, event: ClientWatchEvent) {
+    pub(crate) fn watch(&self, platform: &impl SimHandle, event: ClientWatchEvent) {
         platform.record(TAG_EVENT, format!("{event:?}").as_bytes());
         self.notes().record.watches.push(event);
     }
@@ -212,15 +212,15 @@ impl ServerNotes {
 
 /// A server's instruments: they write everything down, and hold the planted bug.
 #[derive(Clone)]
-pub(crate) struct Recorder {
+pub(crate) struct Recorder<H> {
     recording: Recording,
-    platform: SimPlatform,
+    platform: H,
     server: u32,
     incarnation: u32,
     plant: Option<Plant>,
 }
 
-impl Instruments for Recorder {
+impl<H: SimHandle> Instruments for Recorder<H> {
     const ANY: bool = true;
 
     fn has(&self, plant: Plant, site: &'static str) -> bool {

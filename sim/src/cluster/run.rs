@@ -17,9 +17,12 @@ use super::plan::{Action, Plan, PlannedOperation};
 use super::record::{FaultWindow, RunRecord};
 use super::recording::Recording;
 use crate::disk::DiskSettings;
+use crate::engine::EngineWorld;
 use crate::fault::{Applied, Fault, Roles, Schedule};
 use crate::shared::HostId;
+use crate::simulation::{Attention, EngineKind, Simulation};
 use crate::tap::Tapped;
+use crate::task::RunPanic;
 use crate::trace::Event;
 use crate::world::{Settings, World};
 
@@ -33,6 +36,11 @@ pub const ELECTION_PORT: u16 = 3888;
 const PROBE_PATH: &str = "/squall-probe";
 /// Pause between the prober's writes, in milliseconds.
 const PROBE_PAUSE_MS: u64 = 100;
+
+/// Between two looks whether the run is to be cut off, in simulated milliseconds.
+const LOOK_EVERY_MS: u64 = 64;
+/// Between two looks whether the ensemble has healed, in simulated milliseconds.
+const HEALED_EVERY_MS: u64 = 10;
 
 /// How to run, besides what to run.
 #[derive(Default)]
@@ -61,25 +69,34 @@ pub struct Finished {
 /// # Panics
 /// If the plan names a plant or a host that does not exist; plans are checked when they are loaded.
 pub fn run(plan: &Plan, options: &RunOptions<'_>) -> Finished {
-    let mut run = Run::new(plan, options);
+    match plan.engine {
+        EngineKind::Engine => run_on::<EngineWorld>(plan, options),
+        EngineKind::Turmoil => run_on::<World>(plan, options),
+    }
+}
+
+fn run_on<S: Simulation>(plan: &Plan, options: &RunOptions<'_>) -> Finished {
+    let mut run: Run<'_, S> = Run::new(plan, options);
     if let Err(panic) = run.perform(options) {
         run.recording.notes().record.panic = Some(panic.to_string());
     }
-    run.finish(options)
+    run.finish()
 }
 
-struct Run<'a> {
+struct Run<'a, S> {
     plan: &'a Plan,
-    world: World,
+    world: S,
+    /// Set by whoever needs the harness at once.
+    attention: Attention,
     recording: Recording,
     schedule: Schedule,
     servers: Vec<HostId>,
 }
 
-impl<'a> Run<'a> {
-    fn new(plan: &'a Plan, options: &RunOptions<'_>) -> Run<'a> {
+impl<'a, S: Simulation> Run<'a, S> {
+    fn new(plan: &'a Plan, options: &RunOptions<'_>) -> Run<'a, S> {
         let recording = Recording::default();
-        let mut world = World::new(plan.seed, world_settings(plan, options));
+        let mut world = S::build(plan.seed, world_settings(plan, options));
         let plant =
             plan.plant.as_deref().map(|name| Plant::named(name).expect("plans are checked"));
         let servers = (1..=plan.topology.servers)
@@ -90,14 +107,16 @@ impl<'a> Run<'a> {
         }
         add_prober(&mut world, plan, &recording);
         let schedule = Schedule::new(plan.faults.clone());
-        Run { plan, world, recording, schedule, servers }
+        Run { plan, world, attention: Attention::default(), recording, schedule, servers }
     }
 
-    fn perform(&mut self, options: &RunOptions<'_>) -> Result<(), crate::RunPanic> {
+    fn perform(&mut self, options: &RunOptions<'_>) -> Result<(), RunPanic> {
         while self.world.elapsed_ms() < self.plan.chaos_ms {
             self.strike()?;
-            self.world.step()?;
-            if self.is_cut_off(options) {
+            let now_ms = self.world.elapsed_ms();
+            let next_ms = self.schedule.next_ms().unwrap_or(u64::MAX).max(now_ms + 1);
+            self.pass_until_ms(next_ms.min(self.plan.chaos_ms), options)?;
+            if self.is_cut_off() {
                 return Ok(());
             }
         }
@@ -112,9 +131,9 @@ impl<'a> Run<'a> {
         self.heal(options)
     }
 
-    fn strike(&mut self) -> Result<(), crate::RunPanic> {
+    fn strike(&mut self) -> Result<(), RunPanic> {
         let (recording, servers) = (self.recording.clone(), self.servers.clone());
-        let mut roles = |world: &World| {
+        let mut roles = |world: &S| {
             let notes = recording.notes();
             let host = |server: u32| servers[server as usize - 1];
             let leader = notes.leader();
@@ -138,7 +157,7 @@ impl<'a> Run<'a> {
     }
 
     /// Lets the ensemble heal until nothing is missing, at most for the plan's limit.
-    fn heal(&mut self, options: &RunOptions<'_>) -> Result<(), crate::RunPanic> {
+    fn heal(&mut self, options: &RunOptions<'_>) -> Result<(), RunPanic> {
         let from_ms = self.world.elapsed_ms();
         let clients = self.plan.topology.clients + 1;
         loop {
@@ -152,29 +171,43 @@ impl<'a> Run<'a> {
                 self.recording.notes().record.healing_missing = missing;
                 return Ok(());
             }
-            self.world.step()?;
-            if self.is_cut_off(options) {
+            self.pass_until_ms(from_ms + healed_ms + HEALED_EVERY_MS, options)?;
+            if self.is_cut_off() {
                 return Ok(());
             }
         }
     }
 
-    fn is_cut_off(&mut self, options: &RunOptions<'_>) -> bool {
-        let events = self.world.recorder().count();
+    /// Lets time pass, unless the run is cut off meanwhile.
+    fn pass_until_ms(&mut self, at_ms: u64, options: &RunOptions<'_>) -> Result<(), RunPanic> {
+        loop {
+            let now_ms = self.world.elapsed_ms();
+            if now_ms >= at_ms || self.attention.take() || self.cut_off(options) {
+                return Ok(());
+            }
+            let next_ms = (now_ms / LOOK_EVERY_MS + 1) * LOOK_EVERY_MS;
+            self.world.pass_until_ms(next_ms.min(at_ms), &self.attention)?;
+        }
+    }
+
+    fn cut_off(&mut self, options: &RunOptions<'_>) -> bool {
+        let events = self.world.trace_count();
         let reason = if options.events_max.is_some_and(|max| events > max) {
             Some(format!("more than {events} events"))
-        } else if self.world.elapsed_ms().is_multiple_of(64)
-            && options.should_stop.is_some_and(|should_stop| should_stop())
-        {
+        } else if options.should_stop.is_some_and(|should_stop| should_stop()) {
             Some("stopped from outside".to_owned())
         } else {
             None
         };
-        let cut_off = reason.is_some();
-        if cut_off {
+        let is_cut_off = reason.is_some();
+        if is_cut_off {
             self.recording.notes().record.cut_off = reason;
         }
-        cut_off
+        is_cut_off
+    }
+
+    fn is_cut_off(&self) -> bool {
+        self.recording.notes().record.cut_off.is_some()
     }
 
     fn note_faults(&mut self, applied: &[Applied]) {
@@ -234,21 +267,17 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn finish(self, options: &RunOptions<'_>) -> Finished {
-        let recorder = self.world.recorder();
-        let trace = match options.keep_trace {
-            true => recorder.all().unwrap_or_default(),
-            false => recorder.last(),
-        };
+    fn finish(self) -> Finished {
+        let trace = self.world.trace_events();
         let mut notes = self.recording.notes();
         notes.record.finals = notes.finals();
         notes.record.end_ns = self.world.elapsed_ns();
         notes.record.clock_points = clocks::points(&self.world);
-        notes.record.trace_hash = recorder.hash();
-        notes.record.trace_events = recorder.count();
+        notes.record.trace_hash = self.world.trace_hash();
+        notes.record.trace_events = self.world.trace_count();
         let record = std::mem::take(&mut notes.record);
         drop(notes);
-        Finished { record, trace, tapped: recorder.take_tapped() }
+        Finished { record, trace, tapped: self.world.take_tapped() }
     }
 }
 
@@ -325,7 +354,7 @@ fn node_config(plan: &Plan, number: u32) -> NodeConfig {
 }
 
 fn add_server(
-    world: &mut World,
+    world: &mut impl Simulation,
     plan: &Plan,
     recording: &Recording,
     number: u32,
@@ -357,7 +386,7 @@ fn addresses(plan: &Plan) -> Vec<ServerAddress> {
 }
 
 fn add_client(
-    world: &mut World,
+    world: &mut impl Simulation,
     plan: &Plan,
     recording: &Recording,
     number: u32,
@@ -386,7 +415,7 @@ fn add_client(
 }
 
 /// One client more, which after chaos writes until a write is acknowledged.
-fn add_prober(world: &mut World, plan: &Plan, recording: &Recording) {
+fn add_prober(world: &mut impl Simulation, plan: &Plan, recording: &Recording) {
     let number = plan.topology.clients + 1;
     let writes = plan.heal_ms / PROBE_PAUSE_MS;
     let base = plan.operations.len();

@@ -116,7 +116,15 @@ impl State {
         conn.ends[0].kernel = Kernel::Open;
         conn.ends[0].halves = 2;
         self.wakes.push(conn.connector.take());
+        self.overhear_end(key, CLIENT);
         self.send(key, CLIENT, What::Open);
+    }
+
+    /// Tells the tap, if there is one, that an end exists.
+    fn overhear_end(&mut self, key: ConnKey, side: u8) {
+        let (Some(tap), Some(conn)) = (&mut self.tap, self.net.conns.get(key)) else { return };
+        let [own, peer] = [side, 1 - side].map(|side| &conn.ends[usize::from(side)]);
+        tap.open(conn.tap_id(side), own.host, peer.host, (own.address, peer.address));
     }
 
     fn fail_connecting(&mut self, key: ConnKey, errno: i32) {
@@ -147,6 +155,7 @@ impl State {
         server.kernel = Kernel::Open;
         listening.backlog.push_back(key);
         self.wakes.push(listening.acceptor.take());
+        self.overhear_end(key, SERVER);
         Opening::Opened
     }
 

@@ -9,10 +9,9 @@
 //! (`current`). Everything that happens at an instant is taken from the agenda (`agenda`) before any
 //! task is polled (`executor`). The network is in `network` (the table), `lane` (one direction of a
 //! connection), `delivery` (what arrives, is lost and is sent again), `connect` (handshakes),
-//! `ports` and `stream` (what programs see); alarms are in `timers`, host clocks in [`clock`], files in `files`.
+//! `ports` and `stream` (what programs see); alarms are in `timers`, files in `files`.
 
 mod agenda;
-pub mod clock;
 mod connect;
 mod current;
 mod delivery;

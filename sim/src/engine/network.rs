@@ -12,8 +12,10 @@ use super::lane::{Lane, What};
 use super::ports::Ports;
 use super::settings::EngineSettings;
 use super::state::State;
+use crate::net::ConnId;
 use crate::seed::Draws;
 use crate::shared::HostId;
+use crate::tap::Change;
 use crate::trace::Kind;
 
 /// ECONNRESET of Linux.
@@ -162,6 +164,13 @@ impl Conns {
     }
 }
 
+impl Conn {
+    /// The name by which the tap knows an end.
+    pub(crate) fn tap_id(&self, side: u8) -> ConnId {
+        ConnId::from_number(self.birth << 1 | u64::from(side))
+    }
+}
+
 /// What is unusual about one direction of a link.
 #[derive(Clone, Copy, Debug, Default)]
 struct Link {
@@ -262,14 +271,26 @@ impl Network {
 impl State {
     /// Blocks one direction of a link once more.
     pub(crate) fn block(&mut self, from: HostId, to: HostId) {
-        if from != to {
-            self.net.links.unusual.entry((from, to)).or_default().blocks += 1;
+        if from == to {
+            return;
+        }
+        let link = self.net.links.unusual.entry((from, to)).or_default();
+        link.blocks += 1;
+        if link.blocks == 1 {
+            self.overhear_change(from, Change::Blocked(to));
         }
     }
 
     /// Takes one block away. What was held up goes on when it is sent again.
     pub(crate) fn unblock(&mut self, from: HostId, to: HostId) {
-        self.change_link(from, to, |link| link.blocks = link.blocks.saturating_sub(1));
+        let mut is_open = false;
+        self.change_link(from, to, |link| {
+            is_open = link.blocks == 1;
+            link.blocks = link.blocks.saturating_sub(1);
+        });
+        if is_open {
+            self.overhear_change(from, Change::Unblocked(to));
+        }
     }
 
     /// Makes one direction of a link slower or faster; says by how much it is slower now.

@@ -112,12 +112,12 @@ impl Platform for EnginePlatform {
 
     fn now(&self) -> Mono {
         Mono(current::with(self.world, |state| {
-            state.host(self.host).monotonic.read_ns(state.now_ns)
+            state.host(self.host).clock.monotonic_ns(state.now_ns)
         }))
     }
 
     fn wall_ns(&self) -> u64 {
-        current::with(self.world, |state| state.host(self.host).wall.read_ns(state.now_ns))
+        current::with(self.world, |state| state.host(self.host).clock.wall_ns(state.now_ns))
     }
 
     fn timer(&self) -> EngineTimer {

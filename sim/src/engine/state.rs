@@ -8,15 +8,16 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::agenda::{Agenda, Event};
-use super::clock::LinearClock;
 use super::current::{Waiter, WorldId};
 use super::executor::{Home, TaskKey, Tasks};
 use super::network::Network;
 use super::settings::EngineSettings;
 use super::timers::Timers;
+use crate::clock::Clocks;
 use crate::disk::{Disk, OpId};
 use crate::seed::Draws;
 use crate::shared::HostId;
+use crate::tap::{Change, Moment, Tap};
 use crate::task::RunPanic;
 use crate::trace::{Kind, Trace};
 
@@ -48,8 +49,7 @@ pub(crate) struct HostState {
     pub(crate) order: Draws,
     /// Decides which reads and writes are cut short.
     pub(crate) whim: Draws,
-    pub(crate) monotonic: LinearClock,
-    pub(crate) wall: LinearClock,
+    pub(crate) clock: Clocks,
     pub(crate) entropy: Draws,
     pub(crate) disk: Disk,
     pub(crate) disk_waiters: BTreeMap<OpId, Waiter>,
@@ -63,6 +63,8 @@ pub(crate) struct State {
     pub(crate) settings: EngineSettings,
     pub(crate) now_ns: u64,
     pub(crate) trace: Trace,
+    /// Only when the whole trace is kept.
+    pub(crate) tap: Option<Box<Tap>>,
     pub(crate) hosts: Vec<HostState>,
     pub(crate) by_name: BTreeMap<String, HostId>,
     pub(crate) agenda: Agenda,
@@ -81,6 +83,7 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn new(world: WorldId, seed: u64, settings: EngineSettings) -> State {
         let trace = Trace::new(settings.common.trace_ring, settings.common.keep_trace);
+        let tap = settings.common.keep_trace.then(Box::default);
         State {
             world,
             home: Home::new(),
@@ -89,6 +92,7 @@ impl State {
             settings,
             now_ns: 0,
             trace,
+            tap,
             hosts: Vec::new(),
             by_name: BTreeMap::new(),
             agenda: Agenda::default(),
@@ -120,8 +124,7 @@ impl State {
             frozen: Vec::new(),
             order: Draws::for_host(self.seed, "task order", host.0, 0),
             whim: Draws::for_host(self.seed, "spurious", host.0, 0),
-            monotonic: LinearClock::new(0),
-            wall: LinearClock::new(common.epoch_ms.saturating_mul(1_000_000)),
+            clock: Clocks::new(common.epoch_ms),
             entropy: Draws::for_host(self.seed, "entropy", host.0, 0),
             disk: Disk::new(self.seed, host.0, common.disk).exact(),
             disk_waiters: BTreeMap::new(),
@@ -152,6 +155,20 @@ impl State {
 
     pub(crate) fn record(&mut self, host: Option<HostId>, kind: Kind, content: &[u8]) {
         self.trace.record(self.now_ns, host, kind, content);
+        if let Kind::Own(tag) = kind {
+            self.overhear(|tap, moment| tap.own(moment, tag));
+        }
+    }
+
+    /// Tells the tap, if there is one, of the event that was recorded last.
+    pub(crate) fn overhear(&mut self, tell: impl FnOnce(&mut Tap, Moment)) {
+        if let Some(tap) = &mut self.tap {
+            tell(tap, Moment { at_ns: self.now_ns, order: self.trace.count() });
+        }
+    }
+
+    pub(crate) fn overhear_change(&mut self, host: HostId, change: Change) {
+        self.overhear(|tap, moment| tap.change(moment, host, change));
     }
 
     /// Just after the next event.

@@ -73,12 +73,17 @@ impl State {
         };
         let conn = self.net.conns.get_mut(end.key).expect("it was found above");
         let lane = &mut conn.lanes[peer];
+        let from = lane.from;
         let bytes = lane.bytes.front(len);
         buf.put_slice(bytes);
-        self.trace.record(self.now_ns, Some(host), Kind::Received, bytes);
+        self.trace.record_between(self.now_ns, (host, from), Kind::Received, bytes);
         lane.bytes.consume(len);
         lane.arrived -= len;
         lane.read += len as u64;
+        if self.tap.is_some() {
+            let id = conn.tap_id(end.side);
+            self.overhear(|tap, moment| tap.read(id, moment, len));
+        }
         self.make_room(end);
         Poll::Ready(Ok(()))
     }
@@ -129,11 +134,14 @@ impl State {
             Whim::Yield => return Poll::Pending,
         };
         let conn = self.net.conns.get_mut(end.key).expect("it was found above");
+        let id = conn.tap_id(end.side);
         let lane = &mut conn.lanes[own];
+        let (to, is_void) = (lane.to, lane.is_dead);
         lane.bytes.push(&buf[..len]);
         lane.written += len as u64;
         self.send(end.key, end.side, What::Data(len));
-        self.record(Some(host), Kind::Sent, &buf[..len]);
+        self.trace.record_between(self.now_ns, (host, to), Kind::Sent, &buf[..len]);
+        self.overhear(|tap, moment| tap.wrote(id, moment, &buf[..len], is_void));
         Poll::Ready(Ok(len))
     }
 

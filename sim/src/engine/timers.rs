@@ -77,8 +77,8 @@ impl State {
         let alarm = &mut self.timers.alarms[slot as usize];
         alarm.at_local_ns = at_local_ns;
         let Some(at_local_ns) = at_local_ns else { return };
-        let clock = &self.hosts[alarm.host.0 as usize].monotonic;
-        let due_ns = clock.world_ns_when(at_local_ns).max(self.now_ns);
+        let clock = &self.hosts[alarm.host.0 as usize].clock;
+        let due_ns = clock.world_ns_at(at_local_ns).max(self.now_ns);
         if alarm.entered_ns.is_none_or(|entered_ns| entered_ns > due_ns) {
             self.enter_timer(slot, due_ns);
         }
@@ -88,7 +88,7 @@ impl State {
     pub(crate) fn take_fired(&mut self, slot: u32, waker: &std::task::Waker) -> bool {
         let alarm = &mut self.timers.alarms[slot as usize];
         let Some(at_local_ns) = alarm.at_local_ns else { return false };
-        if self.hosts[alarm.host.0 as usize].monotonic.read_ns(self.now_ns) < at_local_ns {
+        if self.hosts[alarm.host.0 as usize].clock.monotonic_ns(self.now_ns) < at_local_ns {
             alarm.waiter.remember(waker);
             return false;
         }
@@ -105,7 +105,7 @@ impl State {
         }
         alarm.entered_ns = None;
         let Some(at_local_ns) = alarm.at_local_ns else { return };
-        let due_ns = self.hosts[alarm.host.0 as usize].monotonic.world_ns_when(at_local_ns);
+        let due_ns = self.hosts[alarm.host.0 as usize].clock.world_ns_at(at_local_ns);
         if due_ns <= self.now_ns {
             self.wakes.push(alarm.waiter.take());
         } else {
@@ -121,8 +121,8 @@ impl State {
                 continue;
             }
             let Some(at_local_ns) = alarm.at_local_ns else { continue };
-            let clock = &self.hosts[host.0 as usize].monotonic;
-            let due_ns = clock.world_ns_when(at_local_ns).max(self.now_ns);
+            let clock = &self.hosts[host.0 as usize].clock;
+            let due_ns = clock.world_ns_at(at_local_ns).max(self.now_ns);
             self.enter_timer(slot, due_ns);
         }
     }

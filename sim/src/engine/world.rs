@@ -6,6 +6,7 @@
 //! the destructors of what a kill drops.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::rc::Rc;
 
@@ -14,11 +15,15 @@ use super::executor::{self, Work};
 use super::platform::EnginePlatform;
 use super::settings::EngineSettings;
 use super::state::{self, State};
+use crate::clock::{Clock, Clocks};
 use crate::disk::{Disk, DiskFault, DiskFaultId};
 use crate::seed::Draws;
 use crate::shared::HostId;
+use crate::simulation::Attention;
+use crate::tap::{Change, Tapped};
 use crate::task::{RunPanic, catching};
 use crate::trace::{Event, Kind};
+use crate::world::WallOffset;
 
 type Program = Rc<dyn Fn(EnginePlatform) -> Work>;
 
@@ -28,6 +33,7 @@ pub struct EngineWorld {
     state: Rc<RefCell<State>>,
     /// What each host runs.
     programs: Vec<Program>,
+    wall_offsets: Vec<WallOffset>,
 }
 
 /// What exists at a moment. After a run that came to rest, more than expected is a leak.
@@ -58,7 +64,7 @@ impl EngineWorld {
         assert!(1 <= min_ns && min_ns <= max_ns, "no latencies: {min_ns}..={max_ns} ns");
         let id = WorldId::fresh();
         let state = Rc::new(RefCell::new(State::new(id, seed, settings)));
-        EngineWorld { id, state, programs: Vec::new() }
+        EngineWorld { id, state, programs: Vec::new(), wall_offsets: Vec::new() }
     }
 
     /// Adds a host that runs `software`, now and again after each restart. When the program's
@@ -88,6 +94,7 @@ impl EngineWorld {
         let work = self.programs[host.0 as usize](platform);
         let mut state = self.state.borrow_mut();
         state.record(Some(host), Kind::Started, b"");
+        state.overhear_change(host, Change::Started);
         state.spawn(host, work);
     }
 
@@ -112,7 +119,7 @@ impl EngineWorld {
     /// Inside a tokio runtime, whose cooperative budget would make tasks wait for a wake that the
     /// engine never sees.
     pub fn step(&mut self) -> Result<(), RunPanic> {
-        self.advance(None, true)
+        self.advance(None, true, None)
     }
 
     /// Lets time pass up to `at_ns` since the start. What is due just then happens later.
@@ -126,7 +133,19 @@ impl EngineWorld {
         if self.elapsed_ns() >= at_ns {
             return Ok(());
         }
-        self.advance(Some(at_ns), false)
+        self.advance(Some(at_ns), false, None)
+    }
+
+    /// As [`EngineWorld::run_until_ms`], but only to the instant in which somebody asks for attention.
+    ///
+    /// # Errors
+    /// As [`EngineWorld::step`].
+    pub fn run_unless(&mut self, at_ms: u64, attention: &Attention) -> Result<(), RunPanic> {
+        let at_ns = at_ms.saturating_mul(1_000_000);
+        if self.elapsed_ns() >= at_ns {
+            return Ok(());
+        }
+        self.advance(Some(at_ns), false, Some(attention))
     }
 
     /// As [`EngineWorld::run_until_ns`], in milliseconds.
@@ -163,12 +182,18 @@ impl EngineWorld {
             if self.elapsed_ns() >= limit_ns {
                 return Ok(false);
             }
-            self.advance(Some(limit_ns), true)?;
+            self.advance(Some(limit_ns), true, None)?;
         }
     }
 
-    /// Runs to a limit (none: to the next event), or there and through one instant only.
-    fn advance(&mut self, limit_ns: Option<u64>, is_step: bool) -> Result<(), RunPanic> {
+    /// Runs to a limit (none: to the next event), or there and through one instant only, or until
+    /// somebody asks for attention.
+    fn advance(
+        &mut self,
+        limit_ns: Option<u64>,
+        is_step: bool,
+        attention: Option<&Attention>,
+    ) -> Result<(), RunPanic> {
         self.check()?;
         assert!(
             tokio::runtime::Handle::try_current().is_err(),
@@ -184,8 +209,12 @@ impl EngineWorld {
             if was_ready && is_step {
                 return;
             }
+            let is_asked = || attention.is_some_and(Attention::is_asked);
             let limit_ns = limit_ns.unwrap_or_else(|| state.borrow().next_ns());
-            while state.borrow().panic.is_none() && state::next_instant(state, limit_ns) {
+            while !is_asked()
+                && state.borrow().panic.is_none()
+                && state::next_instant(state, limit_ns)
+            {
                 executor::run_ready(state);
                 if is_step {
                     break;
@@ -242,6 +271,9 @@ impl EngineWorld {
             let waiters = std::mem::take(&mut host_state.disk_waiters);
             and(&mut state);
             state.record(Some(host), Kind::Died, how);
+            let has_power = state.host(host).powered;
+            let change = if has_power { Change::Crashed } else { Change::LostPower };
+            state.overhear_change(host, change);
             (state.take_tasks(Some(host)), waiters)
         };
         drop(waiters);
@@ -282,6 +314,7 @@ impl EngineWorld {
         state.host_mut(host).pauses += 1;
         state.freeze(host);
         state.record(Some(host), Kind::Fault, b"pause");
+        state.overhear_change(host, Change::Paused);
     }
 
     /// Ends a pause. Nothing happens if there is none, as after a crash.
@@ -292,6 +325,7 @@ impl EngineWorld {
         if host_state.pauses == 0 {
             state.thaw(host);
             state.record(Some(host), Kind::Fault, b"resume");
+            state.overhear_change(host, Change::Resumed);
         }
     }
 
@@ -378,46 +412,57 @@ impl EngineWorld {
 
     /// Moves a host's wall clock.
     pub fn shift_clock(&mut self, host: HostId, offset_ms: i64) {
-        self.change_clock(host, &offset_ms.to_le_bytes(), |state, now_ns| {
-            state.host_mut(host).wall.shift(now_ns, i128::from(offset_ms) * 1_000_000);
+        self.change_clock(host, &offset_ms.to_le_bytes(), |clock, _| clock.shift_ms(offset_ms));
+    }
+
+    /// Makes a host's clock run faster by `ppm` millionths of the true rate, or slower. Drifts add
+    /// up. Alarms follow the monotonic clock, those that are armed too.
+    pub fn drift_clock(&mut self, host: HostId, clock: Clock, ppm: i64) {
+        let content = format!("drift {clock:?} {ppm}");
+        self.change_clock(host, content.as_bytes(), |clocks, now_ns| {
+            clocks.drift(now_ns, clock, ppm);
         });
     }
 
-    /// From now on a host's wall clock gains `rate_ppb` billionths on the world's time (loses, if
-    /// negative). Zero makes it run right again, from where it stands.
-    ///
-    /// # Panics
-    /// If the clock would not run forwards.
-    pub fn set_wall_rate(&mut self, host: HostId, rate_ppb: i64) {
-        self.change_clock(host, &rate_ppb.to_le_bytes(), |state, now_ns| {
-            state.host_mut(host).wall.set_rate(now_ns, rate_ppb);
+    /// Takes back an [`EngineWorld::drift_clock`] that was made at `since_ns`, and sets the wall
+    /// clock right as far as that drift made it wrong.
+    pub fn end_clock_drift(&mut self, host: HostId, clock: Clock, ppm: i64, since_ns: u64) {
+        let content = format!("end of drift {clock:?} {ppm}");
+        self.change_clock(host, content.as_bytes(), |clocks, now_ns| {
+            clocks.end_drift(now_ns, clock, ppm, since_ns);
         });
     }
 
-    /// As [`EngineWorld::set_wall_rate`], of the monotonic clock, on which alarms run.
-    ///
-    /// # Panics
-    /// If the clock would not run forwards.
-    pub fn set_monotonic_rate(&mut self, host: HostId, rate_ppb: i64) {
-        self.change_clock(host, &rate_ppb.to_le_bytes(), |state, now_ns| {
-            state.host_mut(host).monotonic.set_rate(now_ns, rate_ppb);
-            state.reenter_timers(host);
-        });
+    /// How far wall clocks were off: before and after each change of one, in order of time, and now
+    /// for those that ever changed.
+    pub fn wall_offsets(&self) -> Vec<WallOffset> {
+        let mut all = self.wall_offsets.clone();
+        let changed: BTreeSet<HostId> = all.iter().map(|point| point.host).collect();
+        all.extend(changed.into_iter().map(|host| self.wall_offset(host)));
+        all
     }
 
-    /// A host's monotonic clock leaps ahead by `ahead_ms`; it never goes back.
-    pub fn jump_monotonic(&mut self, host: HostId, ahead_ms: u64) {
-        self.change_clock(host, &ahead_ms.to_le_bytes(), |state, now_ns| {
-            state.host_mut(host).monotonic.shift(now_ns, i128::from(ahead_ms) * 1_000_000);
-            state.reenter_timers(host);
-        });
+    fn wall_offset(&self, host: HostId) -> WallOffset {
+        let state = self.state.borrow();
+        let at_ns = state.now_ns;
+        WallOffset { host, at_ns, offset_us: state.host(host).clock.wall_offset_us(at_ns) }
     }
 
-    fn change_clock(&mut self, host: HostId, content: &[u8], change: impl FnOnce(&mut State, u64)) {
+    fn change_clock(
+        &mut self,
+        host: HostId,
+        content: &[u8],
+        change: impl FnOnce(&mut Clocks, u64),
+    ) {
+        let before = self.wall_offset(host);
         let mut state = self.state.borrow_mut();
         let now_ns = state.now_ns;
-        change(&mut state, now_ns);
+        change(&mut state.host_mut(host).clock, now_ns);
+        state.reenter_timers(host);
         state.record(Some(host), Kind::Fault, content);
+        drop(state);
+        let after = self.wall_offset(host);
+        self.wall_offsets.extend([before, after]);
     }
 
     /// Begins a fault of a host's disk.
@@ -546,5 +591,13 @@ impl EngineRecorder {
     /// All events, if [`crate::world::Settings::keep_trace`] asked for them.
     pub fn all(&self) -> Option<Vec<Event>> {
         self.state.borrow().trace.all().map(<[Event]>::to_vec)
+    }
+
+    /// Ends the tapping, and gives what was overheard, if
+    /// [`crate::world::Settings::keep_trace`] asked for it.
+    pub fn take_tapped(&self) -> Option<Tapped> {
+        let mut state = self.state.borrow_mut();
+        let tap = state.tap.take()?;
+        Some(tap.finish(state.hosts.iter().map(|host| host.name.clone()).collect()))
     }
 }

@@ -9,8 +9,8 @@ use super::{Fault, Target, TimedFault};
 use crate::clock::Clock;
 use crate::disk::{DiskFault, DiskFaultId, EIO, ENOSPC, OpKind};
 use crate::shared::HostId;
+use crate::simulation::Simulation;
 use crate::task::RunPanic;
-use crate::world::World;
 
 /// Who is who at a moment, as the caller knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -124,10 +124,10 @@ impl Schedule {
     ///
     /// # Errors
     /// What a killed program owned panicked.
-    pub fn advance(
+    pub fn advance<S: Simulation>(
         &mut self,
-        world: &mut World,
-        roles: &mut dyn FnMut(&World) -> Roles,
+        world: &mut S,
+        roles: &mut dyn FnMut(&S) -> Roles,
     ) -> Result<Vec<Applied>, RunPanic> {
         let mut applied = Vec::new();
         let now_ms = world.elapsed_ms();
@@ -157,7 +157,7 @@ impl Schedule {
     ///
     /// # Errors
     /// As [`Schedule::advance`].
-    pub fn finish(&mut self, world: &mut World) -> Result<Vec<Applied>, RunPanic> {
+    pub fn finish<S: Simulation>(&mut self, world: &mut S) -> Result<Vec<Applied>, RunPanic> {
         let mut applied = Vec::new();
         for index in 0..self.entries.len() {
             match std::mem::replace(&mut self.entries[index].stage, Stage::Done) {
@@ -168,11 +168,11 @@ impl Schedule {
         Ok(applied)
     }
 
-    fn advance_one(
+    fn advance_one<S: Simulation>(
         &mut self,
         index: usize,
-        world: &mut World,
-        roles: &mut dyn FnMut(&World) -> Roles,
+        world: &mut S,
+        roles: &mut dyn FnMut(&S) -> Roles,
     ) -> Result<Applied, RunPanic> {
         let now_ms = world.elapsed_ms();
         let timed = self.entries[index].timed.clone();
@@ -190,7 +190,7 @@ impl Schedule {
             }
             Stage::Active(undo) => self.undo(index, undo, world),
             Stage::Waiting(_) => {
-                let who = &mut |world: &World, targets: &[Target]| resolve(world, roles, targets);
+                let who = &mut |world: &S, targets: &[Target]| resolve(world, roles, targets);
                 let (undo, hosts) = self.strike(&timed.fault, world, who)?;
                 self.entries[index].stage = Stage::Active(undo);
                 Ok(Applied { at_ms: now_ms, index, began: true, hosts })
@@ -199,15 +199,14 @@ impl Schedule {
         }
     }
 
-    fn strike(
+    fn strike<S: Simulation>(
         &mut self,
         fault: &Fault,
-        world: &mut World,
-        who: &mut dyn FnMut(&World, &[Target]) -> Vec<HostId>,
+        world: &mut S,
+        who: &mut dyn FnMut(&S, &[Target]) -> Vec<HostId>,
     ) -> Result<(Undo, Vec<HostId>), RunPanic> {
-        let mut one = |world: &World, target: &Target| {
-            who(world, std::slice::from_ref(target)).first().copied()
-        };
+        let mut one =
+            |world: &S, target: &Target| who(world, std::slice::from_ref(target)).first().copied();
         let error =
             |kinds: &[OpKind], errno, nth| DiskFault::Error { kinds: kinds.to_vec(), errno, nth };
         let (target, disk_fault) = match fault {
@@ -266,12 +265,12 @@ impl Schedule {
     }
 
     /// The next turn of a rolling restart: starts who is down, or kills the next.
-    fn roll_on(
+    fn roll_on<S: Simulation>(
         &mut self,
         fault: &Fault,
         undo: Undo,
-        world: &mut World,
-        roles: &mut dyn FnMut(&World) -> Roles,
+        world: &mut S,
+        roles: &mut dyn FnMut(&S) -> Roles,
     ) -> Result<(Stage, Vec<HostId>), RunPanic> {
         let (Fault::Restart { targets, down_ms, gap_ms }, Undo::Rolling { down, turn, .. }) =
             (fault, undo)
@@ -296,7 +295,12 @@ impl Schedule {
         Ok((Stage::Active(rolling), host.into_iter().collect()))
     }
 
-    fn undo(&mut self, index: usize, undo: Undo, world: &mut World) -> Result<Applied, RunPanic> {
+    fn undo<S: Simulation>(
+        &mut self,
+        index: usize,
+        undo: Undo,
+        world: &mut S,
+    ) -> Result<Applied, RunPanic> {
         let hosts = match undo {
             Undo::Links(links, reset_on_heal) => {
                 for &(from, to) in &links {
@@ -346,9 +350,9 @@ impl Schedule {
         Ok(Applied { at_ms: world.elapsed_ms(), index, began: false, hosts })
     }
 
-    fn take_down(
+    fn take_down<S: Simulation>(
         &mut self,
-        world: &mut World,
+        world: &mut S,
         host: HostId,
         is_power_loss: bool,
     ) -> Result<(), RunPanic> {
@@ -360,7 +364,7 @@ impl Schedule {
         }
     }
 
-    fn let_up(&mut self, world: &mut World, host: HostId) -> Result<(), RunPanic> {
+    fn let_up<S: Simulation>(&mut self, world: &mut S, host: HostId) -> Result<(), RunPanic> {
         let count = self.down.get_mut(&host).expect("who is let up was taken down");
         *count -= 1;
         if *count > 0 {
@@ -372,7 +376,7 @@ impl Schedule {
 }
 
 /// The next jump of a wall clock that is off by `off_ms`: away from the right time or back to it.
-fn jump(fault: &Fault, host: HostId, off_ms: i64, world: &mut World) -> Undo {
+fn jump<S: Simulation>(fault: &Fault, host: HostId, off_ms: i64, world: &mut S) -> Undo {
     let Fault::ClockJump { by_ms, every_ms, .. } = fault else {
         unreachable!("only a fault that jumps jumps again");
     };
@@ -384,10 +388,10 @@ fn jump(fault: &Fault, host: HostId, off_ms: i64, world: &mut World) -> Undo {
 }
 
 /// Blocks links.
-fn cut(
+fn cut<S: Simulation>(
     fault: &Fault,
-    world: &mut World,
-    who: &mut dyn FnMut(&World, &[Target]) -> Vec<HostId>,
+    world: &mut S,
+    who: &mut dyn FnMut(&S, &[Target]) -> Vec<HostId>,
 ) -> (Undo, Vec<HostId>) {
     let mut links = Vec::new();
     let reset_on_heal = match fault {
@@ -420,7 +424,12 @@ fn cut(
     (Undo::Links(links, reset_on_heal), hosts)
 }
 
-fn reset_across(world: &mut World, links: &[(HostId, HostId)], probability: f64, index: usize) {
+fn reset_across<S: Simulation>(
+    world: &mut S,
+    links: &[(HostId, HostId)],
+    probability: f64,
+    index: usize,
+) {
     if probability <= 0.0 {
         return;
     }
@@ -435,9 +444,9 @@ fn reset_across(world: &mut World, links: &[(HostId, HostId)], probability: f64,
 }
 
 /// The hosts that targets stand for, each once. Who does not exist is left out.
-fn resolve(
-    world: &World,
-    roles: &mut dyn FnMut(&World) -> Roles,
+fn resolve<S: Simulation>(
+    world: &S,
+    roles: &mut dyn FnMut(&S) -> Roles,
     targets: &[Target],
 ) -> Vec<HostId> {
     let mut hosts = Vec::new();

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use platform::{File, Files, Listener, Platform, Stream};
 use sim::HostId;
+use sim::clock::Clock;
 use sim::disk::DiskFault;
 use sim::engine::platform::EnginePlatform;
 use sim::engine::{EngineRecorder, EngineSettings, EngineStream, EngineWorld};
@@ -32,7 +33,7 @@ fn strike(world: &mut EngineWorld) {
     world.power_loss(n2).unwrap();
     until(world, 1_800);
     world.pause(n0);
-    world.set_monotonic_rate(n3, 300_000_000);
+    world.drift_clock(n3, Clock::Monotonic, 300_000);
     until(world, 2_000);
     let slow = world.add_disk_fault(n1, DiskFault::Slow { factor: 20 });
     until(world, 2_200);

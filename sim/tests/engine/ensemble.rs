@@ -12,6 +12,7 @@ use keeper_core::zab::ensemble::{Ensemble, Settings as KeeperSettings};
 use keeper_server::{Directories, NodeConfig, PeerAddress};
 use platform::Platform;
 use sim::HostId;
+use sim::clock::Clock;
 use sim::engine::{EngineSettings, EngineWorld};
 
 const SERVERS: u32 = 3;
@@ -116,7 +117,7 @@ fn stormy_run(seed: u64, one_in: u64) -> (u64, Vec<usize>) {
         world.power_loss(host).unwrap();
         phase(&mut world);
         world.restart(host).unwrap();
-        world.set_monotonic_rate(host, 30_000_000);
+        world.drift_clock(host, Clock::Monotonic, 30_000);
         phase(&mut world);
     }
     (world.recorder().hash(), served)

@@ -2,6 +2,7 @@
 
 use platform::{File, Files, Platform};
 use sim::HostId;
+use sim::clock::Clock;
 use sim::disk::{DiskFault, EIO, ENOSPC, Errno, OpKind};
 use sim::engine::EngineWorld;
 
@@ -46,7 +47,7 @@ fn faults_that_do_not_concern_a_link_leave_it_alone() {
     };
     let harmless: [Change; 5] = [
         |w| w.shift_clock(SERVER, 60_000),
-        |w| w.set_monotonic_rate(SERVER, 200_000_000),
+        |w| w.drift_clock(SERVER, Clock::Monotonic, 200_000),
         |w| w.partition(&[SERVER], &[SERVER]),
         |w| w.reset_connections(&[SERVER], &[CLIENT], 0.0, 1),
         stall,

@@ -3,6 +3,7 @@
 use sim::cluster::plan::{
     Action, Conditions, EnsemblePlan, PLAN_FORMAT, Plan, PlannedOperation, Topology,
 };
+use sim::simulation::EngineKind;
 
 /// Three clients on one node for seven seconds, with these faults (JSON).
 pub(crate) fn plan(servers: u32, faults: &str) -> Plan {
@@ -31,6 +32,7 @@ pub(crate) fn plan(servers: u32, faults: &str) -> Plan {
         format: PLAN_FORMAT,
         scenario: "test".into(),
         seed: 7,
+        engine: EngineKind::default(),
         plant: None,
         topology: Topology { servers, clients: 3 },
         ensemble: EnsemblePlan {

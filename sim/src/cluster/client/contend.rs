@@ -11,31 +11,30 @@ use keeper_core::ids::Zxid;
 use keeper_core::instruments::Plant;
 use keeper_core::record::{Acl, Stat};
 use keeper_core::wire::client::{CreateMode, Request, Response};
-use platform::Platform;
 
 use super::super::claims::{Claim, ClaimEnd, Grant, Recipe};
 use super::super::plan::Action;
 use super::{Program, SEQUENCE_STRIDE};
-use crate::platform::SimPlatform;
+use crate::simulation::SimHandle;
 
 /// How long a write is under way to the protected resource, in milliseconds. What its client learns
 /// meanwhile does not call it back.
 const WRITE_MS: u64 = 3;
 
 /// Notes a recipe's requests.
-struct Notebook {
-    program: Program,
+struct Notebook<H> {
+    program: Program<H>,
     planned: usize,
     base: u64,
 }
 
-impl fmt::Debug for Notebook {
+impl<H> fmt::Debug for Notebook<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "requests of operation {}", self.planned)
     }
 }
 
-impl Tap for Notebook {
+impl<H: SimHandle> Tap for Notebook<H> {
     fn submitted(&self, request: &Request) -> u64 {
         self.program.begin(self.planned, request.clone()) as u64
     }
@@ -45,14 +44,9 @@ impl Tap for Notebook {
     }
 }
 
-impl Program {
+impl<H: SimHandle> Program<H> {
     /// Begins a claim; a task sees it through.
-    pub(super) async fn contend(
-        &self,
-        planned: usize,
-        action: &Action,
-        client: &Client<SimPlatform>,
-    ) {
+    pub(super) async fn contend(&self, planned: usize, action: &Action, client: &Client<H>) {
         let (recipe, path, hold_ms) = match action {
             Action::Lock { path, hold_ms } => (Recipe::Lock, path.clone(), *hold_ms),
             Action::Lead { path, hold_ms } => (Recipe::Election, path.clone(), *hold_ms),
@@ -137,7 +131,7 @@ impl Program {
         &self,
         claim: usize,
         path: &str,
-        client: &Client<SimPlatform>,
+        client: &Client<H>,
         hold_ms: u64,
     ) -> ClaimEnd {
         let failed = |error: ClientError| ClaimEnd::Failed(error.to_string());
