@@ -212,6 +212,9 @@ pub enum Observation {
         hash: u64,
         /// The tree's digest afterwards.
         digest: u64,
+        /// Whether it changes anything; a refused request does not. The digest cannot tell: it is a
+        /// sum of checksums, which two changes may leave as it was.
+        is_change: bool,
         /// The session that asked for it.
         session: SessionId,
         /// The request within the session.

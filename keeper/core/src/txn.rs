@@ -97,6 +97,21 @@ pub enum TxnBody {
     Multi(Vec<TxnBody>),
 }
 
+impl TxnBody {
+    /// Whether it changes anything: a request that was refused, and one that only checks, keep their
+    /// place in the order and change nothing.
+    pub fn is_change(&self) -> bool {
+        match self {
+            TxnBody::Error { .. } | TxnBody::CheckVersion { .. } => false,
+            TxnBody::Multi(parts) => {
+                let is_refused = parts.iter().any(|part| matches!(part, TxnBody::Error { .. }));
+                !is_refused && parts.iter().any(TxnBody::is_change)
+            }
+            _ => true,
+        }
+    }
+}
+
 /// The common part of the create transactions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreateTxn {
@@ -110,4 +125,20 @@ pub struct CreateTxn {
     pub ephemeral: bool,
     /// The parent's `cversion` (children ever created) afterwards; -1 in the oldest format.
     pub parent_cversion: i32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_or_only_checks_changes_nothing() {
+        let set = || TxnBody::SetData { path: "/a".into(), data: None, version: 1 };
+        let check = || TxnBody::CheckVersion { path: "/a".into(), version: 1 };
+        let error = || TxnBody::Error { code: Code::BadVersion };
+        assert!(set().is_change() && !check().is_change() && !error().is_change());
+        assert!(TxnBody::Multi(vec![check(), set()]).is_change());
+        assert!(!TxnBody::Multi(vec![check(), check()]).is_change());
+        assert!(!TxnBody::Multi(vec![set(), error()]).is_change());
+    }
 }

@@ -95,7 +95,10 @@ impl Script {
 
     pub(crate) fn deliver_as(self, server: u32, zxid: Zxid, hash: u64, digest: u64) -> Script {
         let (session, cxid) = (SessionId(7), zxid.counter() as i32);
-        self.see(server, Observation::Delivered { zxid, hash, digest, session, cxid })
+        self.see(
+            server,
+            Observation::Delivered { zxid, hash, digest, is_change: true, session, cxid },
+        )
     }
 
     /// A client was told that its write took effect.

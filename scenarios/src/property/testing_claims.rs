@@ -72,7 +72,8 @@ impl Line {
         let session = SessionId(session.into());
         let (hash, digest) = (zxid.0, zxid.0);
         let at_ns = self.now_ns();
-        let observation = Observation::Delivered { zxid, hash, digest, session, cxid };
+        let is_change = true;
+        let observation = Observation::Delivered { zxid, hash, digest, is_change, session, cxid };
         self.record.observations.push(Observed { at_ns, server: 1, incarnation: 1, observation });
     }
 

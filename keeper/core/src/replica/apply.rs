@@ -28,7 +28,10 @@ impl<I: Instruments> Replica<I> {
         self.transactions_since_snapshot += 1;
         self.outstanding.applied(zxid);
         let digest = self.digest();
-        self.observe(|| Observation::Delivered { zxid, hash, digest, session, cxid });
+        self.observe(|| {
+            let is_change = txn.body.is_change();
+            Observation::Delivered { zxid, hash, digest, is_change, session, cxid }
+        });
         // Events leave before the answers that show the change.
         for trigger in &applied.triggers {
             for connection in self.watches.trigger(trigger) {
