@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::determinism::DeterminismArgs;
+use crate::engine::{EngineArgs, EngineName};
 use crate::exit::EXIT_CODES;
 use crate::merge::{MERGE_EXAMPLES, MergeArgs};
 use crate::partition::{PartitionArgument, parse_partition};
@@ -81,6 +82,7 @@ Examples:
                                                     another campaign for each commit
   squall fuzz --scenario keeper/watch --runs 500    exactly 500 runs of one scenario
   squall fuzz --plant ack-before-fsync --runs 200   does the harness find a planted bug?
+  squall fuzz --engine turmoil                      the same on another simulator
   squall fuzz --seed 7 --partition slice:2/8        the second of eight parts; see squall merge
 
 A campaign's folder is new each time: OUT/<UTC time>-<seed>, with OUT/latest and OUT/latest-failure
@@ -150,6 +152,8 @@ pub(crate) struct FuzzArgs {
     /// Leave the regression corpus out.
     #[arg(long)]
     pub(crate) no_corpus: bool,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
     /// Plant this bug into the servers.
     #[arg(long, value_name = "ID")]
     pub(crate) plant: Option<String>,
@@ -182,6 +186,8 @@ pub(crate) struct RunArgs {
     /// Where runs have their folders.
     #[arg(long, value_name = "DIR", default_value = "out")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) engine: EngineArgs,
     /// Plant this bug into the servers.
     #[arg(long, value_name = "ID")]
     pub(crate) plant: Option<String>,
@@ -199,6 +205,10 @@ pub(crate) struct ReplayArgs {
     /// The scenario of a seed.
     #[arg(long, value_name = "SCENARIO")]
     pub(crate) scenario: Option<String>,
+    /// Perform it in this simulated world and not in the one that the plan names, as a second opinion;
+    /// then there is no stored result to compare with.
+    #[arg(long, value_enum, value_name = "ENGINE")]
+    pub(crate) engine: Option<EngineName>,
     /// Write the run's files into a new folder here.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::args::Format;
 use crate::clock::{Stopwatch, unix_seconds};
+use crate::engine::EngineArgs;
 use crate::evidence::{plan_name, plan_text};
 use crate::exit::Exit;
 use crate::names;
@@ -47,6 +48,8 @@ pub(crate) struct DeterminismArgs {
     /// checked out here.
     #[arg(long, value_name = "SEED", value_parser = parse_seed, default_value = "1")]
     seed: SeedArgument,
+    #[command(flatten)]
+    engine: EngineArgs,
     /// Plant this bug into the servers: one named `hash-order` must be noticed.
     #[arg(long, value_name = "ID")]
     plant: Option<String>,
@@ -125,6 +128,7 @@ fn compare_all(args: &DeterminismArgs, stop: &AtomicBool) -> Result<Exit, String
     let campaign = Campaign {
         scenarios: names::scenarios(&args.scenarios)?,
         seed: args.seed.resolve()?,
+        engine: args.engine.kind(),
         plant: match args.plant.as_deref() {
             // It breaks determinism and nothing else, so the catalogue of bugs to find has it not.
             Some("hash-order") => args.plant.clone(),

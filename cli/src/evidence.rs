@@ -7,13 +7,16 @@ use reports::{
 };
 use scenarios::judge::Verdict;
 use scenarios::run::Outcome;
+use scenarios::sim::cluster::Plan;
 use scenarios::sim::trace::Event;
 use serde::Serialize;
+
+use crate::engine;
 
 const NS_PER_MS: u64 = 1_000_000;
 
 /// A line of `seeds.jsonl`.
-pub(crate) fn run_line(outcome: &Outcome, plant: Option<&String>, corpus: Option<&str>) -> RunLine {
+pub(crate) fn run_line(outcome: &Outcome, plan: &Plan, corpus: Option<&str>) -> RunLine {
     let stats = &outcome.stats;
     let (verdict, reason) = match &outcome.verdict {
         Verdict::Pass => (RunVerdict::Pass, None),
@@ -35,9 +38,10 @@ pub(crate) fn run_line(outcome: &Outcome, plant: Option<&String>, corpus: Option
         build: scenarios::build_id().to_owned(),
         scenario: outcome.scenario.clone(),
         seed: outcome.seed,
+        engine: engine::named(plan.engine),
         position: None,
         corpus: corpus.map(str::to_owned),
-        plant: plant.cloned(),
+        plant: plan.plant.clone(),
         verdict,
         fingerprints: fingerprints.collect(),
         reason,

@@ -18,6 +18,7 @@ use scenarios::sim::cluster::plan::Plan;
 use crate::args::FuzzArgs;
 use crate::clock::{Stopwatch, seed_of_the_moment, unix_seconds};
 use crate::diagrams::{DrawError, draw};
+use crate::engine;
 use crate::evidence::{keep_failure, message, plan_name, plan_text, run_line};
 use crate::exit::Exit;
 use crate::names;
@@ -72,6 +73,7 @@ fn campaign(args: &FuzzArgs) -> Result<Campaign, String> {
         time_max: args.max_time.or_else(|| args.runs.is_none().then_some(TIME_DEFAULT)),
         jobs: args.jobs.map_or(defaults.jobs, usize::from),
         corpus: !args.no_corpus,
+        engine: args.engine.kind(),
         plant: names::plant(args.plant.as_ref())?,
         ..defaults
     })
@@ -104,6 +106,7 @@ impl<'a> Fuzz<'a> {
             seed: campaign.seed,
             partition: (!campaign.partition.is_whole()).then(|| campaign.partition.to_string()),
             scenarios: campaign.scenarios.iter().map(|s| s.name.to_owned()).collect(),
+            engine: engine::named(campaign.engine),
             plant: campaign.plant.clone(),
             jobs: campaign.jobs,
             started: words::utc(unix_seconds()),
@@ -200,17 +203,13 @@ impl<'a> Fuzz<'a> {
         };
         let position = Some(finished.position);
         let line = match &finished.result {
-            Ok(outcome) => RunLine {
-                position,
-                repeated: finished.repeated,
-                ..run_line(outcome, plan.plant.as_ref(), corpus)
-            },
+            Ok(outcome) => {
+                RunLine { position, repeated: finished.repeated, ..run_line(outcome, plan, corpus) }
+            }
             Err(message) => RunLine {
-                scenario: plan.scenario.clone(),
-                seed: plan.seed,
                 position,
                 reason: Some(format!("internal error: {message}")),
-                ..nothing(plan.plant.as_ref(), corpus)
+                ..nothing(plan, corpus)
             },
         };
         self.folder.append("seeds.jsonl", &line.to_json_line())?;
@@ -336,14 +335,15 @@ impl<'a> Fuzz<'a> {
 }
 
 /// The line of a run of which nothing is known.
-fn nothing(plant: Option<&String>, corpus: Option<&str>) -> RunLine {
+fn nothing(plan: &Plan, corpus: Option<&str>) -> RunLine {
     RunLine {
         build: scenarios::build_id().to_owned(),
-        scenario: String::new(),
-        seed: 0,
+        scenario: plan.scenario.clone(),
+        seed: plan.seed,
+        engine: engine::named(plan.engine),
         position: None,
         corpus: corpus.map(str::to_owned),
-        plant: plant.cloned(),
+        plant: plan.plant.clone(),
         verdict: RunVerdict::Undecided,
         fingerprints: Vec::new(),
         reason: None,

@@ -6,6 +6,7 @@ mod check;
 mod clock;
 mod determinism;
 mod diagrams;
+mod engine;
 mod evidence;
 mod exit;
 mod fuzz;

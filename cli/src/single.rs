@@ -11,12 +11,14 @@ use scenarios::judge::Verdict;
 use scenarios::replay::{Comparison, Replayed, load_plan, replay as run_again};
 use scenarios::run::Outcome;
 use scenarios::sim::cluster::Plan;
+use scenarios::sim::simulation::EngineKind;
 use scenarios::stats::Stats;
 use serde::Serialize;
 
 use crate::args::{Format, ReplayArgs, RunArgs};
 use crate::clock::{Stopwatch, seed_of_the_moment, unix_seconds};
 use crate::diagrams::{DrawError, draw};
+use crate::engine::{self, EngineName};
 use crate::evidence::{keep_failure, message, picture, plan_text, run_line};
 use crate::exit::Exit;
 use crate::names;
@@ -27,14 +29,17 @@ use crate::seed::{SeedArgument, parse_seed};
 /// Runs one seed of one scenario.
 pub(crate) fn run(args: &RunArgs, stop: &AtomicBool) -> Exit {
     let source = args.seed.map_or_else(|| Ok(seed_of_the_moment()), SeedArgument::resolve);
-    let source = source.and_then(|seed| Source::of_seed(&args.scenario, seed, args.plant.as_ref()));
+    let source = source.and_then(|seed| {
+        Source::of_seed(&args.scenario, seed, args.engine.kind(), args.plant.as_ref())
+    });
     let out = Some(args.out.as_path());
     or_usage(source.and_then(|source| one(&source, out, args.format, stop)))
 }
 
 /// Runs a stored plan again.
 pub(crate) fn replay(args: &ReplayArgs, stop: &AtomicBool) -> Exit {
-    let source = Source::stored(&args.target, args.scenario.as_deref());
+    let engine = args.engine.map(EngineName::kind);
+    let source = Source::stored(&args.target, args.scenario.as_deref(), engine);
     or_usage(source.and_then(|source| one(&source, args.out.as_deref(), args.format, stop)))
 }
 
@@ -56,27 +61,40 @@ struct Source {
 }
 
 impl Source {
-    fn of_seed(scenario: &str, seed: u64, plant: Option<&String>) -> Result<Source, String> {
+    fn of_seed(
+        scenario: &str,
+        seed: u64,
+        engine: EngineKind,
+        plant: Option<&String>,
+    ) -> Result<Source, String> {
         let mut plan = names::scenario(scenario)?.plan(seed);
+        plan.engine = engine;
         plan.plant = names::plant(plant)?;
         let planted =
             plan.plant.as_ref().map_or(String::new(), |plant| format!(" --plant {plant}"));
         Ok(Source {
             bytes: plan_text(&plan).into_bytes(),
             name: format!("the plan of seed {seed}"),
-            command: format!("squall run {scenario} --seed {seed}{planted}"),
+            command: format!(
+                "squall run {scenario} --seed {seed}{}{planted}",
+                engine::flag(engine)
+            ),
         })
     }
 
     /// The plan in a file, in a folder, or of a seed.
-    fn stored(target: &str, scenario: Option<&str>) -> Result<Source, String> {
+    fn stored(
+        target: &str,
+        scenario: Option<&str>,
+        engine: Option<EngineKind>,
+    ) -> Result<Source, String> {
         let path = Path::new(target);
         if !path.exists()
             && let Ok(seed) = parse_seed(target)
         {
             let scenario =
                 scenario.ok_or_else(|| format!("seed {target}: name its --scenario as well"))?;
-            return Source::of_seed(scenario, seed.resolve()?, None);
+            return Source::of_seed(scenario, seed.resolve()?, engine.unwrap_or_default(), None);
         }
         if scenario.is_some() {
             return Err(format!("--scenario is for seeds: the plan {target} names its own"));
@@ -84,7 +102,15 @@ impl Source {
         let file = plan_file(path);
         let name = file.display().to_string();
         let bytes = read_bytes(&file)?;
-        Ok(Source { bytes, command: format!("squall replay {name}"), name })
+        let Some(engine) = engine else {
+            return Ok(Source { bytes, command: format!("squall replay {name}"), name });
+        };
+        let mut plan = load_plan(&bytes, &name).map_err(|error| error.to_string())?;
+        let command = format!("squall replay {name} --engine {engine}");
+        if plan.engine != engine {
+            (plan.engine, plan.found) = (engine, None);
+        }
+        Ok(Source { bytes: plan_text(&plan).into_bytes(), command, name })
     }
 }
 
@@ -128,7 +154,7 @@ fn one(
     outcome.stats.wall_ms = watch.elapsed_ms();
     let plan = outcome.stored(&plan);
     let mut told = Told { source, output, folder, exit: Exit::Passed };
-    if let Err(error) = told.tell(&plan_text(&plan), plan.plant.as_ref(), &outcome) {
+    if let Err(error) = told.tell(&plan, &outcome) {
         complain(&error.to_string());
         told.exit = told.exit.and(Exit::Internal);
     }
@@ -147,13 +173,9 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
-    fn tell(
-        &mut self,
-        plan: &str,
-        plant: Option<&String>,
-        outcome: &Outcome,
-    ) -> Result<(), FolderError> {
-        let line = run_line(outcome, plant, None);
+    fn tell(&mut self, plan: &Plan, outcome: &Outcome) -> Result<(), FolderError> {
+        let (plan, plant, line) =
+            (plan_text(plan), plan.plant.as_ref(), run_line(outcome, plan, None));
         self.output.json(&line);
         self.output.text(&figures(outcome));
         let message = message(outcome, plant);
@@ -169,7 +191,7 @@ impl Told<'_> {
         }
         let seed = outcome.seed;
         match (&outcome.verdict, message) {
-            (Verdict::Fail(_), Some(message)) => self.fail(plan, outcome, message)?,
+            (Verdict::Fail(_), Some(message)) => self.fail(&plan, outcome, message)?,
             (Verdict::Undecided(reason), _) => {
                 self.exit = Exit::Undecided;
                 self.output

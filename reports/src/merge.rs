@@ -168,10 +168,13 @@ fn environment(shards: &[ShardFolder]) -> Result<Environment, MergeError> {
     let mut scenarios: BTreeSet<String> = BTreeSet::new();
     for shard in shards {
         let (a, b) = (&first.summary.environment, &shard.summary.environment);
+        let engine =
+            |engine: &Option<String>| engine.clone().unwrap_or_else(|| "engine".to_owned());
         let plant = |plant: &Option<String>| plant.clone().unwrap_or_else(|| "none".to_owned());
         let common = [
             ("the build", a.build.clone(), b.build.clone()),
             ("the campaign's seed", a.seed.to_string(), b.seed.to_string()),
+            ("the engine", engine(&a.engine), engine(&b.engine)),
             ("the planted bug", plant(&a.plant), plant(&b.plant)),
         ];
         for (what, one, other) in common {
@@ -201,10 +204,13 @@ fn result_of(line: &RunLine) -> RunLine {
 }
 
 /// What a run is known by.
-fn address(line: &RunLine) -> (&str, &str, u64, Option<&str>, Option<&str>) {
-    let RunLine { build, scenario, seed, corpus, plant, .. } = line;
-    (build, scenario, *seed, corpus.as_deref(), plant.as_deref())
+fn address(line: &RunLine) -> Address<'_> {
+    let RunLine { build, scenario, seed, engine, corpus, plant, .. } = line;
+    (build, scenario, *seed, engine.as_deref(), corpus.as_deref(), plant.as_deref())
 }
+
+/// Build, scenario, seed, engine, corpus entry and planted bug.
+type Address<'a> = (&'a str, &'a str, u64, Option<&'a str>, Option<&'a str>, Option<&'a str>);
 
 /// Whether the machine ended the run, and not the plan: what it came to says nothing of the plan.
 fn was_cut_off(line: &RunLine) -> bool {

@@ -16,6 +16,9 @@ pub struct RunLine {
     pub scenario: String,
     /// The run's seed; with the scenario and the build it is an address of the run.
     pub seed: u64,
+    /// The simulated world that performed it, unless it was the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
     /// Its position in the whole campaign: the corpus first, then the seeds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<u64>,
@@ -110,6 +113,7 @@ pub(crate) fn example() -> RunLine {
         seed: 1234,
         position: Some(3),
         corpus: None,
+        engine: None,
         plant: None,
         verdict: RunVerdict::Pass,
         fingerprints: Vec::new(),

@@ -51,6 +51,9 @@ pub struct Environment {
     pub partition: Option<String>,
     /// The scenarios.
     pub scenarios: Vec<String>,
+    /// The simulated world that performed the seeds, unless it was the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
     /// The planted bug, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plant: Option<String>,
@@ -237,6 +240,7 @@ pub(crate) fn example() -> Summary {
             seed: 7,
             partition: None,
             scenarios: vec![run.scenario.clone()],
+            engine: None,
             plant: None,
             jobs: 2,
             started: "2026-11-20T16:42:07Z".to_owned(),

@@ -56,13 +56,17 @@ impl Summary {
         let plant = environment.plant.as_ref();
         let mut text = format!(
             "# squall: {}\n\n{}\n\n| | |\n|---|---|\n| build | {} |\n| command | `{}` |\n\
-             | seed | {} |\n| scenarios | {} |\n{}| started | {} |\n{}",
+             | seed | {} |\n| scenarios | {} |\n{}{}| started | {} |\n{}",
             self.headline(),
             self.closing_line(),
             environment.build,
             environment.command.join(" "),
             environment.seed,
             environment.scenarios.join(", "),
+            environment
+                .engine
+                .as_ref()
+                .map_or(String::new(), |engine| format!("| engine | {engine} |\n")),
             plant.map_or(String::new(), |plant| format!("| planted bug | {plant} |\n")),
             environment.started,
             self.canary_row(),

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use sim::cluster::RunOptions;
 use sim::cluster::plan::Plan;
 use sim::seed::Draws;
+use sim::simulation::EngineKind;
 
 use crate::corpus;
 use crate::partition::Partition;
@@ -37,6 +38,8 @@ pub struct Campaign {
     pub jobs: usize,
     /// Whether the corpus comes first, as far as it belongs to the scenarios.
     pub corpus: bool,
+    /// Which simulated world performs the seeds; a plan of the corpus names its own.
+    pub engine: EngineKind,
     /// The bug planted in every run.
     pub plant: Option<String>,
     /// A run that takes longer on the wall is cut off and undecided.
@@ -89,6 +92,7 @@ impl Default for Campaign {
             time_max: Some(Duration::from_secs(60)),
             jobs,
             corpus: true,
+            engine: EngineKind::default(),
             plant: None,
             run_time_max: Duration::from_secs(120),
             twice_every: 100,
@@ -106,7 +110,7 @@ impl Campaign {
         let scenario = self.scenarios[(n % self.scenarios.len() as u64) as usize];
         // 48 bits: exact in every reader of JSON, and short enough to type.
         let seed = Draws::new(self.seed, "campaign", n).bits() >> 16;
-        Plan { plant: self.plant.clone(), ..scenario.plan(seed) }
+        Plan { engine: self.engine, plant: self.plant.clone(), ..scenario.plan(seed) }
     }
 
     /// Runs until the runs are done, the time is up, `stop` is set or `on_finished` breaks; runs

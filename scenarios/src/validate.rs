@@ -88,7 +88,7 @@ fn numbers(plan: &Plan) -> Result<(), Contradiction> {
     let retain = ensemble.purge_retain.unwrap_or(SNAPSHOTS_MIN);
     within("ensemble.purge_retain", retain.into(), SNAPSHOTS_MIN.into(), 1_000)?;
     within("conditions.latency_max_ms", conditions.latency_max_ms, 1, 60_000)?;
-    within("conditions.latency_min_ms", conditions.latency_min_ms, 0, conditions.latency_max_ms)?;
+    within("conditions.latency_min_ms", conditions.latency_min_ms, 1, conditions.latency_max_ms)?;
     within("conditions.fsync_us", conditions.fsync_us, 0, 60_000_000)?;
     within("chaos_ms", plan.chaos_ms, 1, 86_400_000)?;
     within("heal_ms", plan.heal_ms, 1, 86_400_000)
@@ -305,6 +305,6 @@ mod tests {
         assert!(complaint(|plan| plan.ensemble.tick_ms = 0).starts_with("ensemble.tick_ms"));
         assert!(complaint(|plan| plan.chaos_ms = 0).starts_with("chaos_ms"));
         let latency = complaint(|plan| plan.conditions.latency_min_ms = 99);
-        assert!(latency.starts_with("conditions.latency_min_ms: 99, expected 0 to"), "{latency}");
+        assert!(latency.starts_with("conditions.latency_min_ms: 99, expected 1 to"), "{latency}");
     }
 }

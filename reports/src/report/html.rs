@@ -339,6 +339,7 @@ pub(super) fn pairs_of(folder: &Folder) -> Vec<(&'static str, String)> {
             ("seed", line.seed.to_string()),
             ("verdict", verdict.to_owned()),
         ];
+        pairs.extend(line.engine.clone().map(|engine| ("engine", engine)));
         pairs.extend(line.plant.clone().map(|plant| ("planted bug", plant)));
         return pairs;
     };
@@ -353,6 +354,7 @@ pub(super) fn pairs_of(folder: &Folder) -> Vec<(&'static str, String)> {
         ("took", duration(summary.utilization.wall_ms)),
         ("exit code", summary.exit_code.to_string()),
     ];
+    pairs.extend(environment.engine.clone().map(|engine| ("engine", engine)));
     pairs.extend(environment.plant.clone().map(|plant| ("planted bug", plant)));
     pairs
 }
