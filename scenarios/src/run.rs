@@ -72,8 +72,7 @@ impl Outcome {
 /// Runs a plan that [`crate::validate::validate`] accepts and judges it.
 pub fn run_plan(plan: &Plan, options: &RunOptions<'_>) -> Outcome {
     let events_max = Some(options.events_max.unwrap_or(EVENTS_MAX));
-    let options =
-        RunOptions { keep_trace: options.keep_trace, should_stop: options.should_stop, events_max };
+    let options = RunOptions { events_max, unobserved: false, ..*options };
     let finished = cluster::run(plan, &options);
     let evidence = finished.tapped.as_ref().map(|heard| Evidence::new(&finished.record, heard));
     let Finished { record, trace, .. } = finished;
@@ -95,7 +94,8 @@ pub fn run_plan(plan: &Plan, options: &RunOptions<'_>) -> Outcome {
 pub fn look_closer(plan: &Plan, seen: &Outcome) -> Result<Outcome, String> {
     // No more than the first time saw: that one may have been cut off.
     let events_max = Some(seen.stats.events);
-    let closer = run_plan(plan, &RunOptions { keep_trace: true, events_max, should_stop: None });
+    let options = RunOptions { keep_trace: true, events_max, ..RunOptions::default() };
+    let closer = run_plan(plan, &options);
     if closer.trace_hash == seen.trace_hash {
         return Ok(closer);
     }

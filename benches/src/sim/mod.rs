@@ -11,12 +11,14 @@ use reports::{BenchTarget, Better};
 use crate::Measured;
 use crate::machine::process_cpu_s;
 use cluster::{Loss, failovers, throughput};
+use scenarios::sim::simulation::EngineKind;
+use speed::Watch;
 
 /// How much to measure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SimOptions {
-    /// Requests per second and simulated seconds of each load whose speed is measured.
-    pub loads: Vec<(u64, u64)>,
+    /// The loads whose speed is measured.
+    pub loads: Vec<Load>,
     /// How often each is measured.
     pub rounds: u32,
     /// Seeds of each way to lose a leader.
@@ -25,20 +27,57 @@ pub struct SimOptions {
     pub jobs: usize,
 }
 
+/// A load whose speed is measured: a run of each world takes about as much of the CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Requests per second, of all clients together.
+    pub rate: u64,
+    /// Simulated seconds on our own engine.
+    pub engine_s: u64,
+    /// Simulated seconds on turmoil.
+    pub turmoil_s: u64,
+}
+
+fn load(rate: u64, engine_s: u64, turmoil_s: u64) -> Load {
+    Load { rate, engine_s, turmoil_s }
+}
+
+impl Load {
+    fn seconds(&self, engine: EngineKind) -> u64 {
+        match engine {
+            EngineKind::Engine => self.engine_s,
+            EngineKind::Turmoil => self.turmoil_s,
+        }
+    }
+
+    fn figure(&self, engine: EngineKind, watch: Watch) -> String {
+        let load = match self.rate {
+            0 => "idle".to_owned(),
+            rate => format!("{rate} requests/s"),
+        };
+        format!("simulator speed, {engine}, {}, {load}", watch.name())
+    }
+}
+
 impl SimOptions {
     /// A measurement to rely on: two to three minutes.
     pub fn full(jobs: usize) -> SimOptions {
-        SimOptions { loads: vec![(0, 120), (200, 60), (2_000, 12)], rounds: 5, seeds: 60, jobs }
+        let loads = vec![load(0, 2_400, 40), load(200, 120, 20), load(2_000, 16, 8)];
+        SimOptions { loads, rounds: 5, seeds: 60, jobs }
     }
 
     /// A look: some twenty seconds.
     pub fn quick(jobs: usize) -> SimOptions {
-        SimOptions { loads: vec![(0, 30), (200, 12), (2_000, 4)], rounds: 3, seeds: 9, jobs }
+        let loads = vec![load(0, 600, 10), load(200, 30, 6), load(2_000, 5, 3)];
+        SimOptions { loads, rounds: 3, seeds: 9, jobs }
     }
 
     /// As a report shows them and a baseline must have them.
     pub fn settings(&self) -> BTreeMap<String, String> {
-        let loads = self.loads.iter().map(|(rate, seconds)| format!("{rate}/s for {seconds} s"));
+        let loads = self.loads.iter().map(|load| {
+            let Load { rate, engine_s, turmoil_s } = load;
+            format!("{rate}/s for {engine_s} s (turmoil: {turmoil_s} s)")
+        });
         BTreeMap::from([
             ("loads".to_owned(), loads.collect::<Vec<_>>().join(", ")),
             ("rounds".to_owned(), self.rounds.to_string()),
@@ -50,8 +89,9 @@ impl SimOptions {
     pub fn measured(&self) -> Measured {
         let mut measured = Measured::new(BenchTarget::Sim, self.settings());
         measured.notes.push(
-            "speed: five servers and five clients, half setData and half getData, recorder on, one \
-             thread; throughput, latency and failover: simulated time, the same on any machine"
+            "speed: five servers and five clients, half setData and half getData, one thread, both \
+             simulated worlds in turn in each round; watched: with the recorder and every property; \
+             throughput, latency and failover: simulated time, the same on any machine"
                 .to_owned(),
         );
         measured
@@ -67,17 +107,19 @@ pub fn measure(
     should_stop: &(dyn Fn() -> bool + Sync),
 ) -> bool {
     for round in 1..=options.rounds {
-        for (rate, seconds) in &options.loads {
-            if should_stop() {
-                return false;
+        for load in &options.loads {
+            for watch in [Watch::Nothing, Watch::Everything] {
+                for engine in EngineKind::ALL {
+                    if should_stop() {
+                        return false;
+                    }
+                    let name = load.figure(engine, watch);
+                    progress(&format!("{name}, round {round}/{}", options.rounds));
+                    let part = (load.rate, load.seconds(engine));
+                    let speed = speed::measure(part, engine, watch, &process_cpu_s);
+                    measured.round(&name, "simulated s/CPU s", Better::Higher, speed.ratio());
+                }
             }
-            progress(&format!("speed at {rate} requests/s, round {round}/{}", options.rounds));
-            let speed = speed::measure(*rate, *seconds, &process_cpu_s);
-            let name = match rate {
-                0 => "simulator speed, idle".to_owned(),
-                rate => format!("simulator speed, {rate} requests/s"),
-            };
-            measured.round(&name, "simulated s/CPU s", Better::Higher, speed.ratio());
         }
     }
     for seed in 1..=u64::from(options.rounds) {

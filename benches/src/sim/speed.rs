@@ -1,5 +1,7 @@
-//! Simulated seconds per CPU second of a whole ensemble with clients.
+//! Simulated seconds per CPU second of a whole ensemble with clients, in either world, with and
+//! without what watches it.
 
+use scenarios::judge::{Verdict, judge};
 use scenarios::sim::cluster::plan::{
     Action, Conditions, EnsemblePlan, PLAN_FORMAT, Plan, PlannedOperation, Topology,
 };
@@ -79,13 +81,43 @@ pub fn plan(rate: u64, seconds: u64) -> Plan {
     }
 }
 
+/// Whether a run is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// Servers without instruments, and nobody judges.
+    Nothing,
+    /// The recorder is on, and every property is judged.
+    Everything,
+}
+
+impl Watch {
+    /// In figures.
+    pub fn name(self) -> &'static str {
+        match self {
+            Watch::Nothing => "unwatched",
+            Watch::Everything => "watched",
+        }
+    }
+}
+
 /// Runs the plan of that rate; `cpu_s` reads the CPU time that this process has used, in seconds.
-pub fn measure(rate: u64, seconds: u64, cpu_s: &dyn Fn() -> f64) -> Speed {
-    let plan = plan(rate, seconds);
+pub fn measure(
+    (rate, seconds): (u64, u64),
+    engine: EngineKind,
+    watch: Watch,
+    cpu_s: &dyn Fn() -> f64,
+) -> Speed {
+    let plan = Plan { engine, ..plan(rate, seconds) };
+    let options = RunOptions { unobserved: watch == Watch::Nothing, ..RunOptions::default() };
     let before = cpu_s();
-    let record = run(&plan, &RunOptions::default()).record;
+    let record = run(&plan, &options).record;
+    if watch == Watch::Everything {
+        assert_eq!(record.healing_missing, None, "an undisturbed run ends well");
+        let judged = judge(&plan, &record);
+        assert_eq!(judged.verdict, Verdict::Pass, "an undisturbed run passes");
+    }
     let cpu_s = cpu_s() - before;
-    assert_eq!(record.healing_missing, None, "an undisturbed run ends well");
+    assert_eq!(record.panic, None, "an undisturbed run goes on to its end");
     let answered = |outcome: &ClientOutcome| matches!(outcome, ClientOutcome::Ok { .. });
     Speed {
         rate,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use keeper_client::ServerAddress;
 use keeper_core::ids::ServerId;
-use keeper_core::instruments::Plant;
+use keeper_core::instruments::{Off, Plant};
 use keeper_core::zab::ensemble::{Ensemble, Purge, Settings as KeeperSettings};
 use keeper_server::{Directories, NodeConfig, PeerAddress};
 
@@ -51,6 +51,9 @@ pub struct RunOptions<'a> {
     pub should_stop: Option<&'a dyn Fn() -> bool>,
     /// Cut the run off after so many events.
     pub events_max: Option<u64>,
+    /// Leave out everything that observes servers, and end with chaos: for measuring what a world
+    /// costs by itself. The record then holds the clients' side only.
+    pub unobserved: bool,
 }
 
 /// A run's record, and its trace if it was kept.
@@ -100,7 +103,10 @@ impl<'a, S: Simulation> Run<'a, S> {
         let plant =
             plan.plant.as_deref().map(|name| Plant::named(name).expect("plans are checked"));
         let servers = (1..=plan.topology.servers)
-            .map(|number| add_server(&mut world, plan, &recording, number, plant))
+            .map(|number| match options.unobserved {
+                true => add_unobserved_server(&mut world, plan, number),
+                false => add_server(&mut world, plan, &recording, number, plant),
+            })
             .collect();
         for number in 1..=plan.topology.clients {
             add_client(&mut world, plan, &recording, number, plant);
@@ -128,6 +134,9 @@ impl<'a, S: Simulation> Run<'a, S> {
             }
         }
         self.recording.notes().record.chaos_end_ns = self.world.elapsed_ns();
+        if options.unobserved {
+            return Ok(());
+        }
         self.heal(options)
     }
 
@@ -286,6 +295,7 @@ fn world_settings(plan: &Plan, options: &RunOptions<'_>) -> Settings {
         latency_min_ms: plan.conditions.latency_min_ms,
         latency_max_ms: plan.conditions.latency_max_ms,
         keep_trace: options.keep_trace,
+        trace_ring: if options.unobserved { 0 } else { Settings::default().trace_ring },
         disk: DiskSettings { sync_us: plan.conditions.fsync_us, ..DiskSettings::default() },
         ..Settings::default()
     }
@@ -374,6 +384,18 @@ fn add_server(
                 recording.server_down(number);
                 let fatal = (server_name(number), error.to_string());
                 recording.notes().record.fatal.push(fatal);
+            }
+        }
+    })
+}
+
+fn add_unobserved_server(world: &mut impl Simulation, plan: &Plan, number: u32) -> HostId {
+    let config = node_config(plan, number);
+    world.host(&server_name(number), move |platform| {
+        let config = config.clone();
+        async move {
+            if let Err(error) = keeper_server::run(platform, config, || Off).await {
+                panic!("a server that nobody observes gave up: {error}");
             }
         }
     })
