@@ -218,6 +218,8 @@ impl<'a> Run<'a> {
                     }
                 }
             }
+            let record = &mut self.recording.notes().record;
+            record.marks.faults_changed(at_ns, &record.faults, &self.plan.faults);
         }
     }
 
