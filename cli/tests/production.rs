@@ -1,5 +1,5 @@
-//! A production `keeperd` holds no planted bug and no mark of one, though the workspace that builds
-//! it also builds the harness that plants them.
+//! A production `keeperd` holds no planted bug and no mark, though the workspace that builds it also
+//! builds the harness that has both.
 //!
 //! Building the workspace takes minutes, so it is done only where SQUALL_BUILD is set; otherwise
 //! what `cargo test --workspace` has built is read.
@@ -11,8 +11,8 @@ use std::process::Command;
 
 use scenarios::plant::planted_bugs;
 
-/// What the text of every planted site begins with.
-const MARK: &str = "squall plant ";
+/// What the texts of planted and of marked sites begin with.
+const SITES: [&str; 2] = ["squall plant ", "squall mark "];
 
 /// `target/PROFILE` of the running test.
 fn built() -> PathBuf {
@@ -38,8 +38,10 @@ fn build(arguments: &[&str], target: &Path) {
 /// `squall` in the same folder shows that the search would find what it looks for.
 fn judge(folder: &Path) {
     let (squall, keeperd) = (folder.join("squall"), folder.join("keeperd"));
-    assert!(contains(&squall, MARK), "{} has no planted site", squall.display());
-    assert!(!contains(&keeperd, MARK), "{} has a planted site", keeperd.display());
+    for site in SITES {
+        assert!(contains(&squall, site), "{} has no `{site}`", squall.display());
+        assert!(!contains(&keeperd, site), "{} has a `{site}`", keeperd.display());
+    }
     // Names of one word would be found by chance.
     for bug in planted_bugs().filter(|bug| bug.name.contains('-')) {
         assert!(contains(&squall, bug.name), "{} does not know {}", squall.display(), bug.name);

@@ -1,9 +1,10 @@
 //! What a verification harness may see of a machine and, for proving itself, break in it.
 //!
 //! Machines take `I: Instruments = Off`. [`Off`] is zero-sized and says `ANY = false`, so every
-//! observation and every planted bug is compiled out of production binaries.
+//! observation, every mark and every planted bug is compiled out of production binaries.
 
 use crate::ids::{Epoch, ServerId, SessionId, Zxid};
+use crate::marks::Mark;
 
 /// The harness's access to one server's machine.
 pub trait Instruments: Clone + Send + 'static {
@@ -16,6 +17,13 @@ pub trait Instruments: Clone + Send + 'static {
 
     /// Something that invariants are judged by has happened.
     fn observe(&mut self, observation: Observation);
+
+    /// A mark was hit at `site`: told by the macros of [`crate::marks`] alone, in the midst of the
+    /// step whose effects have not left yet.
+    fn mark(&self, _mark: Mark, _site: &'static str) {}
+
+    /// What an `Always` mark claims does not hold.
+    fn broken(&self, _mark: Mark, _message: String) {}
 }
 
 /// No instruments: production.

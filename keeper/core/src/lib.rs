@@ -12,6 +12,7 @@ pub mod instruments;
 pub mod jute;
 pub mod limits;
 pub mod log;
+pub mod marks;
 pub mod path;
 pub mod pipeline;
 pub mod record;

@@ -105,6 +105,17 @@ impl SessionTracker {
         self.sessions.contains_key(&session)
     }
 
+    /// Whether its end is on its way.
+    pub fn is_closing(&self, session: SessionId) -> bool {
+        self.sessions.get(&session).is_some_and(|tracked| tracked.closing)
+    }
+
+    /// Whether it is alive and was last claimed by another server than that of `origin`.
+    pub fn is_owned_elsewhere(&self, session: SessionId, origin: Origin) -> bool {
+        let tracked = self.sessions.get(&session).filter(|tracked| !tracked.closing);
+        tracked.and_then(|tracked| tracked.owner).is_some_and(|owner| owner != origin)
+    }
+
     /// No request of the session is accepted any more; its end is on its way.
     pub fn close(&mut self, session: SessionId) {
         if let Some(tracked) = self.sessions.get_mut(&session) {
@@ -250,7 +261,9 @@ mod tests {
     fn a_session_that_moved_is_refused_at_its_old_server() {
         let mut tracker = tracker();
         let learner = Origin::Learner(ConnectionId(4));
+        assert!(!tracker.is_owned_elsewhere(S, learner), "nobody has claimed it");
         assert_eq!(tracker.check(S, Origin::Local), Ok(()), "unclaimed: the first one claims it");
+        assert!(tracker.is_owned_elsewhere(S, learner));
         assert!(tracker.claim(1_100, S, learner));
         assert_eq!(tracker.check(S, Origin::Local), Err(Code::SessionMoved));
         assert_eq!(tracker.check(S, learner), Ok(()));
@@ -259,7 +272,9 @@ mod tests {
     #[test]
     fn a_closed_session_neither_expires_nor_serves() {
         let mut tracker = tracker();
+        assert!(!tracker.is_closing(S));
         tracker.close(S);
+        assert!(tracker.is_closing(S));
         assert!(tracker.expire(9_000).is_empty());
         assert_eq!(tracker.check(S, Origin::Local), Err(Code::SessionExpired));
         tracker.remove(S);

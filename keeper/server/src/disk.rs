@@ -13,7 +13,7 @@ use keeper_core::event::DiskToken;
 use keeper_core::ids::{Epoch, Zxid};
 use keeper_core::instruments::Instruments;
 use keeper_core::log::{FileName, append_header, append_record, epoch, truncated_len};
-use keeper_core::planted;
+use keeper_core::{always, planted, reachable, sometimes};
 use platform::{File, Files};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
@@ -74,8 +74,10 @@ struct Disk<F: Files, I: Instruments> {
 /// The log file that is appended to.
 struct Log<W> {
     file: W,
-    /// Something was appended since the last sync.
-    dirty: bool,
+    /// How many transactions were appended since the last sync, one more for a new file.
+    unsynced: u32,
+    /// The last transaction appended.
+    last: Zxid,
     /// The directory does not durably name the file yet.
     new: bool,
 }
@@ -96,6 +98,7 @@ impl<F: Files, I: Instruments> Disk<F, I> {
                 DiskOp::Append { zxid, txn } => self.append(zxid, &txn).await?,
                 DiskOp::Roll => {
                     self.sync_log().await?;
+                    sometimes!(self, LogRolled, self.log.is_some());
                     self.log = None;
                 }
                 DiskOp::Truncate { zxid } => self.truncate(zxid).await?,
@@ -107,6 +110,7 @@ impl<F: Files, I: Instruments> Disk<F, I> {
                 DiskOp::SnapshotAbort => self.abort_snapshot().await?,
                 DiskOp::Purge { snapshots, logs } => {
                     let gone = purge(&self.files, &self.directories, snapshots, logs).await?;
+                    sometimes!(self, PurgeRemoves, !gone.is_empty());
                     if !gone.is_empty() {
                         tracing::info!(files = gone.len(), "old snapshots and logs are removed");
                     }
@@ -122,12 +126,15 @@ impl<F: Files, I: Instruments> Disk<F, I> {
             let path = join(&self.directories.log, &FileName::Log(zxid).to_string());
             let file = self.files.create(&path).await?;
             append_header(&mut bytes);
-            self.log = Some(Log { file, dirty: true, new: true });
+            reachable!(self, LogBegun);
+            self.log = Some(Log { file, unsynced: 0, last: Zxid::ZERO, new: true });
         }
         append_record(&mut bytes, txn);
         if let Some(log) = &mut self.log {
+            always!(self, LogInOrder, log.last < zxid, "{zxid} after {}", log.last);
             log.file.append(bytes);
-            log.dirty = true;
+            log.unsynced += 1;
+            log.last = zxid;
         }
         Ok(())
     }
@@ -135,21 +142,25 @@ impl<F: Files, I: Instruments> Disk<F, I> {
     async fn truncate(&mut self, zxid: Zxid) -> io::Result<()> {
         self.sync_log().await?;
         let open = self.log.take();
-        let cut = truncate(&self.files, &self.directories.log, zxid).await?;
+        let cut = self.cut_logs(zxid).await?;
         // Planted: the log is written on at the offset that it had before the cut.
         if let (Some(mut log), Some(hole)) = (open, cut)
             && planted!(self, Zk1489)
         {
             log.file.append(vec![0; hole]);
+            log.last = zxid;
             self.log = Some(log);
         }
         Ok(())
     }
 
     async fn sync_log(&mut self) -> io::Result<()> {
-        let Some(log) = self.log.as_mut().filter(|log| log.dirty) else { return Ok(()) };
+        let Some(log) = self.log.as_mut().filter(|log| log.unsynced > 0) else { return Ok(()) };
+        reachable!(self, LogUnsynced);
+        sometimes!(self, GroupCommit, log.unsynced > 1);
         log.file.sync().await?;
-        log.dirty = false;
+        reachable!(self, LogSynced);
+        log.unsynced = 0;
         if std::mem::take(&mut log.new) {
             self.files.sync_dir(&self.directories.log).await?;
         }
@@ -167,10 +178,15 @@ impl<F: Files, I: Instruments> Disk<F, I> {
             file.sync().await?;
             return self.files.sync_dir(&self.directories.data).await;
         }
-        replace(&self.files, &self.directories.data, name, epoch::encode(value)).await
+        reachable!(self, EpochUnwritten);
+        replace(&self.files, &self.directories.data, name, epoch::encode(value)).await?;
+        reachable!(self, EpochWritten);
+        Ok(())
     }
 
     async fn begin_snapshot(&mut self, zxid: Zxid) -> io::Result<()> {
+        let is_alone = self.snapshot.is_none();
+        always!(self, OneSnapshotAtATime, is_alone, "that of {zxid} meets another");
         let name = FileName::Snapshot(zxid).to_string();
         let temporary = join(&self.directories.data, &temporary_name(&name));
         let file = self.files.create(&temporary).await?;
@@ -182,6 +198,7 @@ impl<F: Files, I: Instruments> Disk<F, I> {
         if let Some(snapshot) = &mut self.snapshot {
             snapshot.file.append(chunk.to_vec());
             snapshot.file.flush().await?;
+            reachable!(self, SnapshotHalfWritten);
         }
         Ok(())
     }
@@ -192,9 +209,12 @@ impl<F: Files, I: Instruments> Disk<F, I> {
         self.sync_log().await?;
         snapshot.file.sync().await?;
         drop(snapshot.file);
+        reachable!(self, SnapshotUnnamed);
         let path = join(&self.directories.data, &FileName::Snapshot(zxid).to_string());
         self.files.rename(&snapshot.temporary, &path).await?;
-        self.files.sync_dir(&self.directories.data).await
+        self.files.sync_dir(&self.directories.data).await?;
+        reachable!(self, SnapshotFinished);
+        Ok(())
     }
 
     async fn abort_snapshot(&mut self) -> io::Result<()> {
@@ -203,42 +223,45 @@ impl<F: Files, I: Instruments> Disk<F, I> {
             None => Ok(()),
         }
     }
+
+    /// Removes every record after `zxid`, the last file first and each durably, so that a crash in
+    /// between never leaves a gap. Returns how many bytes the last file lost, if it is still there.
+    async fn cut_logs(&mut self, zxid: Zxid) -> io::Result<Option<usize>> {
+        let (files, directory) = (&self.files, &self.directories.log);
+        let mut logs = Vec::new();
+        for name in files.list(directory).await? {
+            if let Some(FileName::Log(first)) = FileName::parse(&name) {
+                logs.push(first);
+            }
+        }
+        logs.sort_unstable();
+        let last = logs.last().copied();
+        for first in logs.into_iter().rev() {
+            let path = join(directory, &FileName::Log(first).to_string());
+            if first > zxid {
+                files.remove(&path).await?;
+                files.sync_dir(directory).await?;
+                reachable!(self, CutRemovesLog);
+                continue;
+            }
+            let bytes = files.read(&path).await?;
+            if let Some(len) = truncated_len(&bytes, zxid) {
+                let mut file = files.open_append(&path).await?;
+                file.truncate(len as u64);
+                reachable!(self, CutShortensLog);
+                file.sync().await?;
+                return Ok((Some(first) == last).then_some(bytes.len() - len));
+            }
+            break;
+        }
+        Ok(None)
+    }
 }
 
 /// The file that holds the last epoch promised to.
 pub(crate) const ACCEPTED_EPOCH: &str = "acceptedEpoch";
 /// The file that holds the last epoch joined.
 pub(crate) const CURRENT_EPOCH: &str = "currentEpoch";
-
-/// Removes every record after `zxid`, the last file first and each durably, so that a crash in
-/// between never leaves a gap. Returns how many bytes the last file lost, if it is still there.
-async fn truncate<F: Files>(files: &F, directory: &str, zxid: Zxid) -> io::Result<Option<usize>> {
-    let mut logs = Vec::new();
-    for name in files.list(directory).await? {
-        if let Some(FileName::Log(first)) = FileName::parse(&name) {
-            logs.push(first);
-        }
-    }
-    logs.sort_unstable();
-    let last = logs.last().copied();
-    for first in logs.into_iter().rev() {
-        let path = join(directory, &FileName::Log(first).to_string());
-        if first > zxid {
-            files.remove(&path).await?;
-            files.sync_dir(directory).await?;
-            continue;
-        }
-        let bytes = files.read(&path).await?;
-        if let Some(len) = truncated_len(&bytes, zxid) {
-            let mut file = files.open_append(&path).await?;
-            file.truncate(len as u64);
-            file.sync().await?;
-            return Ok((Some(first) == last).then_some(bytes.len() - len));
-        }
-        break;
-    }
-    Ok(None)
-}
 
 /// Replaces a small file so that after a crash it is either the old one or the new one.
 pub(crate) async fn replace<F: Files>(

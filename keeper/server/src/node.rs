@@ -11,6 +11,7 @@ use keeper_core::instruments::Instruments;
 use keeper_core::replica::Replica;
 use keeper_core::time::Now;
 use keeper_core::zab::ensemble::{Ensemble, Settings};
+use keeper_core::{reachable, sometimes};
 use platform::{Listener, Mono, Platform, Stream, Task, Timer};
 use thiserror::Error;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -18,7 +19,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::connection::{Arrival, Connection};
 use crate::disk::{self, Directories, DiskReport};
 use crate::election::{ElectionArrival, ElectionChange, Elections, PeerAddress};
-use crate::recover::{Found, RecoverError, recover};
+use crate::recover::{Found, RecoverError, Recoverer};
 
 /// Events taken at once.
 const BATCH_MAX: usize = 256;
@@ -85,20 +86,34 @@ pub async fn run<P: Platform, I: Instruments>(
 ) -> Result<(), NodeError> {
     let mut listeners = Listeners::open(&platform, &config).await?;
     loop {
-        let found = match recover(&platform.files(), &config.directories).await {
-            Ok(found) => found,
-            Err(error @ RecoverError::Io { .. }) => {
-                tracing::warn!(%error, "the data directory cannot be read; trying again");
-                platform.sleep_ms(DISK_RETRY_MS).await;
-                continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let mut node = Node::start(&platform, &config, found, instruments());
+        let instruments = instruments();
+        let found = read_back(&platform, &config.directories, instruments.clone()).await?;
+        let mut node = Node::start(&platform, &config, found, instruments);
         let error = node.serve(&mut listeners).await?;
+        reachable!(node, DiskRestartsMachine);
         drop(node);
         tracing::warn!(%error, "the disk failed; starting over from what it holds");
         platform.sleep_ms(DISK_RETRY_MS).await;
+    }
+}
+
+/// What the data directory holds. One that cannot be read is tried again until it can.
+async fn read_back<P: Platform, I: Instruments>(
+    platform: &P,
+    directories: &Directories,
+    instruments: I,
+) -> Result<Found, NodeError> {
+    let recoverer = Recoverer { files: platform.files(), directories, instruments };
+    loop {
+        match recoverer.recover().await {
+            Ok(found) => return Ok(found),
+            Err(error @ RecoverError::Io { .. }) => {
+                reachable!(recoverer, RecoveryFails);
+                tracing::warn!(%error, "the data directory cannot be read; trying again");
+                platform.sleep_ms(DISK_RETRY_MS).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 
@@ -151,6 +166,7 @@ struct Dialed<P: Platform> {
 /// One life of the machine, from a recovery to the next.
 struct Node<P: Platform, I: Instruments> {
     platform: P,
+    instruments: I,
     replica: Replica<I>,
     servers: BTreeMap<ServerId, PeerAddress>,
     connections: BTreeMap<ConnectionId, Connection<P::Task>>,
@@ -218,10 +234,11 @@ impl<P: Platform, I: Instruments> Node<P, I> {
             config.settings.clone(),
             found.recovered,
             u64::from_le_bytes(entropy),
-            instruments,
+            instruments.clone(),
         );
         Node {
             platform: platform.clone(),
+            instruments,
             replica,
             servers: config.servers.clone(),
             connections: BTreeMap::new(),
@@ -468,6 +485,7 @@ impl<P: Platform, I: Instruments> Node<P, I> {
         if self.dialing.remove(&connection).is_none() {
             return;
         }
+        sometimes!(self, DialFails, stream.is_none());
         match stream {
             Some(stream) => {
                 self.open(connection, stream, PEER_QUEUE_BYTES_MAX);

@@ -9,10 +9,12 @@
 use std::io;
 
 use keeper_core::ids::{Epoch, Zxid};
+use keeper_core::instruments::Instruments;
 use keeper_core::log::{
-    FileName, Recovered as LogRecovered, Recovery, RecoveryError, Truncate, epoch,
+    FileName, Recovered as LogRecovered, Recovery, RecoveryError, Truncate, Warning, epoch,
 };
 use keeper_core::replica::Recovered;
+use keeper_core::{reachable, sometimes};
 use platform::Files;
 use thiserror::Error;
 
@@ -68,89 +70,123 @@ pub struct Found {
     pub warnings: Vec<String>,
 }
 
-/// Reads and repairs the directories, which are made if they are missing.
-///
-/// # Errors
-/// See [`RecoverError`]; nothing that could be needed has been removed then.
-pub async fn recover<F: Files>(files: &F, dirs: &Directories) -> Result<Found, RecoverError> {
-    for directory in [&dirs.data, &dirs.log] {
-        files.create_dir_all(directory).await.map_err(at(directory))?;
-        remove_temporary_files(files, directory).await.map_err(at(directory))?;
-        for ancestor in ancestors(directory) {
-            files.sync_dir(ancestor).await.map_err(at(ancestor))?;
-        }
-    }
-    let log = read_log(files, dirs).await?;
-    let mut warnings: Vec<String> = log.warnings.iter().map(ToString::to_string).collect();
-    repair(files, &dirs.log, &log).await.map_err(at(&dirs.log))?;
-    if !log.snapshot.exact && log.snapshot.last_zxid != Zxid::ZERO {
-        let directory = dirs.data.clone();
-        return Err(RecoverError::Fuzzy { directory, zxid: log.snapshot.last_zxid });
-    }
-    let last_epoch = log.last_zxid().epoch();
-    let current = read_epoch(files, &dirs.data, CURRENT_EPOCH).await?;
-    let accepted = read_epoch(files, &dirs.data, ACCEPTED_EPOCH).await?;
-    // A directory from before these files existed: the log tells the epoch.
-    let current_epoch = current.unwrap_or(last_epoch);
-    let accepted_epoch = accepted.unwrap_or(current_epoch);
-    if accepted_epoch < current_epoch {
-        warnings.push(format!(
-            "acceptedEpoch {accepted_epoch} is before currentEpoch {current_epoch}; using the latter"
-        ));
-    }
-    let recovered = Recovered {
-        tree: log.snapshot.tree,
-        sessions: log.snapshot.sessions,
-        tail: log.tail,
-        // Never an epoch that is in the log already: its zxids would be given out twice.
-        accepted_epoch: accepted_epoch.max(current_epoch).max(last_epoch),
-        current_epoch,
-    };
-    Ok(Found { recovered, warnings })
+/// Reads a data directory back.
+pub(crate) struct Recoverer<'a, F: Files, I: Instruments> {
+    pub(crate) files: F,
+    pub(crate) directories: &'a Directories,
+    pub(crate) instruments: I,
 }
 
-async fn read_log<F: Files>(files: &F, dirs: &Directories) -> Result<LogRecovered, RecoverError> {
-    let mut names = files.list(&dirs.data).await.map_err(at(&dirs.data))?;
-    if dirs.log != dirs.data {
-        let is_log = |name: &str| matches!(FileName::parse(name), Some(FileName::Log(_)));
-        names.retain(|name| !is_log(name));
-        let logs = files.list(&dirs.log).await.map_err(at(&dirs.log))?;
-        names.extend(logs.into_iter().filter(|name| is_log(name)));
-    }
-    let wrong = |source| RecoverError::Log { directory: dirs.log.clone(), source };
-    let mut recovery = Recovery::new(&names);
-    while let Some(name) = recovery.next_wanted() {
-        let directory = match name {
-            FileName::Snapshot(_) => &dirs.data,
-            FileName::Log(_) => &dirs.log,
+impl<F: Files, I: Instruments> Recoverer<'_, F, I> {
+    /// Reads and repairs the directories, which are made if they are missing.
+    ///
+    /// # Errors
+    /// See [`RecoverError`]; nothing that could be needed has been removed then.
+    pub(crate) async fn recover(&self) -> Result<Found, RecoverError> {
+        let (files, dirs) = (&self.files, self.directories);
+        for directory in [&dirs.data, &dirs.log] {
+            files.create_dir_all(directory).await.map_err(at(directory))?;
+            self.remove_temporary_files(directory).await.map_err(at(directory))?;
+            for ancestor in ancestors(directory) {
+                files.sync_dir(ancestor).await.map_err(at(ancestor))?;
+            }
+        }
+        let log = self.read_log().await?;
+        self.mark_findings(&log);
+        let mut warnings: Vec<String> = log.warnings.iter().map(ToString::to_string).collect();
+        self.repair(&log).await.map_err(at(&dirs.log))?;
+        if !log.snapshot.exact && log.snapshot.last_zxid != Zxid::ZERO {
+            let directory = dirs.data.clone();
+            return Err(RecoverError::Fuzzy { directory, zxid: log.snapshot.last_zxid });
+        }
+        let last_epoch = log.last_zxid().epoch();
+        let current = read_epoch(files, &dirs.data, CURRENT_EPOCH).await?;
+        let accepted = read_epoch(files, &dirs.data, ACCEPTED_EPOCH).await?;
+        // A directory from before these files existed: the log tells the epoch.
+        let current_epoch = current.unwrap_or(last_epoch);
+        let accepted_epoch = accepted.unwrap_or(current_epoch);
+        sometimes!(self, AcceptedEpochBehind, accepted_epoch < current_epoch);
+        if accepted_epoch < current_epoch {
+            warnings.push(format!(
+                "acceptedEpoch {accepted_epoch} is before currentEpoch {current_epoch}; using the \
+                 latter"
+            ));
+        }
+        let recovered = Recovered {
+            tree: log.snapshot.tree,
+            sessions: log.snapshot.sessions,
+            tail: log.tail,
+            // Never an epoch that is in the log already: its zxids would be given out twice.
+            accepted_epoch: accepted_epoch.max(current_epoch).max(last_epoch),
+            current_epoch,
         };
-        let path = join(directory, &name.to_string());
-        // A read error may pass: it must not make an older snapshot or a shorter log count.
-        let bytes = files.read(&path).await.map_err(at(&path))?;
-        recovery.feed(name, &bytes).map_err(wrong)?;
+        Ok(Found { recovered, warnings })
     }
-    recovery.finish().map_err(wrong)
-}
 
-/// Removes what a torn end left and writes the last segment out anew.
-async fn repair<F: Files>(files: &F, directory: &str, log: &LogRecovered) -> io::Result<()> {
-    for name in log.remove.iter().rev() {
-        files.remove(&join(directory, &name.to_string())).await?;
-        files.sync_dir(directory).await?;
-    }
-    let mut last = None;
-    for name in files.list(directory).await? {
-        if let Some(name @ FileName::Log(_)) = FileName::parse(&name) {
-            last = last.max(Some(name));
+    async fn read_log(&self) -> Result<LogRecovered, RecoverError> {
+        let (files, dirs) = (&self.files, self.directories);
+        let mut names = files.list(&dirs.data).await.map_err(at(&dirs.data))?;
+        if dirs.log != dirs.data {
+            let is_log = |name: &str| matches!(FileName::parse(name), Some(FileName::Log(_)));
+            names.retain(|name| !is_log(name));
+            let logs = files.list(&dirs.log).await.map_err(at(&dirs.log))?;
+            names.extend(logs.into_iter().filter(|name| is_log(name)));
         }
+        let wrong = |source| RecoverError::Log { directory: dirs.log.clone(), source };
+        let mut recovery = Recovery::new(&names);
+        while let Some(name) = recovery.next_wanted() {
+            let directory = match name {
+                FileName::Snapshot(_) => &dirs.data,
+                FileName::Log(_) => &dirs.log,
+            };
+            let path = join(directory, &name.to_string());
+            // A read error may pass: it must not make an older snapshot or a shorter log count.
+            let bytes = files.read(&path).await.map_err(at(&path))?;
+            recovery.feed(name, &bytes).map_err(wrong)?;
+        }
+        recovery.finish().map_err(wrong)
     }
-    let Some(last) = last else { return Ok(()) };
-    let path = join(directory, &last.to_string());
-    let mut bytes = files.read(&path).await?;
-    if let Some(Truncate { len, .. }) = log.truncate.filter(|cut| cut.file == last) {
-        bytes.truncate(len);
+
+    fn mark_findings(&self, log: &LogRecovered) {
+        sometimes!(self, RecoversTail, !log.tail.is_empty());
+        sometimes!(self, TornTailCut, log.truncate.is_some());
+        sometimes!(self, TornLogRemoved, !log.remove.is_empty());
+        let is_older = |warning: &Warning| matches!(warning, Warning::SnapshotInvalid { .. });
+        sometimes!(self, OlderSnapshotUsed, log.warnings.iter().any(is_older));
     }
-    replace(files, directory, &last.to_string(), bytes).await
+
+    /// Removes what a torn end left and writes the last segment out anew.
+    async fn repair(&self, log: &LogRecovered) -> io::Result<()> {
+        let (files, directory) = (&self.files, &self.directories.log);
+        for name in log.remove.iter().rev() {
+            files.remove(&join(directory, &name.to_string())).await?;
+            files.sync_dir(directory).await?;
+        }
+        let mut last = None;
+        for name in files.list(directory).await? {
+            if let Some(name @ FileName::Log(_)) = FileName::parse(&name) {
+                last = last.max(Some(name));
+            }
+        }
+        let Some(last) = last else { return Ok(()) };
+        let path = join(directory, &last.to_string());
+        let mut bytes = files.read(&path).await?;
+        if let Some(Truncate { len, .. }) = log.truncate.filter(|cut| cut.file == last) {
+            bytes.truncate(len);
+        }
+        reachable!(self, RecoveryRepairs);
+        replace(files, directory, &last.to_string(), bytes).await
+    }
+
+    async fn remove_temporary_files(&self, directory: &str) -> io::Result<()> {
+        for name in self.files.list(directory).await? {
+            if name.ends_with(".tmp") {
+                self.files.remove(&join(directory, &name)).await?;
+                reachable!(self, UnfinishedFileRemoved);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The directory and those above it: a directory that was just made is durable only with its parent.
@@ -159,15 +195,6 @@ fn ancestors(directory: &str) -> impl Iterator<Item = &str> {
         let (parent, _) = path.rsplit_once('/')?;
         Some(if parent.is_empty() { "/" } else { parent }).filter(|parent| parent != path)
     })
-}
-
-async fn remove_temporary_files<F: Files>(files: &F, directory: &str) -> io::Result<()> {
-    for name in files.list(directory).await? {
-        if name.ends_with(".tmp") {
-            files.remove(&join(directory, &name)).await?;
-        }
-    }
-    Ok(())
 }
 
 async fn read_epoch<F: Files>(

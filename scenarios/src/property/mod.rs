@@ -9,6 +9,7 @@
 mod acknowledged_durable;
 mod acknowledged_survives;
 mod agreement;
+mod always;
 mod digests;
 mod ephemerals;
 mod epochs;
@@ -92,7 +93,7 @@ impl PropertyVerdict {
 }
 
 /// Every property, in the order in which to read their failures: a cause before what follows of it.
-pub const PROPERTIES: [Property; 31] = [
+pub const PROPERTIES: [Property; 32] = [
     panic::PROPERTY,
     acknowledged_durable::PROPERTY,
     leadership_one::PROPERTY,
@@ -122,6 +123,7 @@ pub const PROPERTIES: [Property; 31] = [
     waiting::PROPERTY,
     acknowledged_survives::PROPERTY,
     final_trees::PROPERTY,
+    always::PROPERTY,
     fatal::PROPERTY,
     healing::PROPERTY,
 ];

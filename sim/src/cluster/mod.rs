@@ -4,6 +4,7 @@
 pub mod claims;
 mod client;
 mod clocks;
+pub mod mark_notes;
 pub mod plan;
 pub mod record;
 mod recording;

@@ -9,6 +9,7 @@ use keeper_core::wire::client::EventType;
 use keeper_core::wire::client::{Request, Response};
 
 use super::claims::{Claim, GuardedWrite};
+use super::mark_notes::MarkNotes;
 
 /// Everything that was seen of one run.
 #[derive(Clone, Debug, Default)]
@@ -56,6 +57,8 @@ pub struct RunRecord {
     pub cut_off: Option<String>,
     /// Where the planted bug first took effect.
     pub plant_reached: Option<PlantReached>,
+    /// The marks that the servers' code was seen to hit.
+    pub marks: MarkNotes,
     /// Counters of faults by kind, of crashes during synchronisation and the like.
     pub counters: BTreeMap<String, u64>,
 }

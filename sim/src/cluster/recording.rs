@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use keeper_core::ids::{Epoch, Zxid};
 use keeper_core::instruments::{Instruments, Observation, Plant};
+use keeper_core::marks::Mark;
 
 use super::claims::Resources;
+use super::mark_notes::BrokenClaim;
 use super::record::{
     ClientOperation, ClientOutcome, ClientSessionEvent, ClientWatchEvent, FinalState, Observed,
     PlantReached, RunRecord,
@@ -242,5 +244,16 @@ impl<H: SimHandle> Instruments for Recorder<H> {
         notes.servers.entry(self.server).or_default().observe(at_ns, &observation);
         let (server, incarnation) = (self.server, self.incarnation);
         notes.record.observations.push(Observed { at_ns, server, incarnation, observation });
+    }
+
+    fn mark(&self, mark: Mark, site: &'static str) {
+        let at_ns = self.platform.world_ns();
+        self.recording.notes().record.marks.hit(mark, site, self.server, at_ns);
+    }
+
+    fn broken(&self, mark: Mark, message: String) {
+        let (server, at_ns) = (self.server, self.platform.world_ns());
+        let claim = BrokenClaim { mark, server, at_ns, message };
+        self.recording.notes().record.marks.broken(claim);
     }
 }

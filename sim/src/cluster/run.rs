@@ -260,6 +260,8 @@ impl<'a, S: Simulation> Run<'a, S> {
                     }
                 }
             }
+            let record = &mut self.recording.notes().record;
+            record.marks.faults_changed(at_ns, &record.faults, &self.plan.faults);
         }
     }
 

@@ -5,6 +5,7 @@ use crate::ids::Zxid;
 use crate::instruments::{Instruments, Observation, hash_bytes};
 use crate::tree::TxnResult;
 use crate::txn::{Txn, TxnBody, decode_txn};
+use crate::{always, sometimes};
 
 use super::{Replica, Role};
 
@@ -15,9 +16,14 @@ impl<I: Instruments> Replica<I> {
             let zxid = entry.zxid;
             let hash = if I::ANY { hash_bytes(&entry.txn) } else { 0 };
             let (txn, _) = decode_txn(&entry.txn).expect("transactions are decoded when they come");
+            let durable = self.history.durable(self.persisted);
+            let is_following = matches!(self.role, Role::Following(_));
+            sometimes!(self, AppliedBeforeOwnWrite, is_following && zxid > durable);
             self.history.mark_applied(zxid);
             self.apply(&txn, hash);
         }
+        let (applied, last) = (self.history.applied(), self.history.last());
+        always!(self, AppliedIsLogged, applied <= last, "{applied} of a log up to {last}");
         self.history.trim(self.settings.commit_log_count, self.persisted);
         self.begin_snapshot_if_due();
     }
@@ -34,7 +40,10 @@ impl<I: Instruments> Replica<I> {
         });
         // Events leave before the answers that show the change.
         for trigger in &applied.triggers {
-            for connection in self.watches.trigger(trigger) {
+            let connections = self.watches.trigger(trigger);
+            sometimes!(self, WatchFires, !connections.is_empty());
+            sometimes!(self, WatchFiresForSeveral, connections.len() > 1);
+            for connection in connections {
                 self.send_event(connection, trigger.kind, &trigger.path);
             }
         }
@@ -50,7 +59,10 @@ impl<I: Instruments> Replica<I> {
                         self.drop_client(connection);
                     }
                     Some(connection) => self.answer(connection),
-                    None => {}
+                    None => {
+                        let is_here = self.clients.of_session(session).is_some();
+                        sometimes!(self, AnswerOfFormerConnection, is_here);
+                    }
                 }
             }
         }
@@ -74,7 +86,10 @@ impl<I: Instruments> Replica<I> {
             && let Some(tracker) = leader.sessions.as_mut()
         {
             tracker.remove(session);
+            always!(self, ClosedIsUntracked, !tracker.is_tracked(session), "{session} is tracked");
         }
+        let gone = matches!(result, TxnResult::SessionClosed { deleted } if !deleted.is_empty());
+        sometimes!(self, EphemeralsGo, gone);
         let ephemerals_left = self.tree.ephemerals(session).count();
         self.observe(|| Observation::SessionClosed { session, ephemerals_left });
         if let Some(connection) =

@@ -9,11 +9,11 @@ use crate::instruments::{Instruments, Observation};
 use crate::jute::{Decode, Encode, Reader};
 use crate::limits;
 use crate::pipeline::client::{Client, Shape, Stage, Waiting, reply_packet};
-use crate::planted;
 use crate::session::password;
 use crate::wire::client::{
     AUTH_XID, ConnectRequest, ConnectResponse, OpCode, Request, RequestHeader, Response, frame,
 };
+use crate::{always, planted, reachable, sometimes};
 
 use super::{Replica, Role};
 
@@ -103,6 +103,7 @@ impl<I: Instruments> Replica<I> {
         let is_behind = request.last_zxid_seen > self.applied();
         if is_behind && !planted!(self, StaleReconnect) {
             // Another server is further; serving here would take the client back in time.
+            reachable!(self, ClientSeenMore);
             return Err(format!(
                 "the client has seen {}, this server only {}",
                 request.last_zxid_seen,
@@ -138,6 +139,7 @@ impl<I: Instruments> Replica<I> {
     /// Binds the connection to its session; a former connection of the session is closed.
     fn attach(&mut self, connection: ConnectionId, session: SessionId) {
         if let Some(old) = self.clients.of_session(session) {
+            reachable!(self, ConnectionReplaced);
             self.drop_client(old);
         }
         self.clients.get(connection).expect("the caller has it").session = session;
@@ -160,6 +162,8 @@ impl<I: Instruments> Replica<I> {
             Role::Leading(leader) => {
                 let tracker = leader.sessions.as_mut().expect("clients come to serving servers");
                 let origin = crate::session::Origin::Local;
+                sometimes!(self, SessionMoves, tracker.is_owned_elsewhere(session, origin));
+                sometimes!(self, ReturnsToClosing, tracker.is_closing(session));
                 let valid = tracker.claim(self.now.mono_ms, session, origin)
                     || I::ANY && tracker.is_tracked(session) && planted!(self, Zk1496);
                 self.open_session(connection, valid);
@@ -179,6 +183,7 @@ impl<I: Instruments> Replica<I> {
         let floor = self.history.last();
         let Some(client) = self.clients.get(connection) else { return };
         let Stage::Opening { read_only_byte } = client.stage else { return };
+        sometimes!(self, SessionRefused, !valid);
         client.floor = floor;
         let session = client.session;
         // A session keeps the time-out that its creation fixed; the leader expires it by that.
@@ -236,7 +241,11 @@ impl<I: Instruments> Replica<I> {
             }
             request => match Shape::of(&request) {
                 Some(shape) => self.on_write(connection, xid, shape, request),
-                None => self.wait(connection, Waiting::Read { xid, request }),
+                None => {
+                    self.wait(connection, Waiting::Read { xid, request });
+                    let client = self.clients.get(connection);
+                    sometimes!(self, ReadWaits, client.is_some_and(|c| c.waiting.len() > 1));
+                }
             },
         }
         self.answer(connection);
@@ -247,6 +256,7 @@ impl<I: Instruments> Replica<I> {
     fn on_write(&mut self, connection: ConnectionId, xid: i32, shape: Shape, request: Request) {
         let Some(client) = self.clients.get(connection) else { return };
         let (session, is_held) = (client.session, client.awaits_sync());
+        sometimes!(self, WriteBehindSync, is_held);
         let held = is_held.then(|| request.clone());
         self.wait(connection, Waiting::Write { xid, shape, held, reply: None });
         if !is_held {
@@ -289,6 +299,8 @@ impl<I: Instruments> Replica<I> {
                 }
                 Waiting::Write { xid, shape, reply, .. } => {
                     let (zxid, code, response) = reply.expect("it is ready");
+                    let applied = self.applied();
+                    always!(self, AnswerIsApplied, zxid <= applied, "{zxid} after {applied}");
                     let packet: Bytes = reply_packet(xid, zxid, code, &response);
                     self.send(connection, packet);
                     if shape == Shape::Close {

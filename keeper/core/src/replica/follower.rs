@@ -110,6 +110,22 @@ impl Follower {
         }
     }
 
+    /// Whether NEWLEADER has come and UPTODATE has not.
+    pub fn awaits_up_to_date(&self) -> bool {
+        matches!(self.phase, FollowerPhase::Joining { .. } | FollowerPhase::AwaitingUpToDate)
+    }
+
+    /// Whether it is between the leader's first word about its history and UPTODATE.
+    pub fn is_synchronising(&self) -> bool {
+        matches!(
+            self.phase,
+            FollowerPhase::ReceivingSnapshot
+                | FollowerPhase::AwaitingNewLeader
+                | FollowerPhase::Joining { .. }
+                | FollowerPhase::AwaitingUpToDate
+        )
+    }
+
     /// Whether the acknowledgement of NEWLEADER is out, so that proposals are acknowledged too.
     pub fn has_joined(&self) -> bool {
         matches!(self.phase, FollowerPhase::AwaitingUpToDate | FollowerPhase::Serving)

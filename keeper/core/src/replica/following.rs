@@ -12,11 +12,11 @@ use crate::event::DiskToken;
 use crate::ids::{ConnectionId, ServerId, Zxid};
 use crate::instruments::{Instruments, Observation, SyncKind};
 use crate::jute::Encode;
-use crate::planted;
 use crate::txn::decode_txn;
 use crate::wire::quorum::payload::PROTOCOL_VERSION;
 use crate::wire::quorum::{EpochAck, LearnerInfo, PacketKind, QuorumPacket};
 use crate::zab::history::{Entry, follows};
+use crate::{always, planted, reachable, sometimes};
 
 use super::{Follower, FollowerPhase, Replica, Role};
 
@@ -77,7 +77,14 @@ impl<I: Instruments> Replica<I> {
         let now_ms = self.now.mono_ms;
         let Role::Following(follower) = &mut self.role else { return };
         let connecting = matches!(follower.phase, FollowerPhase::Connecting { .. });
+        sometimes!(
+            self,
+            LeaderNeverReached,
+            connecting && follower.attempts >= CONNECT_ATTEMPTS_MAX
+        );
+        sometimes!(self, LeaderLost, !connecting);
         if connecting && follower.attempts < CONNECT_ATTEMPTS_MAX {
+            reachable!(self, LeaderUnreachable);
             let retry_at_ms = Some(now_ms + CONNECT_PAUSE_MS);
             follower.phase = FollowerPhase::Connecting { retry_at_ms };
         } else {
@@ -148,9 +155,11 @@ impl<I: Instruments> Replica<I> {
             FollowerPhase::Promising { token, current }
         } else if epoch == accepted {
             // Promised before, perhaps to another: it must not count for this leader.
+            reachable!(self, EpochPromisedBefore);
             self.send_epoch_ack(EpochAck(None));
             FollowerPhase::AwaitingSync
         } else {
+            reachable!(self, EpochRefused);
             return Err(format!("the leader's epoch {epoch} is behind the accepted {accepted}"));
         };
         let Role::Following(follower) = &mut self.role else { return Ok(()) };
@@ -188,6 +197,8 @@ impl<I: Instruments> Replica<I> {
             return Err(reason);
         }
         let late = if I::ANY { self.written_late(zxid) } else { Vec::new() };
+        reachable!(self, LearnerTruncates);
+        sometimes!(self, TruncatesUnwritten, !late.is_empty());
         self.history.truncate(zxid);
         self.disk(DiskOp::Truncate { zxid });
         self.observe(|| Observation::Truncated { zxid });
@@ -211,6 +222,7 @@ impl<I: Instruments> Replica<I> {
     /// The leader's history shares everything up to `common` with this log.
     fn begin_receiving(&mut self, common: Zxid) {
         let applied = self.history.applied();
+        reachable!(self, LearnerReceives);
         if let Role::Following(follower) = &mut self.role {
             follower.phase = FollowerPhase::AwaitingNewLeader;
             follower.committed = applied;
@@ -234,6 +246,9 @@ impl<I: Instruments> Replica<I> {
             return Ok(());
         }
         self.log_txn(zxid, txn);
+        reachable!(self, FollowerLogs);
+        let waits = matches!(&self.role, Role::Following(follower) if follower.awaits_up_to_date());
+        sometimes!(self, ProposalBeforeUpToDate, waits);
         // Planted: a proposal is acknowledged as it comes.
         if self.is_serving() && planted!(self, AckBeforeFsync) {
             self.acknowledge_upto(zxid);
@@ -249,6 +264,7 @@ impl<I: Instruments> Replica<I> {
             return self.unexpected(what);
         }
         follower.committed = follower.committed.max(zxid);
+        sometimes!(self, CommitBeforeUpToDate, follower.awaits_up_to_date());
         if follower.phase == FollowerPhase::Serving {
             self.apply_upto(zxid);
         }
@@ -269,6 +285,8 @@ impl<I: Instruments> Replica<I> {
         if let Role::Following(follower) = &mut self.role {
             follower.phase = FollowerPhase::Joining { token, upto };
         }
+        let durable = self.history.durable(self.persisted);
+        sometimes!(self, NewLeaderWaitsForDisk, durable < upto);
         // Planted: NEWLEADER is acknowledged without waiting for the disk.
         if self.history.durable(self.persisted) < upto && planted!(self, Zk4646) {
             self.acknowledge_new_leader(upto);
@@ -290,6 +308,7 @@ impl<I: Instruments> Replica<I> {
         match follower.phase {
             FollowerPhase::Promising { token, current } if persisted >= token => {
                 follower.phase = FollowerPhase::AwaitingSync;
+                reachable!(self, FollowerHasPromised);
                 self.observe_epochs();
                 self.send_epoch_ack(EpochAck(Some(current)));
             }
@@ -305,6 +324,7 @@ impl<I: Instruments> Replica<I> {
     fn acknowledge_new_leader(&mut self, upto: Zxid) {
         let Role::Following(follower) = &mut self.role else { return };
         follower.phase = FollowerPhase::AwaitingUpToDate;
+        reachable!(self, NewLeaderAnswered);
         let zxid = Zxid::new(follower.epoch, 0);
         self.observe_epochs();
         let durable = self.history.durable(self.persisted);
@@ -325,10 +345,14 @@ impl<I: Instruments> Replica<I> {
             return;
         }
         let from = std::mem::replace(&mut follower.acked, vouched);
+        let last = self.history.last();
+        always!(self, AcknowledgedIsLogged, vouched <= last, "{vouched} of a log up to {last}");
         let mut packets = Vec::new();
         for entry in self.history.after(from).take_while(|entry| entry.zxid <= vouched) {
             QuorumPacket::bare(PacketKind::Ack, entry.zxid).encode(&mut packets);
         }
+        let is_one = self.history.after(from).next().is_some_and(|first| first.zxid == vouched);
+        sometimes!(self, AcknowledgesSeveral, !is_one);
         self.observe(|| Observation::Acknowledged { zxid: vouched, durable });
         let Role::Following(follower) = &self.role else { return };
         let connection = follower.connection;
@@ -348,10 +372,14 @@ impl<I: Instruments> Replica<I> {
         let last = self.history.last();
         let Role::Following(follower) = &mut self.role else { return };
         let known = if zxid == QuorumPacket::NO_ZXID { follower.common } else { zxid };
+        sometimes!(self, UpToDateCommits, known.min(last) > follower.committed);
         follower.committed = follower.committed.max(known.min(last));
         follower.phase = FollowerPhase::Serving;
         let (epoch, committed) = (follower.epoch, follower.committed);
         self.settle_epoch();
+        reachable!(self, FollowerServes);
+        let joined = self.current_epoch;
+        always!(self, ServesInJoinedEpoch, epoch == joined, "serves in {epoch}, joined {joined}");
         self.observe(|| Observation::SyncEnded);
         self.info(format!("serving as a follower in epoch {epoch} from {committed}"));
         self.apply_upto(committed);
@@ -376,6 +404,7 @@ impl<I: Instruments> Replica<I> {
         }
         let limit_ms = if follower.has_joined() { sync_ms } else { init_ms };
         if now_ms > follower.heard_ms + limit_ms {
+            reachable!(self, LeaderSilent);
             self.look("the leader is silent");
         }
     }

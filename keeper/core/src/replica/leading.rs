@@ -9,12 +9,12 @@ use crate::instruments::{Instruments, Observation, SyncKind};
 use crate::jute::{Encode, put_string};
 use crate::limits;
 use crate::log::SnapshotWriter;
-use crate::planted;
 use crate::session::{Origin, SessionTracker};
 use crate::wire::quorum::payload::PROTOCOL_VERSION;
 use crate::wire::quorum::{LeaderInfo, PacketKind, QuorumPacket};
 use crate::zab::leader::{Leader, Learner, LearnerPhase, Phase, SyncRequest};
 use crate::zab::sync;
+use crate::{always, planted, reachable, sometimes};
 
 use super::{Replica, Role};
 
@@ -46,6 +46,7 @@ impl<I: Instruments> Replica<I> {
                 leader.learners.insert(connection, Learner::new(now_ms));
             }
             Role::Looking => {
+                reachable!(self, LearnerComesEarly);
                 self.early_learners.insert(connection, Vec::new());
             }
             Role::Following(_) => self.close(connection),
@@ -54,6 +55,7 @@ impl<I: Instruments> Replica<I> {
 
     /// Sends away learners that wait for a leadership that does not come.
     pub(super) fn close_early_learners(&mut self) {
+        sometimes!(self, EarlyLearnerSentAway, !self.early_learners.is_empty());
         for (connection, _) in std::mem::take(&mut self.early_learners) {
             self.close(connection);
         }
@@ -72,11 +74,14 @@ impl<I: Instruments> Replica<I> {
     pub(super) fn on_learner_closed(&mut self, connection: ConnectionId) {
         let Role::Leading(leader) = &mut self.role else { return };
         let Some(learner) = leader.learners.remove(&connection) else { return };
+        let is_in_sync = learner.forwards() && !learner.is_synced();
+        sometimes!(self, LearnerLostInSync, is_in_sync);
         let deserted = leader.phase == Phase::Broadcast && !leader.quorum_connected(&self.ensemble);
         if let Some(snapshot) = learner.snapshot {
             snapshot.abandon(&mut self.tree);
         }
         if deserted {
+            reachable!(self, LeaderDeserted);
             self.look("no quorum of followers is connected any more");
         }
     }
@@ -96,6 +101,7 @@ impl<I: Instruments> Replica<I> {
                 let epoch = leader.epoch;
                 self.accepted_epoch = epoch;
                 let token = self.log_own_epoch(DiskOp::AcceptedEpoch(epoch));
+                reachable!(self, EpochProposed);
                 self.set_phase(Phase::Proposing { token });
                 if I::ANY && token <= self.persisted {
                     self.on_leader_persisted();
@@ -104,6 +110,7 @@ impl<I: Instruments> Replica<I> {
         } else if accepted > leader.epoch && self.ensemble.is_voter(server) {
             // It promised a later epoch to a leader that never came to be, and can join only one
             // beyond that.
+            reachable!(self, LeaderOutpromised);
             self.look("a follower has promised a later epoch");
         }
     }
@@ -118,10 +125,13 @@ impl<I: Instruments> Replica<I> {
         let persisted = self.persisted;
         let durable = self.history.durable(persisted);
         let Role::Leading(leader) = &mut self.role else { return };
+        let is_serving = leader.phase == Phase::Broadcast;
+        sometimes!(self, LeaderLogged, is_serving && leader.own_acked < durable);
         leader.own_acked = durable;
         match leader.phase {
             Phase::Proposing { token } if persisted >= token => {
                 leader.phase = Phase::AwaitingEpochAcks;
+                reachable!(self, LeaderHasPromised);
                 self.observe_epochs();
                 self.announce_epoch();
                 self.promise(self.ensemble.me);
@@ -182,6 +192,7 @@ impl<I: Instruments> Replica<I> {
         let Role::Leading(leader) = &mut self.role else { return };
         let established = matches!(leader.phase, Phase::Synchronisation { .. } | Phase::Broadcast);
         if !established && current.is_some_and(|current| (current, last) > own) {
+            reachable!(self, LeaderBehindFollower);
             return self.look("a follower's history is more recent");
         }
         let Some(learner) = leader.learners.get_mut(&connection) else { return };
@@ -195,6 +206,7 @@ impl<I: Instruments> Replica<I> {
             (Some(server), None) => {
                 leader.spent.insert(server);
                 if !leader.may_be_promised(&self.ensemble) {
+                    reachable!(self, LeaderEpochTaken);
                     self.look("a follower has promised this epoch to another");
                 }
             }
@@ -221,6 +233,7 @@ impl<I: Instruments> Replica<I> {
             .collect();
         // Synchronisation has a time limit of its own.
         leader.began_ms = self.now.mono_ms;
+        reachable!(self, EpochEstablished);
         self.observe(|| Observation::EpochEstablished { epoch, history });
         self.current_epoch = epoch;
         let token = self.log_own_epoch(DiskOp::CurrentEpoch(epoch));
@@ -243,6 +256,14 @@ impl<I: Instruments> Replica<I> {
             _ => leader.initial,
         };
         let epoch = leader.epoch;
+        let (kind, is_serving) = (plan.kind, leader.phase == Phase::Broadcast);
+        let end = self.history.last();
+        sometimes!(self, SyncByDiff, kind == SyncKind::Diff);
+        sometimes!(self, SyncByTrunc, kind == SyncKind::Trunc);
+        sometimes!(self, SyncBySnap, kind == SyncKind::Snap);
+        sometimes!(self, SyncDuringBroadcast, is_serving);
+        sometimes!(self, SyncSendsUncommitted, end > committed);
+        always!(self, SyncWithinLog, plan.from <= end, "{} for a log up to {end}", plan.from);
         let Some(learner) = leader.learners.get_mut(&connection) else { return };
         learner.synced_upto = committed.max(plan.from);
         let learner_id = learner.server.unwrap_or_default();
@@ -347,6 +368,18 @@ impl<I: Instruments> Replica<I> {
             return;
         }
         leader.phase = Phase::Broadcast;
+        reachable!(self, LeaderServes);
+        sometimes!(self, ServesWithBareQuorum, self.ensemble.is_bare_quorum(&synced));
+        let own = self.current_epoch;
+        always!(
+            self,
+            ServesDurableEpoch,
+            leader.epoch == own && self.persisted >= self.epochs_token,
+            "epoch {} is led, {own} joined; asked for {:?}, durable {:?}",
+            leader.epoch,
+            self.epochs_token,
+            self.persisted
+        );
         leader.committed = leader.initial;
         let (epoch, initial) = (leader.epoch, leader.initial);
         let synced: Vec<ConnectionId> = leader
@@ -378,6 +411,11 @@ impl<I: Instruments> Replica<I> {
         if acked <= leader.committed {
             return;
         }
+        let end = self.history.last();
+        always!(self, CommittedIsLogged, acked <= end, "{acked} of a log up to {end}");
+        let holders = || leader.voters_with(&self.ensemble, acked);
+        sometimes!(self, CommitByBareQuorum, self.ensemble.is_bare_quorum(&holders()));
+        sometimes!(self, CommitBeforeOwnWrite, leader.own_acked < acked);
         let from = std::mem::replace(&mut leader.committed, acked);
         let zxids: Vec<Zxid> = self
             .history
@@ -385,6 +423,7 @@ impl<I: Instruments> Replica<I> {
             .map(|entry| entry.zxid)
             .take_while(|zxid| *zxid <= acked)
             .collect();
+        sometimes!(self, CommitsSeveral, zxids.len() > 1);
         for zxid in zxids {
             self.send_to_learners(&QuorumPacket::bare(PacketKind::Commit, zxid));
         }
@@ -413,9 +452,12 @@ impl<I: Instruments> Replica<I> {
         }
         self.ping_learners();
         if let Role::Leading(leader) = &mut self.role {
+            sometimes!(self, SyncBarrierShared, requests.len() > 1);
             leader.begin_barrier(self.history.last(), requests);
         }
         self.pass_barriers();
+        let waits = matches!(&self.role, Role::Leading(leader) if leader.has_barrier());
+        sometimes!(self, SyncBarrierWaits, waits);
     }
 
     /// Answers syncs whose ping round a quorum has echoed, if all before them is committed. One of a
@@ -425,6 +467,7 @@ impl<I: Instruments> Replica<I> {
     pub(super) fn pass_barriers(&mut self) {
         let Role::Leading(leader) = &mut self.role else { return };
         for request in leader.passed_barriers(&self.ensemble) {
+            sometimes!(self, SyncOfEndedSession, !request.is_alive);
             match request.origin {
                 Origin::Local if !request.is_alive => self.drop_client(request.connection),
                 Origin::Local => {
@@ -476,7 +519,10 @@ impl<I: Instruments> Replica<I> {
             if learner.forwards() && !learner.is_synced() && planted!(self, Zk962) {
                 continue;
             }
+            let is_in_sync = learner.forwards() && !learner.is_synced();
+            sometimes!(self, SentBeforeSynced, is_in_sync);
             if learner.phase == LearnerPhase::Snapshot {
+                reachable!(self, HeldBackBehindSnapshot);
                 learner.held_back.extend_from_slice(&encoded);
             } else if learner.forwards() {
                 live.push(*connection);
@@ -496,6 +542,7 @@ impl<I: Instruments> Replica<I> {
         let Role::Leading(leader) = &mut self.role else { return };
         if leader.phase != Phase::Broadcast {
             if now_ms >= leader.began_ms + init_ms {
+                reachable!(self, LeaderUnfollowed);
                 self.look("no quorum came within initLimit");
             }
             return;
@@ -512,10 +559,12 @@ impl<I: Instruments> Replica<I> {
         if now_ms >= leader.check_at_ms {
             leader.check_at_ms = now_ms + (self.settings.tick_ms / 2).max(1);
             if !leader.quorum_alive(&self.ensemble, now_ms, sync_ms) {
+                reachable!(self, LeaderUnheard);
                 return self.look("a quorum has been silent for syncLimit");
             }
         }
         for connection in silent {
+            reachable!(self, LearnerSilent);
             self.drop_learner(connection, "it was silent too long");
         }
         let Role::Leading(leader) = &mut self.role else { return };

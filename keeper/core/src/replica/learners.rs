@@ -3,7 +3,6 @@
 use crate::ids::{ConnectionId, Zxid};
 use crate::instruments::Instruments;
 use crate::jute::{Decode, Encode, Reader, from_bytes};
-use crate::planted;
 use crate::session::Origin;
 use crate::wire::client::Request;
 use crate::wire::quorum::{
@@ -11,6 +10,7 @@ use crate::wire::quorum::{
     SessionTouches,
 };
 use crate::zab::leader::LearnerPhase;
+use crate::{always, planted, sometimes};
 
 use super::clients::is_forwardable;
 use super::{Replica, Role};
@@ -108,6 +108,9 @@ impl<I: Instruments> Replica<I> {
     }
 
     fn on_ack(&mut self, connection: ConnectionId, zxid: Zxid) {
+        let last = self.last_proposed();
+        let is_proposal = zxid.counter() != 0;
+        always!(self, AcknowledgedWasProposed, !is_proposal || zxid <= last, "{zxid} after {last}");
         let Some(learner) = self.learner(connection) else { return };
         // Counter 0 repeats the acknowledgement of NEWLEADER after UPTODATE.
         if zxid.counter() != 0 && zxid > learner.acked {
@@ -150,9 +153,12 @@ impl<I: Instruments> Replica<I> {
         let now_ms = self.now.mono_ms;
         let Role::Leading(leader) = &mut self.role else { return };
         let Some(tracker) = leader.sessions.as_mut() else { return };
+        let origin = Origin::Learner(connection);
+        sometimes!(self, SessionMoves, tracker.is_owned_elsewhere(asked.session, origin));
+        sometimes!(self, ReturnsToClosing, tracker.is_closing(asked.session));
         // Planted (here and where clients come to the leader itself): a session whose end is under
         // way is taken to be alive.
-        let valid = tracker.claim(now_ms, asked.session, Origin::Learner(connection))
+        let valid = tracker.claim(now_ms, asked.session, origin)
             || I::ANY && tracker.is_tracked(asked.session) && planted!(self, Zk1496);
         let mut data = Vec::new();
         Revalidated { session: asked.session, valid }.encode(&mut data);

@@ -3,17 +3,23 @@
 use crate::effect::Effect;
 use crate::ids::ServerId;
 use crate::instruments::{Instruments, Observation};
-use crate::planted;
 use crate::wire::election::{Notification, ServerState};
 use crate::zab::election::{Elected, Output, Vote};
+use crate::{planted, reachable, sometimes};
 
-use super::{Replica, Role};
+use super::{FollowerPhase, Replica, Role};
 
 impl<I: Instruments> Replica<I> {
     /// Leaves whatever role the server has and looks for a leader. Clients are sent away: they find
     /// another server, or this one again once it serves.
     pub(super) fn look(&mut self, why: &str) {
         self.info(format!("looking for a leader: {why}"));
+        reachable!(self, ElectionBegins);
+        sometimes!(
+            self,
+            RoleLeftWithTail,
+            !matches!(self.role, Role::Looking) && self.history.unapplied() > 0,
+        );
         self.durable_before = self.persisted;
         if !matches!(self.role, Role::Looking) {
             self.keep_less_than_the_log();
@@ -28,7 +34,15 @@ impl<I: Instruments> Replica<I> {
                     self.close(connection);
                 }
             }
-            Role::Following(follower) => self.close(follower.connection),
+            Role::Following(follower) => {
+                sometimes!(self, SyncInterrupted, follower.is_synchronising());
+                let phase = follower.phase;
+                let is_receiving = matches!(phase, FollowerPhase::ReceivingSnapshot);
+                sometimes!(self, SnapshotInterrupted, is_receiving);
+                let is_joining = matches!(phase, FollowerPhase::Joining { .. });
+                sometimes!(self, JoiningInterrupted, is_joining);
+                self.close(follower.connection);
+            }
         }
         for connection in self.clients.clear() {
             self.watches.remove_connection(connection);
@@ -67,14 +81,28 @@ impl<I: Instruments> Replica<I> {
                 // It waits here for a leadership that is over.
                 self.close_early_learners();
             }
+            let (round, proposal) = (self.election.round(), self.election.proposal());
             let output = self.election.receive(self.now, &self.ensemble, from, &notification);
+            self.mark_vote(round, proposal, &notification, &output);
             self.on_election_output(output);
         } else if notification.state == ServerState::Looking {
             self.notify(from);
         }
     }
 
+    /// Tells what a vote has changed; before it, the round and the own vote were these.
+    fn mark_vote(&self, round: u64, own: Vote, vote: &Notification, output: &Output) {
+        let is_looking = vote.state == ServerState::Looking;
+        sometimes!(self, ElectionRoundJump, is_looking && self.election.round() > round);
+        let has_changed = self.election.proposal() != own;
+        let is_same_round = vote.round == round;
+        sometimes!(self, VoteChanged, is_looking && is_same_round && has_changed);
+        sometimes!(self, StaleVoteAnswered, is_looking && vote.round < round);
+        sometimes!(self, NewcomerJoins, !is_looking && output.elected.is_some());
+    }
+
     pub(super) fn on_election_peer(&mut self, peer: ServerId, up: bool) {
+        sometimes!(self, ElectionPeerLost, !up);
         let output = self.election.peer(self.now, &self.ensemble, peer, up);
         if matches!(self.role, Role::Looking) {
             self.on_election_output(output);

@@ -44,6 +44,7 @@ use crate::zab::election::{Election, Vote};
 use crate::zab::ensemble::{Ensemble, Settings};
 use crate::zab::history::{Entry, History};
 use crate::zab::leader::Leader;
+use crate::{always, sometimes};
 
 use snapshot::SnapshotJob;
 
@@ -263,6 +264,7 @@ impl<I: Instruments> Replica<I> {
         match self.role {
             Role::Looking => {
                 let output = self.election.tick(self.now, &self.ensemble);
+                sometimes!(self, VotesSentAgain, !output.send_to.is_empty());
                 self.on_election_output(output);
             }
             Role::Leading(_) => self.tick_leading(),
@@ -305,6 +307,8 @@ impl<I: Instruments> Replica<I> {
 
     fn on_persisted(&mut self, token: DiskToken) {
         assert!(token <= self.last_token, "{token:?} was never asked for");
+        let before = self.persisted;
+        always!(self, DiskReportsInOrder, token > before, "{token:?} after {before:?}");
         self.persisted = self.persisted.max(token);
         self.advance_snapshot();
         match self.role {
@@ -363,6 +367,12 @@ impl<I: Instruments> Replica<I> {
             return;
         }
         let (accepted, current) = (self.accepted_epoch, self.current_epoch);
+        always!(
+            self,
+            AcceptedNotBehind,
+            accepted >= current,
+            "acceptedEpoch is {accepted}, currentEpoch {current}"
+        );
         let last_logged = self.history.last();
         self.observe(|| Observation::Epochs { accepted, current, last_logged });
     }

@@ -8,11 +8,11 @@ use crate::instruments::Instruments;
 use crate::limits;
 use crate::path;
 use crate::pipeline::client::reply_packet;
-use crate::planted;
 use crate::tree::{WatchKind, WatchedPaths};
 use crate::wire::client::{
     EventType, MultiResult, ReadOp, Request, Response, WatcherEvent, encode_event,
 };
+use crate::{planted, sometimes};
 
 use super::Replica;
 
@@ -71,6 +71,7 @@ impl<I: Instruments> Replica<I> {
                     seen = self.applied();
                 }
                 let missed = self.watches.set_watches(seen, paths, connection, &self.tree);
+                sometimes!(self, WatchMissed, !missed.is_empty());
                 for event in missed {
                     self.send_event(connection, event.kind, &event.path);
                 }

@@ -11,9 +11,9 @@ use crate::jute::{DecodeError, Reader};
 use crate::limits;
 use crate::log::purge::LOGS_HELD_BACK;
 use crate::log::{Progress, SnapshotData, SnapshotReader, SnapshotWriter};
-use crate::planted;
 use crate::wire::quorum::QuorumDecoder;
 use crate::zab::ensemble::Settings;
+use crate::{always, planted, reachable, sometimes};
 
 use super::follower::IncomingSnapshot;
 use super::following::SNAPSHOT_SIGNATURE;
@@ -36,12 +36,16 @@ impl<I: Instruments> Replica<I> {
             return;
         }
         self.transactions_since_snapshot = 0;
+        reachable!(self, SnapshotBegun);
+        sometimes!(self, SnapshotWithTail, self.history.unapplied() > 0);
         self.disk(DiskOp::Roll);
         let mut chunk = Vec::new();
         let spoilt = if I::ANY { self.spoilt_sessions() } else { None };
         let sessions = spoilt.as_ref().unwrap_or(&self.sessions);
         let writer = SnapshotWriter::file(&mut self.tree, sessions, &mut chunk);
         let zxid = writer.zxid();
+        let applied = self.history.applied();
+        always!(self, SnapshotIsApplied, zxid == applied, "a snapshot of {zxid} at {applied}");
         self.disk(DiskOp::SnapshotBegin { zxid });
         let token = self.disk(DiskOp::SnapshotChunk(Bytes::from(chunk)));
         self.snapshot = Some(SnapshotJob { writer, token });
@@ -80,6 +84,7 @@ impl<I: Instruments> Replica<I> {
 
     pub(super) fn on_snap(&mut self, zxid: Zxid) -> Result<(), String> {
         self.observe(|| Observation::SyncBegun { kind: SyncKind::Snap });
+        reachable!(self, LearnerReceivesSnapshot);
         let Role::Following(follower) = &mut self.role else { return Ok(()) };
         follower.phase = FollowerPhase::ReceivingSnapshot;
         follower.snapshot =
@@ -120,11 +125,14 @@ impl<I: Instruments> Replica<I> {
     /// that continues it never stands without it (ZOOKEEPER-3642).
     fn install(&mut self, data: SnapshotData) {
         let zxid = data.last_zxid;
+        reachable!(self, SnapshotInstalled);
         if let Some(job) = self.snapshot.take() {
+            reachable!(self, SnapshotAbandoned);
             job.writer.abandon(&mut self.tree);
             self.disk(DiskOp::SnapshotAbort);
         }
         let dead_tail = self.history.last() > zxid;
+        sometimes!(self, SnapshotReplacesTail, dead_tail);
         self.tree = data.tree;
         self.sessions = data.sessions;
         self.set_config_node();

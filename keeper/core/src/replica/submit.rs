@@ -6,12 +6,12 @@ use crate::error::Code;
 use crate::ids::{ConnectionId, SessionId, Zxid};
 use crate::instruments::{Instruments, Observation, hash_bytes};
 use crate::pipeline::prepare::{prepare, prepare_close_session};
-use crate::planted;
 use crate::session::Origin;
 use crate::txn::{AskedAs, Txn, TxnBody, TxnHeader, encode_txn_asked};
 use crate::wire::client::{CreateRequest, MultiOp, Request};
 use crate::wire::quorum::{PacketKind, QuorumPacket};
 use crate::zab::leader::SyncRequest;
+use crate::{always, planted, reachable, sometimes};
 
 use super::{Replica, Role, plants};
 
@@ -48,6 +48,7 @@ impl<I: Instruments> Replica<I> {
         }
         let Some(tracker) = leader.sessions.as_mut() else { return };
         let Some(zxid) = next else {
+            reachable!(self, EpochUsedUp);
             return self.look("the epoch's transactions are used up");
         };
         let header = TxnHeader { session, cxid, zxid, time_ms: self.now.wall_ms };
@@ -57,6 +58,7 @@ impl<I: Instruments> Replica<I> {
                 TxnBody::CreateSession { timeout_ms: *timeout_ms }
             }
             Request::CloseSession if !tracker.is_tracked(session) => {
+                reachable!(self, ClosedTwice);
                 TxnBody::Error { code: Code::SessionExpired }
             }
             Request::CloseSession => {
@@ -74,9 +76,14 @@ impl<I: Instruments> Replica<I> {
                     prepare(&self.tree, &mut self.outstanding, &header, request)
                 }
                 Ok(()) => prepare(&self.tree, &mut self.outstanding, &header, request),
-                Err(code) => TxnBody::Error { code },
+                Err(code) => {
+                    sometimes!(self, MovedSessionRefused, code == Code::SessionMoved);
+                    sometimes!(self, WriteMeetsClosing, tracker.is_closing(session));
+                    TxnBody::Error { code }
+                }
             },
         };
+        sometimes!(self, MultiRolledBack, is_aborted(&body));
         if I::ANY {
             self.spoil_outstanding(&body, request);
         }
@@ -108,6 +115,11 @@ impl<I: Instruments> Replica<I> {
         encode_txn_asked(&txn, None, asked, &mut bytes);
         let bytes = Bytes::from(bytes);
         let (hash, applied) = (if I::ANY { hash_bytes(&bytes) } else { 0 }, self.applied());
+        reachable!(self, LeaderProposes);
+        let joined = self.current_epoch;
+        always!(self, ProposalInOwnEpoch, zxid.epoch() == joined, "{zxid} in epoch {joined}");
+        let (end, last) = (self.history.last(), self.last_proposed());
+        always!(self, LogEndsWithProposal, end == last, "the log ends with {end}, not {last}");
         self.observe(|| Observation::Proposed { zxid, hash, applied });
         let packet = QuorumPacket::with_data(PacketKind::Proposal, zxid, bytes.clone());
         self.log_txn(zxid, bytes);
@@ -123,6 +135,7 @@ impl<I: Instruments> Replica<I> {
         let Role::Leading(leader) = &mut self.role else { return };
         let Some(tracker) = leader.sessions.as_mut() else { return };
         for session in tracker.expire(now_ms) {
+            reachable!(self, SessionExpires);
             self.info(format!("session {session} expired"));
             self.submit(Origin::Local, session, 0, &Request::CloseSession);
         }
@@ -135,6 +148,12 @@ impl<I: Instruments> Replica<I> {
             _ => self.history.last(),
         }
     }
+}
+
+/// Whether it is a multi that failed.
+fn is_aborted(body: &TxnBody) -> bool {
+    let TxnBody::Multi(parts) = body else { return false };
+    parts.iter().any(|part| matches!(part, TxnBody::Error { .. }))
 }
 
 /// How the creates of a request were asked for: an Apache follower answers its client's create2 only

@@ -23,6 +23,11 @@ impl Ensemble {
         members.intersection(&self.voters).count() * 2 > self.voters.len()
     }
 
+    /// Whether `members` is a quorum that would be none with one voter less.
+    pub fn is_bare_quorum(&self, members: &BTreeSet<ServerId>) -> bool {
+        members.intersection(&self.voters).count() == self.voters.len() / 2 + 1
+    }
+
     /// Whether the server may vote.
     pub fn is_voter(&self, server: ServerId) -> bool {
         self.voters.contains(&server)
@@ -111,6 +116,15 @@ mod tests {
             config_text: String::new(),
             config_version: 0,
         }
+    }
+
+    #[test]
+    fn a_bare_quorum_has_no_voter_to_spare() {
+        let set = |ids: &[u64]| ids.iter().copied().map(ServerId).collect::<BTreeSet<_>>();
+        assert!(ensemble(5).is_bare_quorum(&set(&[1, 2, 3])));
+        assert!(ensemble(4).is_bare_quorum(&set(&[1, 2, 3, 9])), "strangers do not count");
+        assert!(!ensemble(5).is_bare_quorum(&set(&[1, 2, 3, 4])));
+        assert!(!ensemble(5).is_bare_quorum(&set(&[1, 2])));
     }
 
     #[test]

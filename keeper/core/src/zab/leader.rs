@@ -263,6 +263,21 @@ impl Leader {
         positions.get(ensemble.voters.len() / 2).copied().unwrap_or(Zxid::ZERO)
     }
 
+    /// The voters that hold `zxid` durably, as far as the leader knows.
+    pub fn voters_with(&self, ensemble: &Ensemble, zxid: Zxid) -> BTreeSet<ServerId> {
+        let mut voters: BTreeSet<ServerId> = self
+            .learners
+            .values()
+            .filter(|learner| learner.is_synced() && learner.acked >= zxid)
+            .filter_map(|learner| learner.server)
+            .filter(|server| ensemble.is_voter(*server))
+            .collect();
+        if self.own_acked >= zxid {
+            voters.insert(ensemble.me);
+        }
+        voters
+    }
+
     /// The next zxid, or `None` when the epoch's counter, whose last value is `counter_max`, is used
     /// up.
     pub fn next_zxid(&self, counter_max: u32) -> Option<Zxid> {
@@ -391,6 +406,19 @@ mod tests {
         leader.learners.get_mut(&ConnectionId(3)).unwrap().phase =
             LearnerPhase::AwaitingNewLeaderAck;
         assert_eq!(leader.quorum_acked(&ensemble()), Zxid(0), "it is not synchronised");
+    }
+
+    #[test]
+    fn voters_hold_what_they_acknowledged() {
+        let mut leader = leader();
+        leader.own_acked = Zxid(9);
+        leader.learners.get_mut(&ConnectionId(3)).unwrap().acked = Zxid(7);
+        let holders = |zxid| leader.voters_with(&ensemble(), Zxid(zxid));
+        assert_eq!(holders(7), BTreeSet::from([ServerId(1), ServerId(3)]));
+        assert!(ensemble().is_bare_quorum(&holders(7)));
+        assert_eq!(holders(8), BTreeSet::from([ServerId(1)]));
+        assert!(!ensemble().is_bare_quorum(&holders(8)), "it is none");
+        assert!(!ensemble().is_bare_quorum(&holders(0)), "it is more");
     }
 
     #[test]

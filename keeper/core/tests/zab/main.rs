@@ -17,6 +17,7 @@ mod barrier;
 mod broadcast;
 mod discovery;
 mod durability;
+mod marks;
 mod sessions;
 mod stepping_down;
 mod synchronisation;

@@ -3,13 +3,13 @@
 
 mod clients;
 mod effects;
+mod marking;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
 use keeper_core::event::{DiskToken, Event, Port};
 use keeper_core::ids::{ConnectionId, ServerId, Zxid};
-use keeper_core::instruments::Off;
 use keeper_core::replica::Replica;
 use keeper_core::time::Now;
 use keeper_core::zab::ensemble::{Ensemble, Settings};
@@ -17,6 +17,7 @@ use keeper_core::zab::ensemble::{Ensemble, Settings};
 use crate::client::Client;
 use crate::disk::Disk;
 use crate::text::{Names, QuorumText};
+use marking::Marking;
 
 /// Who sends or receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,7 +71,8 @@ struct End {
 pub(crate) struct World {
     settings: Settings,
     now_ms: u64,
-    running: BTreeMap<u64, Replica>,
+    running: BTreeMap<u64, Replica<Marking>>,
+    marking: Marking,
     disks: BTreeMap<u64, Disk>,
     clients: BTreeMap<u64, Client>,
     flights: VecDeque<Flight>,
@@ -95,6 +97,7 @@ impl World {
             settings,
             now_ms: 0,
             running: BTreeMap::new(),
+            marking: Marking::default(),
             disks: (1..=3).map(|server| (server, Disk::default())).collect(),
             clients: BTreeMap::new(),
             flights: VecDeque::new(),
@@ -148,7 +151,8 @@ impl World {
         };
         let (now, settings) = (self.now(), self.settings.clone());
         let recovered = self.disks[&server].recover();
-        let mut replica = Replica::new(now, ensemble, settings, recovered, 0, Off);
+        let marking = self.marking.clone();
+        let mut replica = Replica::new(now, ensemble, settings, recovered, 0, marking);
         let mut effects = Vec::new();
         replica.start(now, &mut effects);
         self.running.insert(server, replica);
@@ -243,7 +247,9 @@ impl World {
         let until_ms = self.now_ms + ms;
         for _ in 0..10_000 {
             self.run();
-            let due = |(server, replica): (&u64, &Replica)| Some((replica.deadline_ms()?, *server));
+            let due = |(server, replica): (&u64, &Replica<Marking>)| {
+                Some((replica.deadline_ms()?, *server))
+            };
             let next = self.running.iter().filter_map(due).min();
             let Some((at_ms, server)) = next.filter(|(at_ms, _)| *at_ms <= until_ms) else {
                 self.now_ms = until_ms;
