@@ -261,6 +261,8 @@ pub(crate) enum Listed {
     Checks,
     /// Bugs that can be planted, to see that they are found.
     Plants,
+    /// Places in the servers' code that runs are seen to reach, and where faults can strike.
+    Marks,
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use checker::check_all;
 use checker::znode::{Claims, ZHistory};
+use clap::ValueEnum;
+use scenarios::marks::Mark;
 use scenarios::plant::planted_bugs;
 use scenarios::property::PROPERTIES;
 use scenarios::registry::SCENARIOS;
@@ -49,9 +51,8 @@ const MODELS: [(&str, &str); 4] = [
 /// Prints what there is of one kind, or of every kind.
 pub(crate) fn list(args: &ListArgs) -> Exit {
     let output = Output::new(args.format);
-    let all = [Listed::Scenarios, Listed::Faults, Listed::Models, Listed::Checks, Listed::Plants];
-    let chosen: Vec<Listed> =
-        all.into_iter().filter(|l| args.what.is_none_or(|w| w == *l)).collect();
+    let all = Listed::value_variants().iter().copied();
+    let chosen: Vec<Listed> = all.filter(|l| args.what.is_none_or(|w| w == *l)).collect();
     for (index, listed) in chosen.iter().enumerate() {
         let items = items(*listed);
         items.iter().for_each(|item| output.json(item));
@@ -72,6 +73,7 @@ fn title(listed: Listed) -> &'static str {
         Listed::Models => "models",
         Listed::Checks => "checks",
         Listed::Plants => "plants",
+        Listed::Marks => "marks",
     }
 }
 
@@ -100,6 +102,12 @@ fn items(listed: Listed) -> Vec<Item> {
         }
         Listed::Plants => planted_bugs()
             .map(|bug| item(bug.name, format!("{} ({})", bug.what, bug.source)))
+            .collect(),
+        Listed::Marks => Mark::ALL
+            .iter()
+            .map(|mark| {
+                item(mark.name(), format!("{}: {}", mark.kind().name(), mark.description()))
+            })
             .collect(),
     }
 }
@@ -137,11 +145,9 @@ mod tests {
 
     #[test]
     fn there_is_something_of_everything() {
-        for listed in
-            [Listed::Scenarios, Listed::Faults, Listed::Models, Listed::Checks, Listed::Plants]
-        {
+        for &listed in Listed::value_variants() {
             assert!(items(listed).iter().all(|item| !item.about.is_empty()));
-            assert!(!items(listed).is_empty());
+            assert!(!items(listed).is_empty(), "{}", title(listed));
         }
     }
 }

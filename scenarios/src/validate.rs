@@ -4,8 +4,9 @@ use std::ops::RangeInclusive;
 
 use keeper_core::instruments::Plant;
 use keeper_core::log::purge::SNAPSHOTS_MIN;
+use keeper_core::marks::Mark;
 use sim::cluster::plan::{Action, PLAN_FORMAT, Part, Plan, PlannedOperation};
-use sim::fault::{Fault, Target, TimedFault};
+use sim::fault::{Fault, MarkTarget, Target, TimedFault, Whose};
 use thiserror::Error;
 
 use crate::registry::{SCENARIOS, scenario};
@@ -195,18 +196,42 @@ fn check_targets(plan: &Plan, field: &str, targets: &[Target]) -> Result<(), Con
     if targets.is_empty() {
         return wrong(field, "nobody, expected at least one host");
     }
+    if let Some(mark) = targets.iter().find(|target| matches!(target, Target::Mark(_))) {
+        let message = format!("`{mark}`, but only a fault of one host can wait for a mark");
+        return wrong(field, message);
+    }
     targets.iter().try_for_each(|target| check_target(plan, field, target))
 }
 
 fn check_target(plan: &Plan, field: &str, target: &Target) -> Result<(), Contradiction> {
-    let Target::Host(name) = target else { return Ok(()) };
+    let name = match target {
+        Target::Host(name) => name,
+        Target::Mark(target) => return check_mark(plan, field, target),
+        Target::Leader | Target::RandomFollower(_) | Target::Learner(_) => return Ok(()),
+    };
     let numbered = |prefix: &str, count: u32| (1..=count).any(|n| *name == format!("{prefix}{n}"));
     let (servers, clients) = (plan.topology.servers, plan.topology.clients);
     if numbered("n", servers) || numbered("c", clients) {
         return Ok(());
     }
-    let expected = format!("n1 to n{servers}, c1 to c{clients}, leader or follower:0");
+    let expected = format!(
+        "n1 to n{servers}, c1 to c{clients}, leader, follower:0, \
+                            learner+30 or mark:log-unsynced#3@leader+250us"
+    );
     wrong(field, format!("there is no host `{name}`, expected {expected}"))
+}
+
+fn check_mark(plan: &Plan, field: &str, target: &MarkTarget) -> Result<(), Contradiction> {
+    if Mark::named(&target.mark).is_none() {
+        let message = format!("there is no mark `{}`; squall list marks has them", target.mark);
+        return wrong(field, message);
+    }
+    let Whose::Host(name) = &target.of else { return Ok(()) };
+    let servers = plan.topology.servers;
+    if (1..=servers).any(|number| *name == format!("n{number}")) {
+        return Ok(());
+    }
+    wrong(field, format!("`{target}`: `{name}` is no server, expected n1 to n{servers}"))
 }
 
 fn check_probability(value: f64) -> Result<(), Contradiction> {
@@ -277,6 +302,18 @@ mod tests {
         let crash = |name| Fault::Crash { target: host(name) };
         let nobody = with_fault(1, None, crash("n9"));
         assert!(nobody.starts_with("faults[0].target: there is no host `n9`"), "{nobody}");
+        let unknown = with_fault(1, None, crash("mark:tea-time"));
+        assert!(unknown.starts_with("faults[0].target: there is no host `mark:tea-time`"));
+        let at = |text: &str| Fault::Crash { target: Target::from(text.to_owned()) };
+        let unknown = with_fault(1, None, at("mark:tea-time#2"));
+        assert!(unknown.starts_with("faults[0].target: there is no mark `tea-time`"), "{unknown}");
+        let stranger = with_fault(1, None, at("mark:log-synced@n7"));
+        assert!(stranger.ends_with("`n7` is no server, expected n1 to n5"), "{stranger}");
+        let uncounted = with_fault(1, None, at("mark:log-synced#0"));
+        assert!(uncounted.contains("there is no host `mark:log-synced#0`"), "{uncounted}");
+        let sides = vec![vec![Target::from("mark:log-synced".to_owned())], vec![host("n1")]];
+        let listed = with_fault(1, None, Fault::Partition { sides, reset_on_heal: 0.0 });
+        assert!(listed.contains("only a fault of one host"), "{listed}");
         let before = with_fault(9, Some(3), crash("n1"));
         assert_eq!(before, "faults[0].until_ms: 3 is before at_ms 9");
         let late = with_fault(90_000, None, crash("n1"));

@@ -2,8 +2,10 @@
 //!
 //! In JSON a fault is one object: `{"at_ms":1000,"until_ms":5000,"kind":"partition",
 //! "sides":[["n1","n2"],["n3"]]}`. A target is a host's name, `leader`, `follower:2`, or
-//! `learner+30`; all but the first are looked up at the moment when the fault strikes.
+//! `learner+30`, or `mark:log-unsynced#3@leader`; all but the first are looked up at the moment when
+//! the fault strikes.
 
+mod marked;
 mod schedule;
 
 use std::fmt;
@@ -13,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Clock;
 use crate::disk::OpKind;
 
+pub use marked::{MarkTarget, Snares, Sprung, Whose};
 pub use schedule::{Applied, Roles, Schedule};
 
 /// A fault and its time.
@@ -171,6 +174,16 @@ impl Fault {
     }
 }
 
+impl TimedFault {
+    /// The mark that it waits for, if it waits for one.
+    pub fn mark(&self) -> Option<&MarkTarget> {
+        match self.fault.target() {
+            Some(Target::Mark(target)) => Some(target),
+            _ => None,
+        }
+    }
+}
+
 /// Whom a fault strikes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
@@ -184,6 +197,8 @@ pub enum Target {
     /// The first server that a leader has been synchronising for so many milliseconds. A fault of
     /// one host waits for it until its end.
     Learner(u64),
+    /// The server that hits a mark in its code. A fault of one host waits for it until its end.
+    Mark(MarkTarget),
 }
 
 impl fmt::Display for Target {
@@ -193,6 +208,7 @@ impl fmt::Display for Target {
             Target::Leader => f.write_str("leader"),
             Target::RandomFollower(index) => write!(f, "follower:{index}"),
             Target::Learner(after_ms) => write!(f, "learner+{after_ms}"),
+            Target::Mark(target) => target.fmt(f),
         }
     }
 }
@@ -201,6 +217,9 @@ impl From<String> for Target {
     fn from(text: String) -> Target {
         if text == "leader" {
             return Target::Leader;
+        }
+        if let Some(target) = MarkTarget::parse(&text) {
+            return Target::Mark(target);
         }
         let number = |prefix| text.strip_prefix(prefix).and_then(|number| number.parse().ok());
         if let Some(index) = number("follower:") {
@@ -239,6 +258,7 @@ mod tests {
             r#"{"at_ms":1,"until_ms":5,"kind":"power_loss","target":"a"}"#,
             r#"{"at_ms":1,"until_ms":5,"kind":"pause","target":"a"}"#,
             r#"{"at_ms":1,"until_ms":5,"kind":"pause","target":"learner+30"}"#,
+            r#"{"at_ms":1,"until_ms":5,"kind":"crash","target":"mark:log-unsynced#3@leader+20us"}"#,
             r#"{"at_ms":1,"kind":"restart","targets":["a","b"],"down_ms":10,"gap_ms":20}"#,
             r#"{"at_ms":1,"until_ms":5,"kind":"slow_disk","target":"a","factor":0}"#,
             r#"{"at_ms":1,"until_ms":5,"kind":"eio","target":"a","op":"sync_dir","nth":3}"#,

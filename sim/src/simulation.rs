@@ -91,6 +91,10 @@ pub trait SimHandle: Platform {
 
     /// Records an event of this host in the trace.
     fn record(&self, tag: u32, content: &[u8]);
+
+    /// The harness is about to kill this host, right here: nothing that it does from now on shows.
+    /// turmoil's world cannot do that; there it is killed within the millisecond.
+    fn doom(&self) {}
 }
 
 /// A simulated world: hosts that run programs, and what may befall them. The methods do what the
@@ -108,11 +112,12 @@ pub trait Simulation: Sized {
         F: Fn(Self::Handle) -> Fut + 'static,
         Fut: Future<Output = ()> + 'static;
 
-    /// Lets time pass up to `at_ms` since the start, or until somebody asks for attention.
+    /// Lets time pass up to `at_ns` since the start (turmoil: to the end of that millisecond), or
+    /// until somebody asks for attention.
     ///
     /// # Errors
     /// A task or the engine panicked: the run is over.
-    fn pass_until_ms(&mut self, at_ms: u64, attention: &Attention) -> Result<(), RunPanic>;
+    fn pass_until_ns(&mut self, at_ns: u64, attention: &Attention) -> Result<(), RunPanic>;
 
     /// World time, in nanoseconds since the start.
     fn elapsed_ns(&self) -> u64;
@@ -325,8 +330,8 @@ impl Simulation for World {
         World::new(seed, settings)
     }
 
-    fn pass_until_ms(&mut self, at_ms: u64, attention: &Attention) -> Result<(), RunPanic> {
-        while World::elapsed_ms(self) < at_ms && !attention.is_asked() {
+    fn pass_until_ns(&mut self, at_ns: u64, attention: &Attention) -> Result<(), RunPanic> {
+        while World::elapsed_ns(self) < at_ns && !attention.is_asked() {
             self.step()?;
         }
         Ok(())
@@ -342,8 +347,8 @@ impl Simulation for EngineWorld {
         EngineWorld::new(seed, settings)
     }
 
-    fn pass_until_ms(&mut self, at_ms: u64, attention: &Attention) -> Result<(), RunPanic> {
-        self.run_unless(at_ms, attention)
+    fn pass_until_ns(&mut self, at_ns: u64, attention: &Attention) -> Result<(), RunPanic> {
+        self.run_unless(at_ns, attention)
     }
 
     delegate!();
@@ -374,5 +379,9 @@ impl SimHandle for EnginePlatform {
 
     fn record(&self, tag: u32, content: &[u8]) {
         self.record(tag, content);
+    }
+
+    fn doom(&self) {
+        self.doom();
     }
 }

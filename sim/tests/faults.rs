@@ -25,7 +25,7 @@ fn run(world: &mut World, faults: &str, end_ms: u64) -> Result<Vec<Applied>, Run
         applied.extend(schedule.advance(world, &mut roles)?);
         world.step()?;
     }
-    assert_eq!(schedule.next_ms(), None);
+    assert_eq!(schedule.next_ns(), None);
     Ok(applied)
 }
 
@@ -35,7 +35,7 @@ fn pongs_around(fault: &str) -> [usize; 3] {
     let faults = format!(r#"[{{"at_ms":100,"until_ms":600,{fault}}}]"#);
     let applied = run(&mut world, &faults, 1_000).unwrap();
     let [first, .., last] = &applied[..] else { panic!("{applied:?}") };
-    assert_eq!((first.at_ms, last.at_ms), (100, 600));
+    assert_eq!((first.at_ns, last.at_ns), (100_000_000, 600_000_000));
     assert!(first.began && !last.began);
     assert_eq!(first.hosts, last.hosts);
     [(0, 100), (106, 600), (600, 1_000)].map(|(from, to)| log.count_between("pong", from, to))
@@ -125,9 +125,9 @@ fn fault_of_a_learner_waits_until_it_has_been_one_for_so_long() {
             world.step().unwrap();
         }
         let hosts = if struck { vec![SERVER] } else { vec![] };
-        let first = (applied[0].at_ms, applied[0].began, applied[0].hosts.clone());
+        let first = (applied[0].at_ns / 1_000_000, applied[0].began, applied[0].hosts.clone());
         assert_eq!(first, (if struck { 70 } else { until_ms }, true, hosts));
-        assert_eq!(schedule.next_ms(), None);
+        assert_eq!(schedule.next_ns(), None);
     }
 }
 
@@ -155,7 +155,7 @@ fn rolling_restart_takes_one_after_the_other() {
     let fault = r#"[{"at_ms":10,"kind":"restart","targets":["client","server"],
         "down_ms":20,"gap_ms":30}]"#;
     let applied = run(&mut world, fault, 200).unwrap();
-    let turns: Vec<_> = applied.iter().map(|a| (a.at_ms, a.hosts.clone())).collect();
+    let turns: Vec<_> = applied.iter().map(|a| (a.at_ns / 1_000_000, a.hosts.clone())).collect();
     let expected = [
         (10, vec![]),
         (10, vec![CLIENT]),
@@ -189,7 +189,7 @@ fn finish_takes_back_what_lasts_and_forgets_what_is_to_come() {
     world.run_until_ms(400).unwrap();
     assert_eq!(log.count_between("pong", 101, 400), 0);
     assert_eq!(schedule.finish(&mut world).unwrap().len(), 3);
-    assert_eq!(schedule.next_ms(), None);
+    assert_eq!(schedule.next_ns(), None);
     world.run_until_ms(2_000).unwrap();
     assert!(log.count_between("pong", 400, 2_000) > 100);
 }

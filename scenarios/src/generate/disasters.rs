@@ -1,11 +1,12 @@
 //! Faults that come together, each to bring about a state in which ZooKeeper's own bugs lay.
 
-use sim::fault::{Fault, Target, TimedFault};
+use keeper_core::marks::{Mark, MarkKind};
+use sim::fault::{Fault, MarkTarget, Target, TimedFault, Whose};
 
 use super::faults::{Family, Kind, Site, host};
 
 /// Every kind of disaster.
-pub(super) const DISASTERS: [Kind; 11] = [
+pub(super) const DISASTERS: [Kind; 12] = [
     Kind { name: "leader among clients", family: Family::Network, draw: leader_among_clients },
     Kind { name: "power loss of most", family: Family::Process, draw: power_loss_of_most },
     Kind { name: "power loss of all", family: Family::Process, draw: power_loss_of_all },
@@ -17,6 +18,7 @@ pub(super) const DISASTERS: [Kind; 11] = [
     Kind { name: "leader after leader", family: Family::Process, draw: leader_after_leader },
     Kind { name: "deposed with a slow disk", family: Family::Disk, draw: deposed_with_slow_disk },
     Kind { name: "rolling restart", family: Family::Process, draw: rolling_restart },
+    Kind { name: "struck at a mark", family: Family::Process, draw: struck_at_a_mark },
 ];
 
 /// The leader is cut off from the servers, but clients still write to it: it logs proposals that
@@ -209,4 +211,35 @@ fn rolling_restart(site: &mut Site<'_>) -> Vec<TimedFault> {
     let gap_ms = site.draws.log_uniform(50, 1_500);
     let all_ms = (down_ms + gap_ms) * targets.len() as u64;
     vec![site.until(site.at_ms + all_ms + 1, Fault::Restart { targets, down_ms, gap_ms })]
+}
+
+/// Servers are killed, lose power or stand still at a place in their code, or soon after it: between
+/// a write and its fsync, before an answer leaves, in the middle of a snapshot. Timers seldom meet
+/// such a moment.
+fn struck_at_a_mark(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let marks: Vec<Mark> =
+        Mark::ALL.iter().copied().filter(|mark| mark.kind() != MarkKind::Always).collect();
+    let mut at_ms = site.at_ms;
+    let mut faults = Vec::new();
+    for _ in 0..site.draws.range(1, 4) {
+        let mark = site.draws.pick(&marks).expect("there are marks").name().to_owned();
+        let nth = site.draws.log_uniform(1, 16) as u32;
+        let of = match site.draws.below(4) {
+            0 => Whose::Leader,
+            1 => Whose::Follower,
+            _ => Whose::Any,
+        };
+        let is_exact = site.draws.chance(0.6);
+        let after_us = if is_exact { 0 } else { site.draws.log_uniform(1, 5_000) };
+        let target = Target::Mark(MarkTarget { mark, nth, of, after_us });
+        let fault = match site.draws.below(8) {
+            0 => Fault::Pause { target },
+            1..=3 => Fault::Crash { target },
+            _ => Fault::PowerLoss { target },
+        };
+        let until_ms = at_ms + site.draws.log_uniform(300, 4_000);
+        faults.push(site.between(at_ms, until_ms, fault));
+        at_ms += site.draws.log_uniform(50, 2_000);
+    }
+    faults
 }

@@ -11,7 +11,7 @@ pub(super) fn note(record: &mut RunRecord, fault: &Fault, applied: &Applied, nam
     if !of.is_monotonic() {
         return;
     }
-    let at_ns = applied.at_ms * 1_000_000;
+    let at_ns = applied.at_ns;
     let planned = applied.index;
     if applied.began {
         record.monotonic_drifts.extend(names.iter().map(|host| MonotonicDrift {

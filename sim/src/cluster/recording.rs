@@ -14,7 +14,8 @@ use super::record::{
     ClientOperation, ClientOutcome, ClientSessionEvent, ClientWatchEvent, FinalState, Observed,
     PlantReached, RunRecord,
 };
-use crate::simulation::SimHandle;
+use crate::fault::Snares;
+use crate::simulation::{Attention, SimHandle};
 
 /// The tag of observations in the trace: each [`super::record::Observed`] is one such event.
 pub const TAG_OBSERVATION: u32 = 1;
@@ -35,6 +36,10 @@ pub(crate) struct Notes {
     pub(crate) clients_done: u32,
     /// A write made after chaos was acknowledged.
     pub(crate) probe_served: bool,
+    /// Faults that wait for marks.
+    pub(crate) snares: Snares,
+    /// How the harness is told that one of them was hit.
+    pub(crate) attention: Attention,
     /// What locks and elections protect.
     pub(crate) resources: Resources,
     text: String,
@@ -248,7 +253,17 @@ impl<H: SimHandle> Instruments for Recorder<H> {
 
     fn mark(&self, mark: Mark, site: &'static str) {
         let at_ns = self.platform.world_ns();
-        self.recording.notes().record.marks.hit(mark, site, self.server, at_ns);
+        let mut notes = self.recording.notes();
+        notes.record.marks.hit(mark, site, self.server, at_ns);
+        let leads = notes.servers.get(&self.server).is_some_and(|notes| notes.leading);
+        let is_struck = notes.snares.hit(mark, self.server, leads, at_ns);
+        if notes.snares.is_any_sprung() {
+            notes.attention.ask();
+        }
+        drop(notes);
+        if is_struck {
+            self.platform.doom();
+        }
     }
 
     fn broken(&self, mark: Mark, message: String) {

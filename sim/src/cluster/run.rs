@@ -18,7 +18,7 @@ use super::record::{FaultWindow, RunRecord};
 use super::recording::Recording;
 use crate::disk::DiskSettings;
 use crate::engine::EngineWorld;
-use crate::fault::{Applied, Fault, Roles, Schedule};
+use crate::fault::{Applied, Fault, Roles, Schedule, Sprung};
 use crate::shared::HostId;
 use crate::simulation::{Attention, EngineKind, Simulation};
 use crate::tap::Tapped;
@@ -32,13 +32,14 @@ pub const CLIENT_PORT: u16 = 2181;
 pub const QUORUM_PORT: u16 = 2888;
 /// The election port of every simulated server.
 pub const ELECTION_PORT: u16 = 3888;
+const NS_PER_MS: u64 = 1_000_000;
 /// The node that the prober writes.
 const PROBE_PATH: &str = "/squall-probe";
 /// Pause between the prober's writes, in milliseconds.
 const PROBE_PAUSE_MS: u64 = 100;
 
-/// Between two looks whether the run is to be cut off, in simulated milliseconds.
-const LOOK_EVERY_MS: u64 = 64;
+/// Between two looks whether the run is to be cut off, in simulated nanoseconds.
+const LOOK_EVERY_NS: u64 = 64 * NS_PER_MS;
 /// Between two looks whether the ensemble has healed, in simulated milliseconds.
 const HEALED_EVERY_MS: u64 = 10;
 
@@ -113,15 +114,17 @@ impl<'a, S: Simulation> Run<'a, S> {
         }
         add_prober(&mut world, plan, &recording);
         let schedule = Schedule::new(plan.faults.clone());
-        Run { plan, world, attention: Attention::default(), recording, schedule, servers }
+        let attention = Attention::default();
+        lay_snares(plan, &recording, &attention);
+        Run { plan, world, attention, recording, schedule, servers }
     }
 
     fn perform(&mut self, options: &RunOptions<'_>) -> Result<(), RunPanic> {
         while self.world.elapsed_ms() < self.plan.chaos_ms {
             self.strike()?;
-            let now_ms = self.world.elapsed_ms();
-            let next_ms = self.schedule.next_ms().unwrap_or(u64::MAX).max(now_ms + 1);
-            self.pass_until_ms(next_ms.min(self.plan.chaos_ms), options)?;
+            let next_ns = self.schedule.next_ns().unwrap_or(u64::MAX);
+            let chaos_ns = self.plan.chaos_ms.saturating_mul(NS_PER_MS);
+            self.pass_until_ns(next_ns.min(chaos_ns), options)?;
             if self.is_cut_off() {
                 return Ok(());
             }
@@ -160,6 +163,10 @@ impl<'a, S: Simulation> Run<'a, S> {
                 .collect();
             Roles { leader: leader.map(host), followers, learners }
         };
+        let sprung = self.recording.notes().snares.take_sprung();
+        for Sprung { fault, server, at_ns } in sprung {
+            self.schedule.spring(fault, self.servers[server as usize - 1], at_ns);
+        }
         let applied = self.schedule.advance(&mut self.world, &mut roles)?;
         self.note_faults(&applied);
         Ok(())
@@ -180,22 +187,23 @@ impl<'a, S: Simulation> Run<'a, S> {
                 self.recording.notes().record.healing_missing = missing;
                 return Ok(());
             }
-            self.pass_until_ms(from_ms + healed_ms + HEALED_EVERY_MS, options)?;
+            let next_ms = from_ms + healed_ms + HEALED_EVERY_MS;
+            self.pass_until_ns(next_ms.saturating_mul(NS_PER_MS), options)?;
             if self.is_cut_off() {
                 return Ok(());
             }
         }
     }
 
-    /// Lets time pass, unless the run is cut off meanwhile.
-    fn pass_until_ms(&mut self, at_ms: u64, options: &RunOptions<'_>) -> Result<(), RunPanic> {
+    /// Lets time pass, unless somebody asks for attention or the run is cut off meanwhile.
+    fn pass_until_ns(&mut self, at_ns: u64, options: &RunOptions<'_>) -> Result<(), RunPanic> {
         loop {
-            let now_ms = self.world.elapsed_ms();
-            if now_ms >= at_ms || self.attention.take() || self.cut_off(options) {
+            let now_ns = self.world.elapsed_ns();
+            if now_ns >= at_ns || self.attention.take() || self.cut_off(options) {
                 return Ok(());
             }
-            let next_ms = (now_ms / LOOK_EVERY_MS + 1) * LOOK_EVERY_MS;
-            self.world.pass_until_ms(next_ms.min(at_ms), &self.attention)?;
+            let look_ns = (now_ns / LOOK_EVERY_NS + 1) * LOOK_EVERY_NS;
+            self.world.pass_until_ns(look_ns.min(at_ns), &self.attention)?;
         }
     }
 
@@ -223,7 +231,7 @@ impl<'a, S: Simulation> Run<'a, S> {
         for each in applied {
             let fault = &self.plan.faults[each.index].fault;
             let names: Vec<String> = each.hosts.iter().map(|host| self.world.name(*host)).collect();
-            let at_ns = each.at_ms * 1_000_000;
+            let at_ns = each.at_ns;
             let kind = kind_of(fault);
             clocks::note(&mut self.recording.notes().record, fault, each, &names);
             if each.began {
@@ -289,6 +297,15 @@ impl<'a, S: Simulation> Run<'a, S> {
         let record = std::mem::take(&mut notes.record);
         drop(notes);
         Finished { record, trace, tapped: self.world.take_tapped() }
+    }
+}
+
+/// Lets the faults that wait for marks wait for them.
+fn lay_snares(plan: &Plan, recording: &Recording, attention: &Attention) {
+    let mut notes = recording.notes();
+    notes.attention = attention.clone();
+    for (position, timed) in plan.faults.iter().enumerate() {
+        notes.snares.lay(position, timed, plan.chaos_ms.saturating_mul(NS_PER_MS));
     }
 }
 

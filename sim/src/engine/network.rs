@@ -361,6 +361,9 @@ impl State {
     pub(crate) fn drop_half(&mut self, key: ConnKey, side: u8) {
         let Some(conn) = self.net.conns.get_mut(key) else { return };
         let end = &mut conn.ends[usize::from(side)];
+        if self.hosts[end.host.0 as usize].is_doomed {
+            return;
+        }
         if end.halves > 0 {
             end.halves -= 1;
             if end.halves == 0 {

@@ -54,6 +54,16 @@ impl EnginePlatform {
         });
     }
 
+    /// From now on nothing that this host does has an effect, for it is about to be killed: what it
+    /// writes goes nowhere, and its disk does nothing more.
+    pub fn doom(&self) {
+        current::with(self.world, |state| {
+            if state.is_alive(self.host, self.incarnation) {
+                state.host_mut(self.host).is_doomed = true;
+            }
+        });
+    }
+
     /// The host and address that a name or address stands for.
     fn resolve(&self, state: &State, name: &str) -> io::Result<(HostId, IpAddr)> {
         if name == "localhost" {

@@ -37,6 +37,8 @@ pub(crate) struct HostState {
     pub(crate) powered: bool,
     /// Counts the kills of its program.
     pub(crate) incarnation: u32,
+    /// It is about to be killed: what it does from now on has no effect.
+    pub(crate) is_doomed: bool,
     /// How many pauses hold its program.
     pub(crate) pauses: u32,
     /// Tasks in line to be polled.
@@ -118,6 +120,7 @@ impl State {
             running: true,
             powered: true,
             incarnation: 0,
+            is_doomed: false,
             pauses: 0,
             ready: Vec::new(),
             is_busy: false,
@@ -150,7 +153,7 @@ impl State {
     /// Whether that life of a host's program goes on.
     pub(crate) fn is_alive(&self, host: HostId, incarnation: u32) -> bool {
         let host = self.host(host);
-        host.running && host.incarnation == incarnation
+        host.running && !host.is_doomed && host.incarnation == incarnation
     }
 
     pub(crate) fn record(&mut self, host: Option<HostId>, kind: Kind, content: &[u8]) {

@@ -123,6 +123,9 @@ impl State {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
+        if self.hosts[host.0 as usize].is_doomed {
+            return Poll::Ready(Ok(buf.len()));
+        }
         let room = window.saturating_sub(lane.written - lane.known_read).min(segment) as usize;
         if room == 0 {
             conn.ends[own].writer.remember(waker);
@@ -150,6 +153,9 @@ impl State {
         let Some(conn) = self.net.conns.get(end.key) else { return failed(NOT_CONNECTED) };
         if conn.ends[own].error.is_some() || conn.ends[own].halves == 0 {
             return failed(NOT_CONNECTED);
+        }
+        if self.host(conn.ends[own].host).is_doomed {
+            return Poll::Ready(Ok(()));
         }
         self.send_fin(end.key, end.side);
         Poll::Ready(Ok(()))

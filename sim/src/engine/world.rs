@@ -136,12 +136,11 @@ impl EngineWorld {
         self.advance(Some(at_ns), false, None)
     }
 
-    /// As [`EngineWorld::run_until_ms`], but only to the instant in which somebody asks for attention.
+    /// As [`EngineWorld::run_until_ns`], but only to the instant in which somebody asks for attention.
     ///
     /// # Errors
     /// As [`EngineWorld::step`].
-    pub fn run_unless(&mut self, at_ms: u64, attention: &Attention) -> Result<(), RunPanic> {
-        let at_ns = at_ms.saturating_mul(1_000_000);
+    pub fn run_unless(&mut self, at_ns: u64, attention: &Attention) -> Result<(), RunPanic> {
         if self.elapsed_ns() >= at_ns {
             return Ok(());
         }
@@ -263,6 +262,7 @@ impl EngineWorld {
             let now_ns = state.now_ns;
             let host_state = state.host_mut(host);
             host_state.running = false;
+            host_state.is_doomed = false;
             host_state.incarnation += 1;
             host_state.pauses = 0;
             host_state.frozen.clear();

@@ -12,6 +12,8 @@ use crate::shared::HostId;
 use crate::simulation::Simulation;
 use crate::task::RunPanic;
 
+const NS_PER_MS: u64 = 1_000_000;
+
 /// Who is who at a moment, as the caller knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Roles {
@@ -26,8 +28,8 @@ pub struct Roles {
 /// Something that a schedule did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
-    /// When, in milliseconds since the start of the run.
-    pub at_ms: u64,
+    /// When, in nanoseconds since the start of the run.
+    pub at_ns: u64,
     /// Which fault of the schedule.
     pub index: usize,
     /// Whether it struck (or a rolling restart went on), or ended.
@@ -69,8 +71,10 @@ enum Undo {
 
 #[derive(Debug)]
 enum Stage {
-    /// Strikes at this moment, in milliseconds, if its target is there by then.
+    /// Strikes at this moment, in nanoseconds, if its target is there by then.
     Waiting(u64),
+    /// Waits for its mark to be hit: see [`Schedule::spring`].
+    Snare,
     Active(Undo),
     Done,
 }
@@ -79,23 +83,29 @@ enum Stage {
 struct Entry {
     timed: TimedFault,
     stage: Stage,
+    /// Who hit its mark.
+    here: Option<HostId>,
 }
 
 impl Entry {
-    fn next_ms(&self) -> Option<u64> {
-        let until_ms = self.timed.until_ms;
+    fn until_ns(&self) -> Option<u64> {
+        self.timed.until_ms.map(|until_ms| until_ms.saturating_mul(NS_PER_MS))
+    }
+
+    fn next_ns(&self) -> Option<u64> {
         match &self.stage {
-            Stage::Waiting(at_ms) => Some(*at_ms),
+            Stage::Waiting(at_ns) => Some(*at_ns),
             Stage::Active(Undo::Rolling { next_ms, .. } | Undo::Jumping { next_ms, .. }) => {
-                Some(until_ms.map_or(*next_ms, |until_ms| until_ms.min(*next_ms)))
+                let next_ns = next_ms.saturating_mul(NS_PER_MS);
+                Some(self.until_ns().map_or(next_ns, |until_ns| until_ns.min(next_ns)))
             }
-            Stage::Active(_) => until_ms,
+            Stage::Snare | Stage::Active(_) => self.until_ns(),
             Stage::Done => None,
         }
     }
 }
 
-/// Faults with their times. Give it the world once per step, or whenever [`Schedule::next_ms`] is
+/// Faults with their times. Give it the world once per step, or whenever [`Schedule::next_ns`] is
 /// due.
 #[derive(Debug)]
 pub struct Schedule {
@@ -108,15 +118,28 @@ impl Schedule {
     /// A schedule of which nothing has happened yet.
     pub fn new(faults: Vec<TimedFault>) -> Schedule {
         let entry = |timed: TimedFault| {
-            let stage = Stage::Waiting(timed.at_ms);
-            Entry { timed, stage }
+            let stage = match timed.mark() {
+                Some(_) => Stage::Snare,
+                None => Stage::Waiting(timed.at_ms.saturating_mul(NS_PER_MS)),
+            };
+            Entry { timed, stage, here: None }
         };
         Schedule { entries: faults.into_iter().map(entry).collect(), down: BTreeMap::new() }
     }
 
-    /// When the next fault begins, goes on or ends; none if nothing is left to do by time.
-    pub fn next_ms(&self) -> Option<u64> {
-        self.entries.iter().filter_map(Entry::next_ms).min()
+    /// When the next fault begins, goes on or ends, in nanoseconds since the start of the run; none
+    /// if nothing is left to do by time.
+    pub fn next_ns(&self) -> Option<u64> {
+        self.entries.iter().filter_map(Entry::next_ns).min()
+    }
+
+    /// The mark that a fault waits for was hit by `host`: it strikes at `at_ns`.
+    pub fn spring(&mut self, fault: usize, host: HostId, at_ns: u64) {
+        let entry = &mut self.entries[fault];
+        if matches!(entry.stage, Stage::Snare) {
+            entry.stage = Stage::Waiting(at_ns);
+            entry.here = Some(host);
+        }
     }
 
     /// Does what is due by the world's time, in the order of time, then of the schedule. `roles` is
@@ -130,16 +153,16 @@ impl Schedule {
         roles: &mut dyn FnMut(&S) -> Roles,
     ) -> Result<Vec<Applied>, RunPanic> {
         let mut applied = Vec::new();
-        let now_ms = world.elapsed_ms();
+        let now_ns = world.elapsed_ns();
         loop {
-            let due = |entry: &Entry| entry.next_ms().filter(|next_ms| *next_ms <= now_ms);
+            let due = |entry: &Entry| entry.next_ns().filter(|next_ns| *next_ns <= now_ns);
             let times = self.entries.iter().enumerate();
             let next = times.filter_map(|(index, entry)| Some((due(entry)?, index))).min();
             let Some((_, index)) = next else { return Ok(applied) };
-            if let Some(target) = self.awaited(index, now_ms)
-                && resolve(world, roles, std::slice::from_ref(target)).is_empty()
+            if let Some(target) = self.awaited(index, now_ns)
+                && resolve(world, roles, None, std::slice::from_ref(target)).is_empty()
             {
-                self.entries[index].stage = Stage::Waiting(now_ms + 1);
+                self.entries[index].stage = Stage::Waiting(now_ns + NS_PER_MS);
                 continue;
             }
             applied.push(self.advance_one(index, world, roles)?);
@@ -147,10 +170,11 @@ impl Schedule {
     }
 
     /// Whom a fault that has not struck waits for; none if it strikes at once, or its time is over.
-    fn awaited(&self, index: usize, now_ms: u64) -> Option<&Target> {
-        let Entry { timed, stage: Stage::Waiting(_) } = &self.entries[index] else { return None };
-        let is_over = timed.until_ms.is_some_and(|until_ms| until_ms <= now_ms);
-        timed.fault.target().filter(|target| matches!(target, Target::Learner(_)) && !is_over)
+    fn awaited(&self, index: usize, now_ns: u64) -> Option<&Target> {
+        let entry = &self.entries[index];
+        let Stage::Waiting(_) = &entry.stage else { return None };
+        let is_over = entry.until_ns().is_some_and(|until_ns| until_ns <= now_ns);
+        entry.timed.fault.target().filter(|target| matches!(target, Target::Learner(_)) && !is_over)
     }
 
     /// Ends every fault, those to come too.
@@ -162,7 +186,7 @@ impl Schedule {
         for index in 0..self.entries.len() {
             match std::mem::replace(&mut self.entries[index].stage, Stage::Done) {
                 Stage::Active(undo) => applied.push(self.undo(index, undo, world)?),
-                Stage::Waiting(_) | Stage::Done => {}
+                Stage::Waiting(_) | Stage::Snare | Stage::Done => {}
             }
         }
         Ok(applied)
@@ -174,27 +198,30 @@ impl Schedule {
         world: &mut S,
         roles: &mut dyn FnMut(&S) -> Roles,
     ) -> Result<Applied, RunPanic> {
-        let now_ms = world.elapsed_ms();
+        let now_ns = world.elapsed_ns();
         let timed = self.entries[index].timed.clone();
-        let is_over = timed.until_ms.is_some_and(|until_ms| until_ms <= now_ms);
+        let is_over = self.entries[index].until_ns().is_some_and(|until_ns| until_ns <= now_ns);
+        let here = self.entries[index].here;
         match std::mem::replace(&mut self.entries[index].stage, Stage::Done) {
             Stage::Active(undo @ Undo::Rolling { .. }) if !is_over => {
                 let (stage, hosts) = self.roll_on(&timed.fault, undo, world, roles)?;
                 self.entries[index].stage = stage;
-                Ok(Applied { at_ms: now_ms, index, began: true, hosts })
+                Ok(Applied { at_ns: now_ns, index, began: true, hosts })
             }
             Stage::Active(Undo::Jumping { host, off_ms, .. }) if !is_over => {
                 let undo = jump(&timed.fault, host, off_ms, world);
                 self.entries[index].stage = Stage::Active(undo);
-                Ok(Applied { at_ms: now_ms, index, began: true, hosts: vec![host] })
+                Ok(Applied { at_ns: now_ns, index, began: true, hosts: vec![host] })
             }
             Stage::Active(undo) => self.undo(index, undo, world),
             Stage::Waiting(_) => {
-                let who = &mut |world: &S, targets: &[Target]| resolve(world, roles, targets);
+                let who = &mut |world: &S, targets: &[Target]| resolve(world, roles, here, targets);
                 let (undo, hosts) = self.strike(&timed.fault, world, who)?;
                 self.entries[index].stage = Stage::Active(undo);
-                Ok(Applied { at_ms: now_ms, index, began: true, hosts })
+                Ok(Applied { at_ns: now_ns, index, began: true, hosts })
             }
+            // Nobody has hit its mark.
+            Stage::Snare => Ok(Applied { at_ns: now_ns, index, began: false, hosts: vec![] }),
             Stage::Done => unreachable!("what is done is never due"),
         }
     }
@@ -286,7 +313,7 @@ impl Schedule {
             return Ok((if is_last { Stage::Done } else { rolling }, vec![host]));
         }
         let Some(target) = targets.get(turn) else { return Ok((Stage::Done, vec![])) };
-        let host = resolve(world, roles, std::slice::from_ref(target)).first().copied();
+        let host = resolve(world, roles, None, std::slice::from_ref(target)).first().copied();
         if let Some(host) = host {
             self.take_down(world, host, false)?;
         }
@@ -347,7 +374,7 @@ impl Schedule {
             }
             Undo::Nothing => Vec::new(),
         };
-        Ok(Applied { at_ms: world.elapsed_ms(), index, began: false, hosts })
+        Ok(Applied { at_ns: world.elapsed_ns(), index, began: false, hosts })
     }
 
     fn take_down<S: Simulation>(
@@ -443,10 +470,11 @@ fn reset_across<S: Simulation>(
     }
 }
 
-/// The hosts that targets stand for, each once. Who does not exist is left out.
+/// The hosts that targets stand for, each once; `here` is who hit the mark of a fault that waited. Who does not exist is left out.
 fn resolve<S: Simulation>(
     world: &S,
     roles: &mut dyn FnMut(&S) -> Roles,
+    here: Option<HostId>,
     targets: &[Target],
 ) -> Vec<HostId> {
     let mut hosts = Vec::new();
@@ -463,6 +491,7 @@ fn resolve<S: Simulation>(
                 let mut learners = roles(world).learners.into_iter();
                 learners.find(|(_, since_ms)| since_ms >= after_ms).map(|(host, _)| host)
             }
+            Target::Mark(_) => here,
         };
         hosts.extend(host.filter(|host| !hosts.contains(host)));
     }

@@ -1,0 +1,253 @@
+//! Targets that name a place in the server's code: "whoever hits this mark for the third time".
+//!
+//! In a plan such a target is one word, as all targets are: `mark:log-unsynced`, with the count
+//! `#3`, whose hits count `@n2` (or `@leader`, `@follower`), and how long after the hit the fault strikes
+//! `+250us`. Hits count from the moment of the fault on. Without a delay the server's outputs of
+//! the step that hit the mark never leave it: it is killed right there.
+
+use std::fmt;
+
+use keeper_core::marks::Mark;
+
+use super::{Fault, TimedFault};
+
+const NS_PER_MS: u64 = 1_000_000;
+
+/// A place in the code, as a target.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MarkTarget {
+    /// The mark's name.
+    pub mark: String,
+    /// Which hit it is, from 1.
+    pub nth: u32,
+    /// Whose hits count.
+    pub of: Whose,
+    /// How long after the hit the fault strikes, in microseconds.
+    pub after_us: u64,
+}
+
+/// Whose hits of a mark count.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Whose {
+    /// Every server's, each server's on its own.
+    Any,
+    /// Those of the leader of the moment.
+    Leader,
+    /// Those of servers that do not lead.
+    Follower,
+    /// Those of the server of that name.
+    Host(String),
+}
+
+impl MarkTarget {
+    /// The target that a text spells; none if it spells no such target.
+    pub fn parse(text: &str) -> Option<MarkTarget> {
+        let rest = text.strip_prefix("mark:")?;
+        let (rest, after_us) = match rest.rsplit_once('+') {
+            None => (rest, 0),
+            Some((rest, delay)) => (rest, delay.strip_suffix("us")?.parse().ok()?),
+        };
+        let (rest, of) = match rest.split_once('@') {
+            None => (rest, Whose::Any),
+            Some((rest, "leader")) => (rest, Whose::Leader),
+            Some((rest, "follower")) => (rest, Whose::Follower),
+            Some((rest, host)) => (rest, Whose::Host(host.to_owned())),
+        };
+        let (mark, nth) = match rest.split_once('#') {
+            None => (rest, 1),
+            Some((mark, nth)) => (mark, nth.parse().ok().filter(|nth| *nth > 0)?),
+        };
+        Some(MarkTarget { mark: mark.to_owned(), nth, of, after_us })
+    }
+}
+
+impl fmt::Display for MarkTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "mark:{}", self.mark)?;
+        if self.nth != 1 {
+            write!(f, "#{}", self.nth)?;
+        }
+        match &self.of {
+            Whose::Any => {}
+            Whose::Leader => f.write_str("@leader")?,
+            Whose::Follower => f.write_str("@follower")?,
+            Whose::Host(host) => write!(f, "@{host}")?,
+        }
+        if self.after_us > 0 {
+            write!(f, "+{}us", self.after_us)?;
+        }
+        Ok(())
+    }
+}
+
+/// A fault that waits for a mark.
+#[derive(Clone, Debug)]
+struct Snare {
+    /// The fault's position in the plan.
+    fault: usize,
+    target: MarkTarget,
+    mark: Mark,
+    from_ns: u64,
+    until_ns: u64,
+    /// Whether it kills who hits the mark, so that nothing more of that step must show.
+    kills: bool,
+    /// How often each server has hit it, from server 1 on.
+    hits: Vec<u32>,
+    is_sprung: bool,
+}
+
+/// Faults that wait for marks, and those whose mark was hit.
+#[derive(Clone, Debug, Default)]
+pub struct Snares {
+    waiting: Vec<Snare>,
+    sprung: Vec<Sprung>,
+}
+
+/// A fault whose mark was hit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sprung {
+    /// The fault's position in the plan.
+    pub fault: usize,
+    /// The server that hit it, from 1.
+    pub server: u32,
+    /// When the fault strikes, in nanoseconds since the start of the run.
+    pub at_ns: u64,
+}
+
+impl Snares {
+    /// Lets the fault at a position of the plan wait for its mark, if it waits for one, until
+    /// `until_ns`.
+    ///
+    /// # Panics
+    /// If there is no such mark; plans are checked when they are loaded.
+    pub fn lay(&mut self, position: usize, timed: &TimedFault, until_ns: u64) {
+        let Some(target) = timed.mark() else { return };
+        let own_ns = timed.until_ms.map_or(u64::MAX, |until_ms| until_ms.saturating_mul(NS_PER_MS));
+        self.waiting.push(Snare {
+            fault: position,
+            target: target.clone(),
+            mark: Mark::named(&target.mark).expect("plans are checked"),
+            from_ns: timed.at_ms.saturating_mul(NS_PER_MS),
+            until_ns: own_ns.min(until_ns),
+            kills: matches!(timed.fault, Fault::Crash { .. } | Fault::PowerLoss { .. }),
+            hits: Vec::new(),
+            is_sprung: false,
+        });
+    }
+
+    /// A server has hit a mark. True if it is to be killed at once.
+    pub fn hit(&mut self, mark: Mark, server: u32, leads: bool, now_ns: u64) -> bool {
+        let mut is_struck = false;
+        for snare in &mut self.waiting {
+            let is_now = (snare.from_ns..snare.until_ns).contains(&now_ns);
+            if snare.mark != mark || snare.is_sprung || !is_now || !snare.counts(server, leads) {
+                continue;
+            }
+            let index = server as usize;
+            if snare.hits.len() <= index {
+                snare.hits.resize(index + 1, 0);
+            }
+            snare.hits[index] += 1;
+            if snare.hits[index] < snare.target.nth {
+                continue;
+            }
+            snare.is_sprung = true;
+            is_struck |= snare.kills && snare.target.after_us == 0;
+            let at_ns = now_ns + snare.target.after_us * 1_000;
+            self.sprung.push(Sprung { fault: snare.fault, server, at_ns });
+        }
+        is_struck
+    }
+
+    /// Whether a fault's mark was hit since [`Snares::take_sprung`].
+    pub fn is_any_sprung(&self) -> bool {
+        !self.sprung.is_empty()
+    }
+
+    /// The faults whose marks were hit, in the order of the hits.
+    pub fn take_sprung(&mut self) -> Vec<Sprung> {
+        std::mem::take(&mut self.sprung)
+    }
+}
+
+impl Snare {
+    fn counts(&self, server: u32, leads: bool) -> bool {
+        match &self.target.of {
+            Whose::Any => true,
+            Whose::Leader => leads,
+            Whose::Follower => !leads,
+            Whose::Host(host) => host.strip_prefix('n') == Some(&server.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Target;
+    use super::*;
+
+    const NOW_NS: u64 = 1_500_000;
+
+    fn target(text: &str) -> MarkTarget {
+        MarkTarget::parse(text).unwrap_or_else(|| panic!("{text} is a target"))
+    }
+
+    #[test]
+    fn every_form_is_read_and_written_the_same() {
+        for text in [
+            "mark:log-synced",
+            "mark:log-synced#3",
+            "mark:log-synced@leader",
+            "mark:log-synced#2@n3",
+            "mark:log-synced#2@follower+250us",
+            "mark:log-synced+1us",
+        ] {
+            assert_eq!(target(text).to_string(), text);
+        }
+        for text in ["log-synced", "mark:a#0", "mark:a#x", "mark:a+5ms", "mark:a+us"] {
+            assert_eq!(MarkTarget::parse(text), None, "{text}");
+        }
+    }
+
+    fn snares(text: &str) -> Snares {
+        let mut snares = Snares::default();
+        let fault = Fault::Crash { target: Target::Mark(target(text)) };
+        snares.lay(7, &TimedFault { at_ms: 1, until_ms: Some(2), fault }, u64::MAX);
+        snares
+    }
+
+    #[test]
+    fn hits_count_for_each_server_from_the_faults_moment_to_its_end() {
+        let mut snares = snares("mark:log-synced#2");
+        assert!(!snares.hit(Mark::LogSynced, 1, false, 999_999), "before its time");
+        assert!(!snares.hit(Mark::LogSynced, 1, false, 1_000_000));
+        assert!(!snares.hit(Mark::LogSynced, 2, false, NOW_NS), "another server's first");
+        assert!(!snares.hit(Mark::LogUnsynced, 1, false, NOW_NS), "another mark");
+        assert!(snares.hit(Mark::LogSynced, 1, false, NOW_NS));
+        assert_eq!(snares.take_sprung(), [Sprung { fault: 7, server: 1, at_ns: NOW_NS }]);
+        assert!(!snares.hit(Mark::LogSynced, 2, false, NOW_NS), "it strikes once");
+        let mut late = self::snares("mark:log-synced");
+        assert!(!late.hit(Mark::LogSynced, 1, false, 2_000_000), "its time is over");
+        assert!(!late.is_any_sprung());
+    }
+
+    #[test]
+    fn whose_hits_count_and_a_delay_are_heeded() {
+        let mut leaders = snares("mark:log-synced@leader+5us");
+        assert!(!leaders.hit(Mark::LogSynced, 1, false, NOW_NS));
+        assert!(!leaders.is_any_sprung());
+        assert!(!leaders.hit(Mark::LogSynced, 2, true, NOW_NS), "not at once");
+        assert_eq!(leaders.take_sprung(), [Sprung { fault: 7, server: 2, at_ns: NOW_NS + 5_000 }]);
+        let fault = Fault::Pause { target: Target::Mark(target("mark:log-synced")) };
+        let mut paused = Snares::default();
+        paused.lay(7, &TimedFault { at_ms: 1, until_ms: None, fault }, 2 * NS_PER_MS);
+        assert!(!paused.hit(Mark::LogSynced, 1, false, NOW_NS), "it lives");
+        assert!(paused.is_any_sprung());
+        let mut named = snares("mark:log-synced@n2");
+        assert!(!named.hit(Mark::LogSynced, 1, true, NOW_NS));
+        assert!(named.hit(Mark::LogSynced, 2, false, NOW_NS));
+        let mut followers = snares("mark:log-synced@follower");
+        assert!(!followers.hit(Mark::LogSynced, 1, true, NOW_NS));
+        assert!(followers.hit(Mark::LogSynced, 1, false, NOW_NS));
+    }
+}

@@ -1,0 +1,94 @@
+//! Faults that wait for marks in the servers' code strike exactly there.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod support;
+
+use sim::HostId;
+use sim::cluster::plan::Plan;
+use sim::cluster::run::Finished;
+use sim::cluster::{RunOptions, run};
+use sim::simulation::EngineKind;
+use sim::trace::{Event, Kind};
+use support::plan;
+
+const NS_PER_MS: u64 = 1_000_000;
+
+fn performed(engine: EngineKind, fault: &str) -> Finished {
+    let faults = format!(r#"[{{"at_ms":2500,"until_ms":3500,{fault}}}]"#);
+    let plan = Plan { engine, ..plan(3, &faults) };
+    let finished = run(&plan, &RunOptions { keep_trace: true, ..RunOptions::default() });
+    assert_eq!(finished.record.panic, None);
+    assert!(finished.record.healed_after_ms.is_some(), "{:?}", finished.record.healing_missing);
+    finished
+}
+
+/// When the one fault struck, whom, and when it ended.
+fn window(finished: &Finished) -> (u64, HostId, u64) {
+    let [window] = finished.record.faults.as_slice() else {
+        panic!("one fault: {:?}", finished.record.faults)
+    };
+    let number: u32 = window.what.strip_prefix('n').unwrap().parse().unwrap();
+    (window.from_ns, HostId(number - 1), window.to_ns.unwrap())
+}
+
+/// What a host did in a span of time.
+fn done(finished: &Finished, host: HostId, from_ns: u64, to_ns: u64, kind: Kind) -> Vec<&Event> {
+    let is_it = |event: &&Event| {
+        event.host == Some(host) && event.kind == kind && (from_ns..to_ns).contains(&event.at_ns)
+    };
+    finished.trace.iter().filter(is_it).collect()
+}
+
+#[test]
+fn a_server_is_killed_before_the_fsync_that_the_mark_announces() {
+    for kind in ["crash", "power_loss"] {
+        let fault = format!(r#""kind":"{kind}","target":"mark:log-unsynced#2@leader""#);
+        let finished = performed(EngineKind::Engine, &fault);
+        let (from_ns, host, to_ns) = window(&finished);
+        assert!((2_500 * NS_PER_MS..3_400 * NS_PER_MS).contains(&from_ns), "{from_ns}");
+        for effect in [Kind::Sent, Kind::DiskSubmitted, Kind::Received] {
+            assert!(!done(&finished, host, 2_000 * NS_PER_MS, from_ns, effect).is_empty());
+            let after = done(&finished, host, from_ns + 1, to_ns, effect);
+            assert!(after.is_empty(), "{kind}: a dead server did {after:?}");
+        }
+        let died = done(&finished, host, from_ns, from_ns + 1, Kind::Died);
+        assert_eq!(died.len(), 1, "{kind}: at the very instant of the hit");
+        // The sync itself, and what the step would have sent, never left.
+        let submitted = done(&finished, host, from_ns, from_ns + 1, Kind::DiskSubmitted);
+        assert!(submitted.is_empty(), "{kind}: {submitted:?}");
+        assert_eq!(to_ns, 3_500 * NS_PER_MS);
+    }
+}
+
+#[test]
+fn a_delay_lets_the_fsync_begin() {
+    let fault = r#""kind":"power_loss","target":"mark:log-unsynced@follower+300us""#;
+    let finished = performed(EngineKind::Engine, fault);
+    let (from_ns, host, _) = window(&finished);
+    let hit_ns = from_ns - 300_000;
+    let submitted = done(&finished, host, hit_ns, hit_ns + 1, Kind::DiskSubmitted);
+    assert!(!submitted.is_empty(), "the fsync is under way");
+    let completed = done(&finished, host, hit_ns, from_ns, Kind::DiskCompleted);
+    assert!(completed.is_empty(), "and does not end: {completed:?}");
+}
+
+#[test]
+fn other_faults_and_the_other_world_wait_for_marks_too() {
+    for engine in EngineKind::ALL {
+        let fault = r#""kind":"pause","target":"mark:leader-proposes""#;
+        let finished = performed(engine, fault);
+        let (from_ns, host, to_ns) = window(&finished);
+        // turmoil acts at the end of the millisecond.
+        let slack_ns = if engine == EngineKind::Turmoil { NS_PER_MS } else { 0 };
+        let after = done(&finished, host, from_ns + slack_ns + 1, to_ns, Kind::Sent);
+        assert!(after.is_empty(), "{engine}: a paused leader sends {after:?}");
+    }
+}
+
+#[test]
+fn a_mark_that_nobody_hits_lets_the_fault_pass_by() {
+    let fault = r#""kind":"crash","target":"mark:epoch-used-up""#;
+    for engine in EngineKind::ALL {
+        assert_eq!(performed(engine, fault).record.faults, []);
+    }
+}
