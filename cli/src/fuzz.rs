@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use reports::{
-    Canary, DistinctFailure, Environment, FolderError, JUnit, OutputFolder, RunLine, RunVerdict,
-    SAW_NO, SCHEMA_VERSION, Summary, UndecidedRun, Utilization, folder_name, words,
+    COVERAGE_FILE, Canary, Coverage, DistinctFailure, Environment, FolderError, JUnit,
+    OutputFolder, RunLine, RunVerdict, SAW_NO, SCHEMA_VERSION, Summary, UndecidedRun, Utilization,
+    folder_name, words,
 };
 use scenarios::campaign::{Campaign, Finished, Origin};
 use scenarios::canary;
@@ -19,7 +20,7 @@ use crate::args::FuzzArgs;
 use crate::clock::{Stopwatch, seed_of_the_moment, unix_seconds};
 use crate::diagrams::{DrawError, draw};
 use crate::engine;
-use crate::evidence::{keep_failure, message, plan_name, plan_text, run_line};
+use crate::evidence::{declared_marks, keep_failure, message, plan_name, plan_text, run_line};
 use crate::exit::Exit;
 use crate::names;
 use crate::output::{Output, complain, say};
@@ -88,6 +89,7 @@ struct Fuzz<'a> {
     watch: Stopwatch,
     environment: Environment,
     utilization: Utilization,
+    coverage: Coverage,
     failures: Vec<DistinctFailure>,
     /// Where in `failures` each fingerprint is.
     known: BTreeMap<String, usize>,
@@ -119,6 +121,7 @@ impl<'a> Fuzz<'a> {
             watch: Stopwatch::start(),
             environment,
             utilization: Utilization::default(),
+            coverage: Coverage::new(declared_marks()),
             failures: Vec::new(),
             known: BTreeMap::new(),
             undecided: Vec::new(),
@@ -215,6 +218,7 @@ impl<'a> Fuzz<'a> {
         self.folder.append("seeds.jsonl", &line.to_json_line())?;
         self.output.json(&line);
         self.utilization.add(&line);
+        self.coverage.add(&line);
         self.junit.add(&line);
         match &finished.result {
             Ok(outcome) if line.verdict == RunVerdict::Fail => self.failed(finished, outcome)?,
@@ -314,6 +318,7 @@ impl<'a> Fuzz<'a> {
     }
 
     fn write(&self, summary: &Summary) -> Result<(), FolderError> {
+        self.folder.write(COVERAGE_FILE, self.coverage.to_json().as_bytes())?;
         self.folder.write("summary.json", summary.to_json().as_bytes()).map(drop)
     }
 
@@ -326,6 +331,7 @@ impl<'a> Fuzz<'a> {
             failures: self.failures.clone(),
             undecided: self.undecided.clone(),
             canary: self.canary.clone(),
+            marks: Some(self.coverage.figures()),
             shards: Vec::new(),
             doubts: self.doubts.clone(),
             interrupted,
@@ -365,6 +371,7 @@ fn nothing(plan: &Plan, corpus: Option<&str>) -> RunLine {
         unavailable_ms: Vec::new(),
         healed_after_ms: None,
         latencies_us: reports::Latencies::default(),
+        marks: BTreeMap::new(),
         repeated: None,
     }
 }

@@ -21,6 +21,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::coverage::Coverage;
 use crate::folder::FolderError;
 use crate::run_line::{RunLine, RunVerdict};
 use crate::summary::{
@@ -100,6 +101,8 @@ pub struct Merged {
     /// Counted anew. Its exit code is 0, and doubts are those of the shards: the caller has the
     /// last word on both.
     pub summary: Summary,
+    /// The marks that the runs hit, counted anew; none if no shard knew any.
+    pub coverage: Option<Coverage>,
     /// Runs that ended in several ways, in words.
     pub conflicts: Vec<String>,
     evidence: Evidence,
@@ -113,6 +116,7 @@ pub fn merge(shards: &[ShardFolder]) -> Result<Merged, MergeError> {
     let environment = environment(shards)?;
     let lines = join_lines(shards.iter().flat_map(|shard| &shard.lines));
     let conflicts = conflicts(&lines);
+    let coverage = coverage(shards, &lines);
     let (evidence, mut failures) = Evidence::collect(shards)?;
     let mut utilization = Utilization::default();
     let mut undecided = Vec::new();
@@ -154,12 +158,22 @@ pub fn merge(shards: &[ShardFolder]) -> Result<Merged, MergeError> {
         failures,
         undecided,
         canary: join_canaries(shards.iter().filter_map(|shard| shard.summary.canary.as_ref())),
+        marks: coverage.as_ref().map(Coverage::figures),
         doubts: doubts.into_iter().filter(|doubt| !doubt.starts_with(SAW_NO)).cloned().collect(),
         interrupted: merged.iter().any(|shard| shard.interrupted),
         shards: merged.into_iter().collect(),
         exit_code: 0,
     };
-    Ok(Merged { lines, summary, conflicts, evidence })
+    Ok(Merged { lines, summary, coverage, conflicts, evidence })
+}
+
+/// What the runs hit, of all that the shards' builds knew.
+fn coverage(shards: &[ShardFolder], lines: &[RunLine]) -> Option<Coverage> {
+    let mut known = shards.iter().filter_map(|shard| shard.coverage.as_ref()).peekable();
+    known.peek()?;
+    let mut coverage = Coverage::declared_by(known);
+    lines.iter().for_each(|line| coverage.add(line));
+    Some(coverage)
 }
 
 /// What all shards have in common.

@@ -248,6 +248,10 @@ fn note(summary: &mut Summary, finished: &Finished) {
     match &finished.result {
         Ok(outcome) => {
             summary.add(finished.position, &finished.plan, &outcome.verdict, &outcome.stats);
+            if finished.plan.plant.is_none() {
+                let reached = outcome.marks.reached().map(|(mark, _)| mark);
+                summary.shown.add(&finished.plan.scenario, reached);
+            }
         }
         Err(message) => summary.add_internal(finished.position, &finished.plan, message),
     }

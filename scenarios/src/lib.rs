@@ -30,6 +30,8 @@ pub mod summary;
 pub mod validate;
 mod workload;
 
+/// The marks in the servers' code.
+pub use keeper_core::marks;
 /// The world that runs are made in: plans, records, options.
 pub use sim;
 

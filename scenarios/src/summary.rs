@@ -6,12 +6,15 @@ use serde::Serialize;
 use sim::cluster::plan::Plan;
 
 use crate::judge::{Failure, Verdict};
+use crate::promise::Shown;
 use crate::stats::Stats;
 
 /// Fewer runs than this are too few to ask whether they saw enough.
 pub const ENOUGH_RUNS_MIN: u64 = 50;
 /// Plans of undecided runs that are kept.
 const UNDECIDED_KEPT_MAX: usize = 20;
+/// Plans that showed something new that are kept.
+const NOVEL_KEPT_MAX: usize = 50;
 
 /// Counts over all runs of a campaign.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -36,6 +39,8 @@ pub struct Summary {
     pub undecided_plans: BTreeMap<u64, (String, Plan)>,
     /// Sums over all runs.
     pub totals: Totals,
+    /// The marks that runs without a planted bug hit.
+    pub shown: Shown,
 }
 
 /// One kind of failure.
@@ -133,11 +138,12 @@ impl Summary {
         }
     }
 
-    /// Whether the campaign saw what it is for. A short one is not asked.
+    /// Whether the campaign saw what it is for, and what its scenarios promise. A short one is not
+    /// asked.
     ///
     /// # Errors
     /// What was hardly seen: a campaign without it has tested nothing of it.
-    pub fn enough(&self) -> Result<(), Vec<&'static str>> {
+    pub fn enough(&self) -> Result<(), Vec<String>> {
         let totals = &self.totals;
         let seen = [
             ("leader changes", totals.leader_changes),
@@ -146,9 +152,11 @@ impl Summary {
             ("SNAP synchronisations", totals.syncs_snap),
             ("crashes during synchronisation", totals.crashes_during_sync),
         ];
-        let missing: Vec<&str> =
-            seen.into_iter().filter(|(_, count)| *count == 0).map(|(name, _)| name).collect();
-        if self.runs < ENOUGH_RUNS_MIN || missing.is_empty() { Ok(()) } else { Err(missing) }
+        let is_asked = self.runs >= ENOUGH_RUNS_MIN;
+        let missing = seen.into_iter().filter(|(_, count)| is_asked && *count == 0);
+        let missing = missing.map(|(name, _)| name.to_owned()).chain(self.shown.not_kept());
+        let missing: Vec<String> = missing.collect();
+        if missing.is_empty() { Ok(()) } else { Err(missing) }
     }
 }
 
@@ -174,8 +182,12 @@ impl Totals {
 
 #[cfg(test)]
 mod tests {
+    use keeper_core::marks::Mark;
+
     use super::*;
+    use crate::promise::PROMISE_RUNS_MIN;
     use crate::property::testing::plan;
+    use crate::registry::scenario;
 
     fn failure(fingerprint: &str) -> Failure {
         Failure {
@@ -243,7 +255,27 @@ mod tests {
             summary.enough()
         };
         assert_eq!(sum(ENOUGH_RUNS_MIN, 1), Ok(()));
-        assert_eq!(sum(ENOUGH_RUNS_MIN, 0), Err(vec!["TRUNC synchronisations"]));
+        assert_eq!(sum(ENOUGH_RUNS_MIN, 0), Err(vec!["TRUNC synchronisations".to_owned()]));
         assert_eq!(sum(3, 0), Ok(()));
+    }
+
+    #[test]
+    fn a_long_campaign_must_have_seen_what_its_scenarios_promise() {
+        let sum = |reached: &[Mark]| {
+            let mut summary = Summary::default();
+            for position in 0..PROMISE_RUNS_MIN {
+                let stats = Stats { leader_changes: 1, syncs_diff: 1, ..Stats::default() };
+                let stats = Stats { syncs_snap: 1, syncs_trunc: 1, ..stats };
+                let stats = Stats { crashes_during_sync: 1, ..stats };
+                summary.add(position, &plan(), &Verdict::Pass, &stats);
+                summary.shown.add("keeper/register", reached.iter().copied());
+            }
+            summary.enough()
+        };
+        let promises = scenario("keeper/register").unwrap().promises;
+        assert_eq!(sum(promises), Ok(()));
+        let missing = sum(&promises[1..]).unwrap_err();
+        assert_eq!(missing.len(), 1);
+        assert!(missing[0].starts_with(promises[0].name()), "{missing:?}");
     }
 }

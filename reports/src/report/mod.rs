@@ -7,6 +7,7 @@ mod disagreement;
 mod html;
 mod links;
 mod markdown;
+mod marks;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::coverage::Coverage;
 use crate::folder::write_atomically;
 use crate::picture::RunPicture;
 use crate::run_line::{RunLine, RunVerdict};
@@ -44,6 +46,7 @@ pub struct Report {
     /// Every run once, in the order of the folders.
     lines: Vec<RunLine>,
     utilization: Utilization,
+    coverage: Coverage,
     failures: Vec<FailureEntry>,
     undecided: Vec<UndecidedEntry>,
     properties: BTreeMap<String, PropertyEntry>,
@@ -108,6 +111,7 @@ impl Report {
         Ok(Report {
             utilization,
             properties: properties(&lines, &failures),
+            coverage: marks::coverage(&folders, &lines),
             undecided: undecided(&folders, &lines),
             failures,
             lines,
