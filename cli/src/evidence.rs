@@ -44,6 +44,7 @@ pub(crate) fn run_line(outcome: &Outcome, plan: &Plan, corpus: Option<&str>) -> 
         engine: engine::named(plan.engine),
         position: None,
         corpus: corpus.map(str::to_owned),
+        mutant: None,
         plant: plan.plant.clone(),
         verdict,
         fingerprints: fingerprints.collect(),

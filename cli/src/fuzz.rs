@@ -12,6 +12,7 @@ use reports::{
 };
 use scenarios::campaign::{Campaign, Finished, Origin};
 use scenarios::canary;
+use scenarios::novelty::mutant_name;
 use scenarios::partition::Partition;
 use scenarios::run::Outcome;
 use scenarios::sim::cluster::plan::Plan;
@@ -76,6 +77,7 @@ fn campaign(args: &FuzzArgs) -> Result<Campaign, String> {
         corpus: !args.no_corpus,
         engine: args.engine.kind(),
         plant: names::plant(args.plant.as_ref())?,
+        explore: args.explore,
         ..defaults
     })
 }
@@ -160,6 +162,10 @@ impl<'a> Fuzz<'a> {
             }
         });
         self.progress.end();
+        if let Err(error) = self.keep_novel(&summary) {
+            complain(&error.to_string());
+            self.exit = self.exit.and(Exit::Internal);
+        }
         let interrupted = stop.load(Ordering::Relaxed);
         if interrupted {
             self.exit = self.exit.and(Exit::Interrupted);
@@ -174,6 +180,15 @@ impl<'a> Fuzz<'a> {
             self.exit = Exit::Passed;
         }
         self.end(interrupted)
+    }
+
+    /// Plans that showed something new: what to change when somebody explores by hand.
+    fn keep_novel(&self, summary: &scenarios::summary::Summary) -> Result<(), FolderError> {
+        summary.novel.values().try_for_each(|plan| {
+            let name = plan_name(&plan.scenario, plan.seed);
+            let file = format!("novel/{}-{name}", mutant_name(plan));
+            self.folder.write(&file, plan_text(plan).as_bytes()).map(drop)
+        })
     }
 
     /// Runs the canary, which must fail.
@@ -202,15 +217,20 @@ impl<'a> Fuzz<'a> {
         let plan = &finished.plan;
         let corpus = match finished.origin {
             Origin::Corpus(name) => Some(name),
-            Origin::Seed => None,
+            Origin::Seed | Origin::Mutant => None,
         };
         let position = Some(finished.position);
+        let mutant = (finished.origin == Origin::Mutant).then(|| mutant_name(plan));
         let line = match &finished.result {
-            Ok(outcome) => {
-                RunLine { position, repeated: finished.repeated, ..run_line(outcome, plan, corpus) }
-            }
+            Ok(outcome) => RunLine {
+                position,
+                mutant,
+                repeated: finished.repeated,
+                ..run_line(outcome, plan, corpus)
+            },
             Err(message) => RunLine {
                 position,
+                mutant,
                 reason: Some(format!("internal error: {message}")),
                 ..nothing(plan, corpus)
             },
@@ -228,11 +248,11 @@ impl<'a> Fuzz<'a> {
                 self.exit = self.exit.and(Exit::Internal);
             }
         }
-        if let Some(reason) = line.reason {
-            self.undecided(finished, reason)?;
+        if let Some(reason) = &line.reason {
+            self.undecided(finished, &line, reason)?;
         }
         if finished.repeated == Some(false) {
-            let file = format!("not-deterministic/{}", plan_name(&plan.scenario, plan.seed));
+            let file = format!("not-deterministic/{}", line.plan_name());
             self.folder.write(&file, plan_text(plan).as_bytes())?;
             self.doubts.push(format!("{file} ends differently each time"));
             self.exit = self.exit.and(Exit::Untrusted);
@@ -284,12 +304,17 @@ impl<'a> Fuzz<'a> {
         self.write_so_far()
     }
 
-    fn undecided(&mut self, finished: &Finished, reason: String) -> Result<(), FolderError> {
+    fn undecided(
+        &mut self,
+        finished: &Finished,
+        line: &RunLine,
+        reason: &str,
+    ) -> Result<(), FolderError> {
         self.exit = self.exit.and(Exit::Undecided);
         let plan = &finished.plan;
-        let file = format!("undecided/{}", plan_name(&plan.scenario, plan.seed));
+        let file = format!("undecided/{}", line.plan_name());
         self.folder.write(&file, plan_text(plan).as_bytes())?;
-        let scenario = plan.scenario.clone();
+        let (scenario, reason) = (plan.scenario.clone(), reason.to_owned());
         self.undecided.push(UndecidedRun { scenario, seed: plan.seed, reason, plan: file });
         Ok(())
     }
@@ -349,6 +374,7 @@ fn nothing(plan: &Plan, corpus: Option<&str>) -> RunLine {
         engine: engine::named(plan.engine),
         position: None,
         corpus: corpus.map(str::to_owned),
+        mutant: None,
         plant: plan.plant.clone(),
         verdict: RunVerdict::Undecided,
         fingerprints: Vec::new(),

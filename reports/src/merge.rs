@@ -4,7 +4,7 @@
 //! by which TigerBeetle's CFO merges its seed records. A shard that a batch engine ran twice, or a
 //! result that is merged with itself, changes nothing. So everything that counts is counted anew
 //! from the lines of runs, each of which has an address (build, scenario, seed, corpus entry,
-//! plant); and what differs from machine to machine, which is times, is combined by the smallest or
+//! mutant, plant); and what differs from machine to machine, which is times, is combined by the smallest or
 //! the largest.
 //!
 //! One build must end one address in one way. Two ends mean that the runs are not deterministic;
@@ -219,12 +219,13 @@ fn result_of(line: &RunLine) -> RunLine {
 
 /// What a run is known by.
 fn address(line: &RunLine) -> Address<'_> {
-    let RunLine { build, scenario, seed, engine, corpus, plant, .. } = line;
-    (build, scenario, *seed, engine.as_deref(), corpus.as_deref(), plant.as_deref())
+    let RunLine { build, scenario, seed, engine, corpus, mutant, plant, .. } = line;
+    let plan = [corpus.as_deref(), mutant.as_deref(), plant.as_deref()];
+    (build, scenario, *seed, engine.as_deref(), plan)
 }
 
-/// Build, scenario, seed, engine, corpus entry and planted bug.
-type Address<'a> = (&'a str, &'a str, u64, Option<&'a str>, Option<&'a str>, Option<&'a str>);
+/// Build, scenario, seed, engine; corpus entry, mutant and planted bug.
+type Address<'a> = (&'a str, &'a str, u64, Option<&'a str>, [Option<&'a str>; 3]);
 
 /// Whether the machine ended the run, and not the plan: what it came to says nothing of the plan.
 fn was_cut_off(line: &RunLine) -> bool {
@@ -312,5 +313,5 @@ fn without_evidence(fingerprint: &str, line: &RunLine) -> DistinctFailure {
 
 /// Where a campaign keeps the plan of an undecided run, relative to its folder.
 fn undecided_plan(line: &RunLine) -> String {
-    format!("undecided/{}-{}.json", line.scenario.replace('/', "-"), line.seed)
+    format!("undecided/{}", line.plan_name())
 }

@@ -26,6 +26,9 @@ pub struct RunLine {
     /// The corpus entry, if the plan came from there and not from the seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corpus: Option<String>,
+    /// The name of its plan, if that is a changed one, which scenario and seed do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mutant: Option<String>,
     /// The planted bug, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plant: Option<String>,
@@ -102,6 +105,12 @@ pub enum RunVerdict {
 }
 
 impl RunLine {
+    /// The file name for its plan where plans of several runs lie together.
+    pub fn plan_name(&self) -> String {
+        let mutant = self.mutant.as_ref().map_or(String::new(), |name| format!("-{name}"));
+        format!("{}-{}{mutant}.json", self.scenario.replace('/', "-"), self.seed)
+    }
+
     /// The line with its line feed.
     pub fn to_json_line(&self) -> String {
         let json = serde_json::to_string(self).expect("a run line is plain data with text keys");
@@ -118,6 +127,7 @@ pub(crate) fn example() -> RunLine {
         position: Some(3),
         corpus: None,
         engine: None,
+        mutant: None,
         plant: None,
         verdict: RunVerdict::Pass,
         fingerprints: Vec::new(),

@@ -37,6 +37,9 @@ pub struct Summary {
     pub failures: BTreeMap<String, Distinct>,
     /// The first undecided runs and internal errors: why, and their plans, by position.
     pub undecided_plans: BTreeMap<u64, (String, Plan)>,
+    /// The last plans that showed something new, by position, if the campaign explored: the longer
+    /// it went on, the rarer is what they showed.
+    pub novel: BTreeMap<u64, Plan>,
     /// Sums over all runs.
     pub totals: Totals,
     /// The marks that runs without a planted bug hit.
@@ -119,6 +122,14 @@ impl Summary {
         self.undecided_plans.insert(position, (reason.to_owned(), plan.clone()));
         if self.undecided_plans.len() > UNDECIDED_KEPT_MAX {
             self.undecided_plans.pop_last();
+        }
+    }
+
+    /// Keeps a plan whose run showed something new.
+    pub fn keep_novel(&mut self, position: u64, stored: &Plan) {
+        self.novel.insert(position, stored.clone());
+        if self.novel.len() > NOVEL_KEPT_MAX {
+            self.novel.pop_first();
         }
     }
 
@@ -235,6 +246,14 @@ mod tests {
         assert_eq!(summary.undecided_plans.len(), UNDECIDED_KEPT_MAX);
         assert!(summary.undecided_plans[&0].0.contains("boom"));
         assert!(summary.undecided_plans.contains_key(&19));
+    }
+
+    #[test]
+    fn the_last_novel_plans_are_kept_up_to_a_limit() {
+        let mut summary = Summary::default();
+        (0..80).for_each(|position| summary.keep_novel(position, &seeded(position)));
+        assert_eq!(summary.novel.len(), NOVEL_KEPT_MAX);
+        assert_eq!(summary.novel.first_key_value().map(|(position, _)| *position), Some(30));
     }
 
     #[test]

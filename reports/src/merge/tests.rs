@@ -264,6 +264,12 @@ fn a_run_that_ended_in_two_ways_is_a_contradiction() {
     assert_eq!(conflicts("plant", plant), [""; 0], "another plan");
     let corpus = RunLine { corpus: Some("x".to_owned()), trace_hash: "9".to_owned(), ..first };
     assert_eq!(conflicts("corpus", corpus), [""; 0], "another plan");
+    let mutant = RunLine {
+        mutant: Some("x".to_owned()),
+        trace_hash: "9".to_owned(),
+        ..line(7, RunVerdict::Pass)
+    };
+    assert_eq!(conflicts("mutant", mutant), [""; 0], "another plan");
     // A machine that is too slow says nothing about the run.
     assert_eq!(conflicts("late", cut_off(7)), [""; 0]);
 }

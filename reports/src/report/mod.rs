@@ -188,8 +188,8 @@ fn each_run_once(folders: &[Folder]) -> (Vec<RunLine>, Vec<String>, bool) {
                 .push(format!("{shown}: the last line of seeds.jsonl is cut off and was left out"));
         }
         for line in &folder.lines {
-            let RunLine { build, scenario, seed, engine, corpus, plant, .. } = line;
-            let address = (build, scenario, seed, engine, corpus, plant);
+            let RunLine { build, scenario, seed, engine, corpus, mutant, plant, .. } = line;
+            let address = (build, scenario, seed, engine, corpus, mutant, plant);
             let Some((index, other)) = known.get(&address) else {
                 known.insert(address, (lines.len(), &folder.path));
                 lines.push(line.clone());
