@@ -86,8 +86,12 @@ Examples:
   squall fuzz --seed 7 --partition slice:2/8        the second of eight parts; see squall merge
 
 A campaign's folder is new each time: OUT/<UTC time>-<seed>, with OUT/latest and OUT/latest-failure
-pointing to the newest. It has summary.json, summary.md, seeds.jsonl, and for each kind of failure
-failures/<fingerprint>/ with plan.json, explanation.txt and the history.";
+pointing to the newest. It has summary.json, summary.md, seeds.jsonl, coverage.json (which marks in
+the servers' code were reached, and during which faults), and for each kind of failure
+failures/<fingerprint>/ with plan.json, explanation.txt and the history.
+
+A scenario promises marks. If 50 of its runs never hit one, the campaign hardly saw what it is for:
+exit code 3.";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -154,12 +158,16 @@ pub(crate) struct FuzzArgs {
     pub(crate) no_corpus: bool,
     #[command(flatten)]
     pub(crate) engine: EngineArgs,
+    /// Let a third of the runs be of plans that showed something new, changed a little. The last of
+    /// such plans are kept in novel/. Shards cannot: each sees a part of the runs.
+    #[arg(long)]
+    pub(crate) explore: bool,
     /// Plant this bug into the servers.
     #[arg(long, value_name = "ID")]
     pub(crate) plant: Option<String>,
     /// Perform only a part of the runs: slice:K/N, the K-th of N shards from 1, or env for what the
     /// batch engine says (Slurm, Kubernetes, AWS Batch, GitLab, Buildkite). Needs --seed.
-    #[arg(long, value_name = "SLICE", value_parser = parse_partition)]
+    #[arg(long, value_name = "SLICE", value_parser = parse_partition, conflicts_with = "explore")]
     pub(crate) partition: Option<PartitionArgument>,
     #[command(flatten)]
     pub(crate) publish: PublishArgs,

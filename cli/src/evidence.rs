@@ -1,11 +1,14 @@
 //! What a run left behind, in the forms of crate `reports`.
 
+use std::collections::BTreeMap;
+
 use checker::znode;
 use reports::{
-    ClockTrack, Commands, FailureFiles, FailureMessage, FolderError, Gap, Moment, OutputFolder,
-    RunLine, RunPicture, RunVerdict, Span, Syncs,
+    ClockTrack, Commands, DeclaredMark, FAMILY_LETTERS, FailureFiles, FailureMessage, FolderError,
+    Gap, MarkHits, Moment, OutputFolder, RunLine, RunPicture, RunVerdict, Span, Syncs,
 };
 use scenarios::judge::Verdict;
+use scenarios::marks::Mark;
 use scenarios::run::Outcome;
 use scenarios::sim::cluster::Plan;
 use scenarios::sim::trace::Event;
@@ -41,6 +44,7 @@ pub(crate) fn run_line(outcome: &Outcome, plan: &Plan, corpus: Option<&str>) -> 
         engine: engine::named(plan.engine),
         position: None,
         corpus: corpus.map(str::to_owned),
+        mutant: None,
         plant: plan.plant.clone(),
         verdict,
         fingerprints: fingerprints.collect(),
@@ -63,8 +67,29 @@ pub(crate) fn run_line(outcome: &Outcome, plan: &Plan, corpus: Option<&str>) -> 
         unavailable_ms: stats.unavailable_ms.clone(),
         healed_after_ms: stats.healed_after_ms,
         latencies_us: answered.map(latency_ns).collect(),
+        marks: marks(outcome),
         repeated: None,
     }
+}
+
+/// What a run hit, as its line says it.
+fn marks(outcome: &Outcome) -> BTreeMap<String, MarkHits> {
+    let hits = outcome.marks.reached().map(|(mark, seen)| {
+        let names = seen.families.names();
+        let letters = FAMILY_LETTERS.iter().filter(|(_, name)| names.contains(name));
+        let letters = letters.map(|(letter, _)| letter).collect();
+        (mark.name().to_owned(), MarkHits(seen.hits, letters))
+    });
+    hits.collect()
+}
+
+/// Every mark that this build's servers have.
+pub(crate) fn declared_marks() -> impl Iterator<Item = DeclaredMark> {
+    Mark::ALL.iter().map(|mark| DeclaredMark {
+        name: mark.name(),
+        kind: mark.kind().name(),
+        about: mark.description(),
+    })
 }
 
 /// The message of a failed run: its first failure, and what else it violated.

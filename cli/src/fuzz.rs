@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use reports::{
-    Canary, DistinctFailure, Environment, FolderError, JUnit, OutputFolder, RunLine, RunVerdict,
-    SAW_NO, SCHEMA_VERSION, Summary, UndecidedRun, Utilization, folder_name, words,
+    COVERAGE_FILE, Canary, Coverage, DistinctFailure, Environment, FolderError, JUnit,
+    OutputFolder, RunLine, RunVerdict, SAW_NO, SCHEMA_VERSION, Summary, UndecidedRun, Utilization,
+    folder_name, words,
 };
 use scenarios::campaign::{Campaign, Finished, Origin};
 use scenarios::canary;
+use scenarios::novelty::mutant_name;
 use scenarios::partition::Partition;
 use scenarios::run::Outcome;
 use scenarios::sim::cluster::plan::Plan;
@@ -19,7 +21,7 @@ use crate::args::FuzzArgs;
 use crate::clock::{Stopwatch, seed_of_the_moment, unix_seconds};
 use crate::diagrams::{DrawError, draw};
 use crate::engine;
-use crate::evidence::{keep_failure, message, plan_name, plan_text, run_line};
+use crate::evidence::{declared_marks, keep_failure, message, plan_name, plan_text, run_line};
 use crate::exit::Exit;
 use crate::names;
 use crate::output::{Output, complain, say};
@@ -75,6 +77,7 @@ fn campaign(args: &FuzzArgs) -> Result<Campaign, String> {
         corpus: !args.no_corpus,
         engine: args.engine.kind(),
         plant: names::plant(args.plant.as_ref())?,
+        explore: args.explore,
         ..defaults
     })
 }
@@ -88,6 +91,7 @@ struct Fuzz<'a> {
     watch: Stopwatch,
     environment: Environment,
     utilization: Utilization,
+    coverage: Coverage,
     failures: Vec<DistinctFailure>,
     /// Where in `failures` each fingerprint is.
     known: BTreeMap<String, usize>,
@@ -119,6 +123,7 @@ impl<'a> Fuzz<'a> {
             watch: Stopwatch::start(),
             environment,
             utilization: Utilization::default(),
+            coverage: Coverage::new(declared_marks()),
             failures: Vec::new(),
             known: BTreeMap::new(),
             undecided: Vec::new(),
@@ -157,6 +162,10 @@ impl<'a> Fuzz<'a> {
             }
         });
         self.progress.end();
+        if let Err(error) = self.keep_novel(&summary) {
+            complain(&error.to_string());
+            self.exit = self.exit.and(Exit::Internal);
+        }
         let interrupted = stop.load(Ordering::Relaxed);
         if interrupted {
             self.exit = self.exit.and(Exit::Interrupted);
@@ -171,6 +180,15 @@ impl<'a> Fuzz<'a> {
             self.exit = Exit::Passed;
         }
         self.end(interrupted)
+    }
+
+    /// Plans that showed something new: what to change when somebody explores by hand.
+    fn keep_novel(&self, summary: &scenarios::summary::Summary) -> Result<(), FolderError> {
+        summary.novel.values().try_for_each(|plan| {
+            let name = plan_name(&plan.scenario, plan.seed);
+            let file = format!("novel/{}-{name}", mutant_name(plan));
+            self.folder.write(&file, plan_text(plan).as_bytes()).map(drop)
+        })
     }
 
     /// Runs the canary, which must fail.
@@ -199,15 +217,20 @@ impl<'a> Fuzz<'a> {
         let plan = &finished.plan;
         let corpus = match finished.origin {
             Origin::Corpus(name) => Some(name),
-            Origin::Seed => None,
+            Origin::Seed | Origin::Mutant => None,
         };
         let position = Some(finished.position);
+        let mutant = (finished.origin == Origin::Mutant).then(|| mutant_name(plan));
         let line = match &finished.result {
-            Ok(outcome) => {
-                RunLine { position, repeated: finished.repeated, ..run_line(outcome, plan, corpus) }
-            }
+            Ok(outcome) => RunLine {
+                position,
+                mutant,
+                repeated: finished.repeated,
+                ..run_line(outcome, plan, corpus)
+            },
             Err(message) => RunLine {
                 position,
+                mutant,
                 reason: Some(format!("internal error: {message}")),
                 ..nothing(plan, corpus)
             },
@@ -215,6 +238,7 @@ impl<'a> Fuzz<'a> {
         self.folder.append("seeds.jsonl", &line.to_json_line())?;
         self.output.json(&line);
         self.utilization.add(&line);
+        self.coverage.add(&line);
         self.junit.add(&line);
         match &finished.result {
             Ok(outcome) if line.verdict == RunVerdict::Fail => self.failed(finished, outcome)?,
@@ -224,11 +248,11 @@ impl<'a> Fuzz<'a> {
                 self.exit = self.exit.and(Exit::Internal);
             }
         }
-        if let Some(reason) = line.reason {
-            self.undecided(finished, reason)?;
+        if let Some(reason) = &line.reason {
+            self.undecided(finished, &line, reason)?;
         }
         if finished.repeated == Some(false) {
-            let file = format!("not-deterministic/{}", plan_name(&plan.scenario, plan.seed));
+            let file = format!("not-deterministic/{}", line.plan_name());
             self.folder.write(&file, plan_text(plan).as_bytes())?;
             self.doubts.push(format!("{file} ends differently each time"));
             self.exit = self.exit.and(Exit::Untrusted);
@@ -280,12 +304,17 @@ impl<'a> Fuzz<'a> {
         self.write_so_far()
     }
 
-    fn undecided(&mut self, finished: &Finished, reason: String) -> Result<(), FolderError> {
+    fn undecided(
+        &mut self,
+        finished: &Finished,
+        line: &RunLine,
+        reason: &str,
+    ) -> Result<(), FolderError> {
         self.exit = self.exit.and(Exit::Undecided);
         let plan = &finished.plan;
-        let file = format!("undecided/{}", plan_name(&plan.scenario, plan.seed));
+        let file = format!("undecided/{}", line.plan_name());
         self.folder.write(&file, plan_text(plan).as_bytes())?;
-        let scenario = plan.scenario.clone();
+        let (scenario, reason) = (plan.scenario.clone(), reason.to_owned());
         self.undecided.push(UndecidedRun { scenario, seed: plan.seed, reason, plan: file });
         Ok(())
     }
@@ -314,6 +343,7 @@ impl<'a> Fuzz<'a> {
     }
 
     fn write(&self, summary: &Summary) -> Result<(), FolderError> {
+        self.folder.write(COVERAGE_FILE, self.coverage.to_json().as_bytes())?;
         self.folder.write("summary.json", summary.to_json().as_bytes()).map(drop)
     }
 
@@ -326,6 +356,7 @@ impl<'a> Fuzz<'a> {
             failures: self.failures.clone(),
             undecided: self.undecided.clone(),
             canary: self.canary.clone(),
+            marks: Some(self.coverage.figures()),
             shards: Vec::new(),
             doubts: self.doubts.clone(),
             interrupted,
@@ -343,6 +374,7 @@ fn nothing(plan: &Plan, corpus: Option<&str>) -> RunLine {
         engine: engine::named(plan.engine),
         position: None,
         corpus: corpus.map(str::to_owned),
+        mutant: None,
         plant: plan.plant.clone(),
         verdict: RunVerdict::Undecided,
         fingerprints: Vec::new(),
@@ -365,6 +397,7 @@ fn nothing(plan: &Plan, corpus: Option<&str>) -> RunLine {
         unavailable_ms: Vec::new(),
         healed_after_ms: None,
         latencies_us: reports::Latencies::default(),
+        marks: BTreeMap::new(),
         repeated: None,
     }
 }

@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
-use reports::{Merged, SAW_NO, ShardFolder, Summary, find_shards, merge as join, read_shard};
+use reports::{
+    Merged, RunLine, SAW_NO, ShardFolder, Summary, find_shards, merge as join, read_shard,
+};
+use scenarios::marks::Mark;
+use scenarios::promise::Shown;
 use scenarios::summary::{Summary as Seen, Totals};
 
 use crate::args::Format;
@@ -93,7 +97,7 @@ fn judge(merged: &mut Merged, findings_ok: bool) -> Exit {
     let summary = &mut merged.summary;
     let mut doubts: BTreeSet<String> = std::mem::take(&mut summary.doubts).into_iter().collect();
     doubts.extend(merged.conflicts.iter().cloned());
-    if let Err(missing) = seen(summary).enough() {
+    if let Err(missing) = seen(summary, &merged.lines).enough() {
         doubts.insert(format!("{SAW_NO}{}", missing.join(", no ")));
     }
     let mut exit = Exit::Passed;
@@ -116,10 +120,15 @@ fn judge(merged: &mut Merged, findings_ok: bool) -> Exit {
     exit
 }
 
-/// The sums by which a campaign is asked whether it saw enough.
-fn seen(summary: &Summary) -> Seen {
+/// The sums and marks by which a campaign is asked whether it saw enough.
+fn seen(summary: &Summary, lines: &[RunLine]) -> Seen {
     let utilization = &summary.utilization;
+    let mut shown = Shown::default();
+    for line in lines.iter().filter(|line| line.plant.is_none()) {
+        shown.add(&line.scenario, line.marks.keys().filter_map(|name| Mark::named(name)));
+    }
     Seen {
+        shown,
         runs: utilization.runs.total,
         totals: Totals {
             leader_changes: utilization.leader_changes,

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use scenarios::marks::Mark;
 use scenarios::plant::planted_bugs;
 
 /// What the texts of planted and of marked sites begin with.
@@ -47,6 +48,10 @@ fn judge(folder: &Path) {
         assert!(contains(&squall, bug.name), "{} does not know {}", squall.display(), bug.name);
         let plants = contains(&keeperd, bug.name);
         assert!(!plants, "{} knows {}", keeperd.display(), bug.name);
+    }
+    for mark in Mark::ALL {
+        assert!(contains(&squall, mark.name()), "{} has no {}", squall.display(), mark.name());
+        assert!(!contains(&keeperd, mark.name()), "{} has {}", keeperd.display(), mark.name());
     }
 }
 

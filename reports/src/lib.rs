@@ -7,6 +7,7 @@
 mod bench;
 mod bench_plot;
 mod bench_text;
+mod coverage;
 mod failure;
 mod folder;
 mod github;
@@ -35,6 +36,7 @@ pub use bench::{
 };
 pub use bench_plot::{BenchPlot, bench_plots};
 pub use bench_text::{bench_markdown, bench_text, comparison_text, percentile_text};
+pub use coverage::{COVERAGE_FILE, Coverage, DeclaredMark, FAMILY_LETTERS, MarkHits};
 pub use failure::FailureFiles;
 pub use folder::{FolderError, OutputFolder, folder_name, write_atomically};
 pub use github::annotations;
@@ -48,6 +50,6 @@ pub use report::{Report, ReportError};
 pub use run_line::{RunLine, RunVerdict};
 pub use story::{Arrow, Contradiction, HostSpan, HostState, Point, Step, Story};
 pub use summary::{
-    Canary, Counts, DistinctFailure, Environment, SCHEMA_VERSION, Shard, Summary, Syncs,
-    UndecidedRun, Utilization,
+    Canary, Counts, DistinctFailure, Environment, MarkFigures, SCHEMA_VERSION, Shard, Summary,
+    Syncs, UndecidedRun, Utilization,
 };

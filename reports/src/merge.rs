@@ -4,7 +4,7 @@
 //! by which TigerBeetle's CFO merges its seed records. A shard that a batch engine ran twice, or a
 //! result that is merged with itself, changes nothing. So everything that counts is counted anew
 //! from the lines of runs, each of which has an address (build, scenario, seed, corpus entry,
-//! plant); and what differs from machine to machine, which is times, is combined by the smallest or
+//! mutant, plant); and what differs from machine to machine, which is times, is combined by the smallest or
 //! the largest.
 //!
 //! One build must end one address in one way. Two ends mean that the runs are not deterministic;
@@ -21,6 +21,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::coverage::Coverage;
 use crate::folder::FolderError;
 use crate::run_line::{RunLine, RunVerdict};
 use crate::summary::{
@@ -100,6 +101,8 @@ pub struct Merged {
     /// Counted anew. Its exit code is 0, and doubts are those of the shards: the caller has the
     /// last word on both.
     pub summary: Summary,
+    /// The marks that the runs hit, counted anew; none if no shard knew any.
+    pub coverage: Option<Coverage>,
     /// Runs that ended in several ways, in words.
     pub conflicts: Vec<String>,
     evidence: Evidence,
@@ -113,6 +116,7 @@ pub fn merge(shards: &[ShardFolder]) -> Result<Merged, MergeError> {
     let environment = environment(shards)?;
     let lines = join_lines(shards.iter().flat_map(|shard| &shard.lines));
     let conflicts = conflicts(&lines);
+    let coverage = coverage(shards, &lines);
     let (evidence, mut failures) = Evidence::collect(shards)?;
     let mut utilization = Utilization::default();
     let mut undecided = Vec::new();
@@ -154,12 +158,22 @@ pub fn merge(shards: &[ShardFolder]) -> Result<Merged, MergeError> {
         failures,
         undecided,
         canary: join_canaries(shards.iter().filter_map(|shard| shard.summary.canary.as_ref())),
+        marks: coverage.as_ref().map(Coverage::figures),
         doubts: doubts.into_iter().filter(|doubt| !doubt.starts_with(SAW_NO)).cloned().collect(),
         interrupted: merged.iter().any(|shard| shard.interrupted),
         shards: merged.into_iter().collect(),
         exit_code: 0,
     };
-    Ok(Merged { lines, summary, conflicts, evidence })
+    Ok(Merged { lines, summary, coverage, conflicts, evidence })
+}
+
+/// What the runs hit, of all that the shards' builds knew.
+fn coverage(shards: &[ShardFolder], lines: &[RunLine]) -> Option<Coverage> {
+    let mut known = shards.iter().filter_map(|shard| shard.coverage.as_ref()).peekable();
+    known.peek()?;
+    let mut coverage = Coverage::declared_by(known);
+    lines.iter().for_each(|line| coverage.add(line));
+    Some(coverage)
 }
 
 /// What all shards have in common.
@@ -205,12 +219,13 @@ fn result_of(line: &RunLine) -> RunLine {
 
 /// What a run is known by.
 fn address(line: &RunLine) -> Address<'_> {
-    let RunLine { build, scenario, seed, engine, corpus, plant, .. } = line;
-    (build, scenario, *seed, engine.as_deref(), corpus.as_deref(), plant.as_deref())
+    let RunLine { build, scenario, seed, engine, corpus, mutant, plant, .. } = line;
+    let plan = [corpus.as_deref(), mutant.as_deref(), plant.as_deref()];
+    (build, scenario, *seed, engine.as_deref(), plan)
 }
 
-/// Build, scenario, seed, engine, corpus entry and planted bug.
-type Address<'a> = (&'a str, &'a str, u64, Option<&'a str>, Option<&'a str>, Option<&'a str>);
+/// Build, scenario, seed, engine; corpus entry, mutant and planted bug.
+type Address<'a> = (&'a str, &'a str, u64, Option<&'a str>, [Option<&'a str>; 3]);
 
 /// Whether the machine ended the run, and not the plan: what it came to says nothing of the plan.
 fn was_cut_off(line: &RunLine) -> bool {
@@ -298,5 +313,5 @@ fn without_evidence(fingerprint: &str, line: &RunLine) -> DistinctFailure {
 
 /// Where a campaign keeps the plan of an undecided run, relative to its folder.
 fn undecided_plan(line: &RunLine) -> String {
-    format!("undecided/{}-{}.json", line.scenario.replace('/', "-"), line.seed)
+    format!("undecided/{}", line.plan_name())
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::coverage::MarkHits;
 use crate::latencies::Latencies;
 use crate::summary::Syncs;
 
@@ -25,6 +26,9 @@ pub struct RunLine {
     /// The corpus entry, if the plan came from there and not from the seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corpus: Option<String>,
+    /// The name of its plan, if that is a changed one, which scenario and seed do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mutant: Option<String>,
     /// The planted bug, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plant: Option<String>,
@@ -80,6 +84,9 @@ pub struct RunLine {
     /// How long answers without error took.
     #[serde(default, skip_serializing_if = "Latencies::is_empty")]
     pub latencies_us: Latencies,
+    /// The marks in the servers' code that it hit: how often, and during which faults.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub marks: BTreeMap<String, MarkHits>,
     /// Whether it ended the same when it was performed a second time, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeated: Option<bool>,
@@ -98,6 +105,12 @@ pub enum RunVerdict {
 }
 
 impl RunLine {
+    /// The file name for its plan where plans of several runs lie together.
+    pub fn plan_name(&self) -> String {
+        let mutant = self.mutant.as_ref().map_or(String::new(), |name| format!("-{name}"));
+        format!("{}-{}{mutant}.json", self.scenario.replace('/', "-"), self.seed)
+    }
+
     /// The line with its line feed.
     pub fn to_json_line(&self) -> String {
         let json = serde_json::to_string(self).expect("a run line is plain data with text keys");
@@ -114,6 +127,7 @@ pub(crate) fn example() -> RunLine {
         position: Some(3),
         corpus: None,
         engine: None,
+        mutant: None,
         plant: None,
         verdict: RunVerdict::Pass,
         fingerprints: Vec::new(),
@@ -136,6 +150,7 @@ pub(crate) fn example() -> RunLine {
         unavailable_ms: vec![(4_000, 650)],
         healed_after_ms: Some(900),
         latencies_us: [3_000_000, 3_100_000, 90_000_000].into_iter().collect(),
+        marks: crate::coverage::example_marks(),
         repeated: None,
     }
 }
@@ -164,6 +179,6 @@ mod tests {
             "syncs":{"diff":1,"trunc":0,"snap":0},"crashes_during_sync":0}"#;
         let line: RunLine = serde_json::from_str(old).unwrap();
         assert_eq!((line.operations, line.healed_after_ms, line.repeated), (3, None, None));
-        assert!(line.checked.is_empty() && line.latencies_us.is_empty());
+        assert!(line.checked.is_empty() && line.latencies_us.is_empty() && line.marks.is_empty());
     }
 }

@@ -26,6 +26,9 @@ pub struct Summary {
     /// The run that had to fail; it is not counted among the runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<Canary>,
+    /// How many marks in the servers' code were reached; none for a build that knew no marks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marks: Option<MarkFigures>,
     /// What was merged into this, in a fixed order; empty for a campaign of one machine.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shards: Vec<Shard>,
@@ -78,6 +81,17 @@ pub struct Canary {
     /// The property that failed first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub property: Option<String>,
+}
+
+/// Marks in the servers' code, in short; `coverage.json` has them all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarkFigures {
+    /// How many there are.
+    pub declared: u64,
+    /// How many of them some run hit.
+    pub reached: u64,
+    /// The others.
+    pub not_reached: Vec<String>,
 }
 
 /// One of the campaigns that were merged: when, where and how it ended.
@@ -267,6 +281,11 @@ pub(crate) fn example() -> Summary {
             seed: 1,
             plant: Some("ack-before-fsync".to_owned()),
             property: Some("acknowledged is durable".to_owned()),
+        }),
+        marks: Some(MarkFigures {
+            declared: 3,
+            reached: 2,
+            not_reached: vec!["session-moves".to_owned()],
         }),
         shards: Vec::new(),
         doubts: Vec::new(),

@@ -19,7 +19,7 @@ impl Summary {
             self.doubts.iter().map(|doubt| format!("; NOT TRUSTED: {doubt}")).collect();
         format!(
             "{interrupted}{}, {} passed, {} failed{distinct}, {} undecided; {} simulated in {}; \
-             {} ({acknowledged} acknowledged); {}{doubts}",
+             {} ({acknowledged} acknowledged); {}{}{doubts}",
             count(runs.total, "run"),
             runs.passed,
             runs.failed,
@@ -28,7 +28,14 @@ impl Summary {
             duration(wall_ms),
             count(operations, "operation"),
             self.seen(),
+            self.reached(),
         )
+    }
+
+    /// How much of the servers' code the campaign reached, as far as it is marked.
+    fn reached(&self) -> String {
+        let Some(marks) = &self.marks else { return String::new() };
+        format!("; {} of {} marks reached", marks.reached, marks.declared)
     }
 
     /// What the campaign saw happen to the ensemble.
@@ -71,6 +78,7 @@ impl Summary {
             environment.started,
             self.canary_row(),
         );
+        self.append_marks(&mut text);
         let failures = self.failures.iter().map(|failure| {
             format!(
                 "| {} | {} | {} | {} | [{}]({}) |\n",
@@ -103,6 +111,18 @@ impl Summary {
         let head = "\n## Shards\n\n| runs | started | time | end |\n|---|---|---|---|\n";
         append(&mut text, head, shards.collect());
         text
+    }
+
+    fn append_marks(&self, text: &mut String) {
+        let Some(marks) = &self.marks else { return };
+        let not = match marks.not_reached.is_empty() {
+            true => String::new(),
+            false => format!("; not reached: {}", marks.not_reached.join(", ")),
+        };
+        text.push_str(&format!(
+            "\n## Marks\n\n{} of {} reached ([coverage.json](coverage.json)){not}\n",
+            marks.reached, marks.declared
+        ));
     }
 
     fn canary_row(&self) -> String {
@@ -159,13 +179,14 @@ mod tests {
             "4 runs, 1 passed, 2 failed (1 distinct), 1 undecided; 2 m 04 s simulated in \
              4 m 05 s; 3200 operations (2800 acknowledged); faults: 8 crash, 4 partition; \
              12 leader changes; synchronised by 16 DIFF, 4 TRUNC, 8 SNAP; 4 crashes during \
-             synchronisation"
+             synchronisation; 2 of 3 marks reached"
         );
         let doubtful = Summary {
             interrupted: true,
             doubts: vec!["no SNAP was seen".to_owned()],
             failures: Vec::new(),
             utilization: Utilization::default(),
+            marks: None,
             ..summary
         };
         assert_eq!(
@@ -185,6 +206,8 @@ mod tests {
             [12ab](failures/12ab) |\n";
         assert!(text.contains(row), "{text}");
         assert!(text.contains("| keeper/register | 5 | nothing was checked |"), "{text}");
+        let marks = "2 of 3 reached ([coverage.json](coverage.json)); not reached: session-moves\n";
+        assert!(text.contains(marks), "{text}");
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! Many seeds on all cores.
 //!
 //! The plan at a position of a campaign is a function of the campaign's seed and the position, so
-//! that a campaign of a fixed number of runs always gives the same summary. One run is one thread;
+//! that a campaign of a fixed number of runs always gives the same summary; of one that explores it
+//! is a function of what came before, too. One run is one thread;
 //! this is the only part of the crate that starts threads and reads the machine's clock.
+
+mod explore;
 
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -46,6 +49,9 @@ pub struct Campaign {
     pub run_time_max: Duration,
     /// Every so many runs one is performed twice, and must end the same; 0 for never.
     pub twice_every: u64,
+    /// Whether a third of the runs are changed plans of runs that showed something new. It excludes
+    /// a partition: what a run is then depends on the runs before it.
+    pub explore: bool,
 }
 
 /// Where a campaign's run comes from.
@@ -55,6 +61,8 @@ pub enum Origin {
     Corpus(&'static str),
     /// The plan's seed.
     Seed,
+    /// A plan that showed something new, changed a little.
+    Mutant,
 }
 
 /// A run of a campaign that has ended.
@@ -96,6 +104,7 @@ impl Default for Campaign {
             plant: None,
             run_time_max: Duration::from_secs(120),
             twice_every: 100,
+            explore: false,
         }
     }
 }
@@ -139,6 +148,13 @@ impl Campaign {
             enough: AtomicBool::new(false),
             stop,
         };
+        if self.explore {
+            assert!(
+                self.partition.is_whole(),
+                "a shard cannot explore: it sees a part of the runs"
+            );
+            return explore::explore(&work, on_finished);
+        }
         let mut summary = Summary::default();
         let (sender, receiver) = channel();
         std::thread::scope(|scope| {
@@ -248,6 +264,10 @@ fn note(summary: &mut Summary, finished: &Finished) {
     match &finished.result {
         Ok(outcome) => {
             summary.add(finished.position, &finished.plan, &outcome.verdict, &outcome.stats);
+            if finished.plan.plant.is_none() {
+                let reached = outcome.marks.reached().map(|(mark, _)| mark);
+                summary.shown.add(&finished.plan.scenario, reached);
+            }
         }
         Err(message) => summary.add_internal(finished.position, &finished.plan, message),
     }

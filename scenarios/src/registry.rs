@@ -1,8 +1,10 @@
 //! The scenarios by name.
 
+use keeper_core::marks::Mark;
 use sim::cluster::plan::Plan;
 
 use crate::generate::{self, with_faults_of_holders};
+use crate::promise;
 use crate::workload::{lock, mixed, multi, register, session, watch};
 
 /// Clients that ask for something, and faults that disturb them.
@@ -12,6 +14,8 @@ pub struct Scenario {
     pub name: &'static str,
     /// What it is about, in one line.
     pub description: &'static str,
+    /// The marks that enough of its runs must hit ([`crate::promise::PROMISE_RUNS_MIN`]).
+    pub promises: &'static [Mark],
     make: fn(u64) -> Plan,
 }
 
@@ -27,26 +31,31 @@ pub const SCENARIOS: [Scenario; 7] = [
     Scenario {
         name: "keeper/register",
         description: "registers and compare-and-set on a few znodes, read with and without sync",
+        promises: promise::OF_REGISTER,
         make: |seed| generate::plan("keeper/register", seed, (12, 20), &register::Register),
     },
     Scenario {
         name: "keeper/multi",
         description: "transactions over several znodes: all or nothing",
+        promises: promise::OF_MULTI,
         make: |seed| generate::plan("keeper/multi", seed, (12, 20), &multi::Multi),
     },
     Scenario {
         name: "keeper/session",
         description: "sessions that end and expire, and the ephemeral znodes that go with them",
+        promises: promise::OF_SESSION,
         make: |seed| generate::plan("keeper/session", seed, (6, 16), &session::Session),
     },
     Scenario {
         name: "keeper/watch",
         description: "data, exists and child watches across reconnections",
+        promises: promise::OF_WATCH,
         make: |seed| generate::plan("keeper/watch", seed, (12, 20), &watch::Watch),
     },
     Scenario {
         name: "keeper/lock",
         description: "locks by the recipe, with fencing tokens, under clients that stand still",
+        promises: promise::OF_LOCK,
         make: |seed| {
             let plan = generate::plan("keeper/lock", seed, (6, 12), &lock::Lock);
             with_faults_of_holders(plan)
@@ -55,6 +64,7 @@ pub const SCENARIOS: [Scenario; 7] = [
     Scenario {
         name: "keeper/election",
         description: "leader elections by the recipe, under clients that stand still",
+        promises: promise::OF_LOCK,
         make: |seed| {
             let plan = generate::plan("keeper/election", seed, (6, 12), &lock::Election);
             with_faults_of_holders(plan)
@@ -63,6 +73,7 @@ pub const SCENARIOS: [Scenario; 7] = [
     Scenario {
         name: "keeper/mixed",
         description: "all of it at once, and sequential znodes",
+        promises: promise::OF_MIXED,
         make: |seed| generate::plan("keeper/mixed", seed, (8, 20), &mixed::Mixed),
     },
 ];

@@ -1,9 +1,11 @@
 //! One plan, run and judged.
 
 use checker::znode::ZHistory;
+use sim::cluster::mark_notes::MarkNotes;
 use sim::cluster::plan::{Found, Plan};
 use sim::cluster::record::RunRecord;
 use sim::cluster::run::Finished;
+use sim::cluster::states::States;
 use sim::cluster::{self, RunOptions};
 use sim::trace::Event;
 
@@ -36,6 +38,10 @@ pub struct Outcome {
     pub gave_up: Vec<&'static str>,
     /// What can be drawn of it.
     pub sketch: Sketch,
+    /// The marks that it hit.
+    pub marks: MarkNotes,
+    /// The abstract states that the ensemble went through.
+    pub states: States,
     /// Everything else that was seen; kept unless the run passed and its trace was not kept.
     pub record: Option<RunRecord>,
     /// The last events, or all if the options say so; kept as the record is.
@@ -118,6 +124,8 @@ pub fn outcome(plan: &Plan, record: RunRecord, trace: Vec<Event>) -> Outcome {
         checked: judged.checked,
         gave_up: judged.gave_up,
         sketch: Sketch::of(plan, &record),
+        marks: record.marks.clone(),
+        states: record.states.clone(),
         record: (!has_passed).then_some(record),
         trace: if has_passed { Vec::new() } else { trace },
         evidence: None,

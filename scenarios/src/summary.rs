@@ -6,12 +6,15 @@ use serde::Serialize;
 use sim::cluster::plan::Plan;
 
 use crate::judge::{Failure, Verdict};
+use crate::promise::Shown;
 use crate::stats::Stats;
 
 /// Fewer runs than this are too few to ask whether they saw enough.
 pub const ENOUGH_RUNS_MIN: u64 = 50;
 /// Plans of undecided runs that are kept.
 const UNDECIDED_KEPT_MAX: usize = 20;
+/// Plans that showed something new that are kept.
+const NOVEL_KEPT_MAX: usize = 50;
 
 /// Counts over all runs of a campaign.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,8 +37,13 @@ pub struct Summary {
     pub failures: BTreeMap<String, Distinct>,
     /// The first undecided runs and internal errors: why, and their plans, by position.
     pub undecided_plans: BTreeMap<u64, (String, Plan)>,
+    /// The last plans that showed something new, by position, if the campaign explored: the longer
+    /// it went on, the rarer is what they showed.
+    pub novel: BTreeMap<u64, Plan>,
     /// Sums over all runs.
     pub totals: Totals,
+    /// The marks that runs without a planted bug hit.
+    pub shown: Shown,
 }
 
 /// One kind of failure.
@@ -117,6 +125,14 @@ impl Summary {
         }
     }
 
+    /// Keeps a plan whose run showed something new.
+    pub fn keep_novel(&mut self, position: u64, stored: &Plan) {
+        self.novel.insert(position, stored.clone());
+        if self.novel.len() > NOVEL_KEPT_MAX {
+            self.novel.pop_first();
+        }
+    }
+
     fn add_failure(&mut self, position: u64, stored: &Plan, failure: &Failure) {
         let new = || Distinct {
             count: 0,
@@ -133,11 +149,12 @@ impl Summary {
         }
     }
 
-    /// Whether the campaign saw what it is for. A short one is not asked.
+    /// Whether the campaign saw what it is for, and what its scenarios promise. A short one is not
+    /// asked.
     ///
     /// # Errors
     /// What was hardly seen: a campaign without it has tested nothing of it.
-    pub fn enough(&self) -> Result<(), Vec<&'static str>> {
+    pub fn enough(&self) -> Result<(), Vec<String>> {
         let totals = &self.totals;
         let seen = [
             ("leader changes", totals.leader_changes),
@@ -146,9 +163,11 @@ impl Summary {
             ("SNAP synchronisations", totals.syncs_snap),
             ("crashes during synchronisation", totals.crashes_during_sync),
         ];
-        let missing: Vec<&str> =
-            seen.into_iter().filter(|(_, count)| *count == 0).map(|(name, _)| name).collect();
-        if self.runs < ENOUGH_RUNS_MIN || missing.is_empty() { Ok(()) } else { Err(missing) }
+        let is_asked = self.runs >= ENOUGH_RUNS_MIN;
+        let missing = seen.into_iter().filter(|(_, count)| is_asked && *count == 0);
+        let missing = missing.map(|(name, _)| name.to_owned()).chain(self.shown.not_kept());
+        let missing: Vec<String> = missing.collect();
+        if missing.is_empty() { Ok(()) } else { Err(missing) }
     }
 }
 
@@ -174,8 +193,12 @@ impl Totals {
 
 #[cfg(test)]
 mod tests {
+    use keeper_core::marks::Mark;
+
     use super::*;
+    use crate::promise::PROMISE_RUNS_MIN;
     use crate::property::testing::plan;
+    use crate::registry::scenario;
 
     fn failure(fingerprint: &str) -> Failure {
         Failure {
@@ -226,6 +249,14 @@ mod tests {
     }
 
     #[test]
+    fn the_last_novel_plans_are_kept_up_to_a_limit() {
+        let mut summary = Summary::default();
+        (0..80).for_each(|position| summary.keep_novel(position, &seeded(position)));
+        assert_eq!(summary.novel.len(), NOVEL_KEPT_MAX);
+        assert_eq!(summary.novel.first_key_value().map(|(position, _)| *position), Some(30));
+    }
+
+    #[test]
     fn a_long_campaign_must_have_seen_everything() {
         let stats = |syncs_trunc| Stats {
             leader_changes: 1,
@@ -243,7 +274,27 @@ mod tests {
             summary.enough()
         };
         assert_eq!(sum(ENOUGH_RUNS_MIN, 1), Ok(()));
-        assert_eq!(sum(ENOUGH_RUNS_MIN, 0), Err(vec!["TRUNC synchronisations"]));
+        assert_eq!(sum(ENOUGH_RUNS_MIN, 0), Err(vec!["TRUNC synchronisations".to_owned()]));
         assert_eq!(sum(3, 0), Ok(()));
+    }
+
+    #[test]
+    fn a_long_campaign_must_have_seen_what_its_scenarios_promise() {
+        let sum = |reached: &[Mark]| {
+            let mut summary = Summary::default();
+            for position in 0..PROMISE_RUNS_MIN {
+                let stats = Stats { leader_changes: 1, syncs_diff: 1, ..Stats::default() };
+                let stats = Stats { syncs_snap: 1, syncs_trunc: 1, ..stats };
+                let stats = Stats { crashes_during_sync: 1, ..stats };
+                summary.add(position, &plan(), &Verdict::Pass, &stats);
+                summary.shown.add("keeper/register", reached.iter().copied());
+            }
+            summary.enough()
+        };
+        let promises = scenario("keeper/register").unwrap().promises;
+        assert_eq!(sum(promises), Ok(()));
+        let missing = sum(&promises[1..]).unwrap_err();
+        assert_eq!(missing.len(), 1);
+        assert!(missing[0].starts_with(promises[0].name()), "{missing:?}");
     }
 }

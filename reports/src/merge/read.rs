@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::coverage::{COVERAGE_FILE, Coverage};
 use crate::merge::MergeError;
 use crate::run_line::RunLine;
 use crate::summary::{SCHEMA_VERSION, Shard, Summary};
@@ -16,6 +17,8 @@ pub struct ShardFolder {
     pub path: PathBuf,
     /// Its `summary.json`.
     pub summary: Summary,
+    /// Its `coverage.json`, if it is of a build that knew marks and came so far.
+    pub coverage: Option<Coverage>,
     /// The whole lines of its `seeds.jsonl`.
     pub lines: Vec<RunLine>,
     /// Whether the last line was torn.
@@ -114,7 +117,13 @@ pub fn read_shard(path: &Path) -> Result<ShardFolder, MergeError> {
             }
         }
     }
-    Ok(ShardFolder { path: path.to_owned(), summary, lines, torn })
+    let coverage = match read(&path.join(COVERAGE_FILE)) {
+        Err(MergeError::Read { error, .. }) if error.kind() == io::ErrorKind::NotFound => None,
+        text => Some(serde_json::from_slice(&text?).map_err(|error| {
+            malformed(&path.join(COVERAGE_FILE), None, format!("no coverage: {error}"))
+        })?),
+    };
+    Ok(ShardFolder { path: path.to_owned(), summary, coverage, lines, torn })
 }
 
 /// A whole file.

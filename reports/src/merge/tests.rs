@@ -31,6 +31,11 @@ impl Place {
         summary.undecided.clear();
         summary.failures.clear();
         summary.exit_code = 0;
+        let (kind, about) = ("sometimes", "A session moves.");
+        let declared = crate::DeclaredMark { name: "session-moves", kind, about };
+        let mut coverage = Coverage::new([declared]);
+        lines.iter().for_each(|line| coverage.add(line));
+        write(&path.join("coverage.json"), &coverage.to_json());
         write(&path.join("seeds.jsonl"), "");
         for line in lines {
             match line.verdict {
@@ -228,6 +233,10 @@ fn shards_become_one_campaign() {
     assert_eq!(undecided[0].plan, "undecided/keeper-register-5.json");
     assert!(out.join("undecided/keeper-register-5.json").is_file());
     assert_eq!((shards.len(), environment.jobs), (2, 4));
+    let coverage = result.coverage.unwrap();
+    assert_eq!((coverage.runs, coverage.marks["leader-proposes"].hits), (5, 5 * 800));
+    assert_eq!(coverage.marks["leader-proposes"].families["process"], 5);
+    assert_eq!(result.summary.marks.unwrap().not_reached, ["session-moves"]);
     assert!(fs::read_to_string(out.join("summary.md")).unwrap().contains("| slice:1/2 | 2026-"));
 }
 
@@ -255,6 +264,12 @@ fn a_run_that_ended_in_two_ways_is_a_contradiction() {
     assert_eq!(conflicts("plant", plant), [""; 0], "another plan");
     let corpus = RunLine { corpus: Some("x".to_owned()), trace_hash: "9".to_owned(), ..first };
     assert_eq!(conflicts("corpus", corpus), [""; 0], "another plan");
+    let mutant = RunLine {
+        mutant: Some("x".to_owned()),
+        trace_hash: "9".to_owned(),
+        ..line(7, RunVerdict::Pass)
+    };
+    assert_eq!(conflicts("mutant", mutant), [""; 0], "another plan");
     // A machine that is too slow says nothing about the run.
     assert_eq!(conflicts("late", cut_off(7)), [""; 0]);
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::coverage::COVERAGE_FILE;
 use crate::folder::{FolderError, write_atomically};
 use crate::merge::read::read;
 use crate::merge::{MergeError, Merged};
@@ -40,6 +41,9 @@ impl Merged {
                 contents = with_paths_of(out, place, contents);
             }
             write_atomically(&folder.join(place), &contents)?;
+        }
+        if let Some(coverage) = &self.coverage {
+            write_atomically(&folder.join(COVERAGE_FILE), coverage.to_json().as_bytes())?;
         }
         write_atomically(&folder.join("summary.md"), self.summary.to_markdown().as_bytes())?;
         write_atomically(&folder.join("summary.json"), self.summary.to_json().as_bytes())?;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::coverage::FAMILY_LETTERS;
 use crate::picture::RunPicture;
 use crate::plot::RUN_PLOTS;
 use crate::run_line::RunVerdict;
@@ -10,6 +11,7 @@ use crate::style::{Family, escape, page};
 use crate::words::{count, duration};
 
 use super::links::link;
+use super::marks;
 use super::read::Folder;
 use super::{FailureEntry, Report};
 
@@ -37,6 +39,7 @@ impl Report {
         page_.environment();
         page_.tested();
         page_.properties();
+        page_.marks();
         page_.failures();
         page_.runs();
         page_.undecided();
@@ -69,7 +72,7 @@ impl Page<'_> {
         self.add(&format!(
             "<header><h1>{}</h1>\n<p><span class=\"tag {class}\">{word}</span></p>\n\
              <nav><a href=\"#environment\">Environment</a><a href=\"#tested\">What was tested</a>\
-             <a href=\"#properties\">Properties</a><a href=\"#failures\">Failures</a>\
+             <a href=\"#properties\">Properties</a><a href=\"#marks\">Marks</a><a href=\"#failures\">Failures</a>\
              <a href=\"#undecided\">Undecided</a><a href=\"#doubts\">Doubts</a>\
              <a href=\"#times\">Times</a></nav></header>",
             escape(&report.headline()),
@@ -196,6 +199,29 @@ impl Page<'_> {
             "<p class=\"soft\">In how many runs each was checked, violated and not decided.</p>",
         );
         self.add(&table_);
+    }
+
+    fn marks(&mut self) {
+        self.section("marks", "Marks");
+        let coverage = &self.report.coverage;
+        if coverage.marks.is_empty() {
+            return self.add("<p>The runs say nothing of marks: the build is older.</p>");
+        }
+        self.add(&format!("<p>{}</p>", escape(&marks::in_words(coverage))));
+        let rows = coverage.marks.iter().filter(|(_, mark)| mark.runs > 0).map(|(name, mark)| {
+            let mut cells =
+                vec![Cell::Text(name), Cell::Number(mark.runs), Cell::Number(mark.hits)];
+            let runs = |family| mark.families.get(family).copied().unwrap_or_default();
+            cells.extend(FAMILY_LETTERS.map(|(_, family)| Cell::Number(runs(family))));
+            row(&cells)
+        });
+        let mut heads = vec!["mark", "runs", "hits"];
+        heads.extend(FAMILY_LETTERS.map(|(_, family)| family));
+        let table_ = table(&heads, rows.collect());
+        self.add(&format!(
+            "<details><summary>In how many runs each was hit, and during which faults</summary>\n\
+             {table_}</details>"
+        ));
     }
 
     fn failures(&mut self) {

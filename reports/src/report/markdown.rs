@@ -10,6 +10,7 @@ use crate::words::{by_kind, count, duration};
 
 use super::html::pairs_of;
 use super::links::link;
+use super::marks;
 use super::{FailureEntry, Report};
 
 /// Undecided runs that are listed.
@@ -51,6 +52,7 @@ impl Report {
         }
         self.tested(&mut text);
         self.properties_table(&mut text);
+        text.push_str(&marks::markdown(&self.coverage));
         text.push_str("\n## Failures\n");
         if self.failures.is_empty() {
             text.push_str("\nNone.\n");

@@ -7,6 +7,7 @@ mod disagreement;
 mod html;
 mod links;
 mod markdown;
+mod marks;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::coverage::Coverage;
 use crate::folder::write_atomically;
 use crate::picture::RunPicture;
 use crate::run_line::{RunLine, RunVerdict};
@@ -44,6 +46,7 @@ pub struct Report {
     /// Every run once, in the order of the folders.
     lines: Vec<RunLine>,
     utilization: Utilization,
+    coverage: Coverage,
     failures: Vec<FailureEntry>,
     undecided: Vec<UndecidedEntry>,
     properties: BTreeMap<String, PropertyEntry>,
@@ -108,6 +111,7 @@ impl Report {
         Ok(Report {
             utilization,
             properties: properties(&lines, &failures),
+            coverage: marks::coverage(&folders, &lines),
             undecided: undecided(&folders, &lines),
             failures,
             lines,
@@ -184,8 +188,8 @@ fn each_run_once(folders: &[Folder]) -> (Vec<RunLine>, Vec<String>, bool) {
                 .push(format!("{shown}: the last line of seeds.jsonl is cut off and was left out"));
         }
         for line in &folder.lines {
-            let RunLine { build, scenario, seed, engine, corpus, plant, .. } = line;
-            let address = (build, scenario, seed, engine, corpus, plant);
+            let RunLine { build, scenario, seed, engine, corpus, mutant, plant, .. } = line;
+            let address = (build, scenario, seed, engine, corpus, mutant, plant);
             let Some((index, other)) = known.get(&address) else {
                 known.insert(address, (lines.len(), &folder.path));
                 lines.push(line.clone());

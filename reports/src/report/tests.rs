@@ -118,6 +118,9 @@ fn a_page_is_well_formed_whole_and_all_its_links_lead_somewhere() {
         assert!(page.contains(wanted), "{wanted}");
     }
     assert!(text.contains("| linearizability | 3 | 2 | 0 | 12ab |"), "{text}");
+    assert!(text.contains("2 of 3 marks in the servers' code reached, 5 pairs"), "{text}");
+    assert!(text.contains("Not reached: session-moves.\n\n| mark | runs |"), "{text}");
+    assert!(page.contains("learner-truncates</td><td class=\"n\">4</td>"), "{page}");
     assert!(text.contains("| no panic | 3 | 0 | 0 |  |"), "{text}");
     assert!(text.contains("failures/12ab/latency-raw.svg"), "{text}");
     // The same report elsewhere has other links, and they lead somewhere too.

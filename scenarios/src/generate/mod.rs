@@ -17,8 +17,11 @@ mod workload;
 
 use keeper_core::log::purge::SNAPSHOTS_MIN;
 use sim::cluster::plan::{Conditions, EnsemblePlan, PLAN_FORMAT, Plan, Topology};
+use sim::fault::TimedFault;
 use sim::seed::Draws;
 use sim::simulation::EngineKind;
+
+use atlas::Atlas;
 
 pub(crate) use holders::with_faults_of_holders;
 pub(crate) use workload::{Asks, Workload, shared};
@@ -62,6 +65,12 @@ pub(crate) fn plan(
         faults,
         found: None,
     }
+}
+
+/// Faults in order of time without those that the atlas turns down.
+pub(crate) fn fair(servers: u32, faults: Vec<TimedFault>) -> Vec<TimedFault> {
+    let mut atlas = Atlas::new(servers);
+    faults.into_iter().filter(|fault| atlas.admit(fault)).collect()
 }
 
 /// Small limits in most seeds, so that snapshots are taken often and a server that was away has to

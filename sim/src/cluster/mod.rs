@@ -10,6 +10,7 @@ pub mod record;
 mod recording;
 mod requests;
 pub mod run;
+pub mod states;
 
 pub use plan::Plan;
 pub use record::RunRecord;

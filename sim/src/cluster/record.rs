@@ -10,6 +10,7 @@ use keeper_core::wire::client::{Request, Response};
 
 use super::claims::{Claim, GuardedWrite};
 use super::mark_notes::MarkNotes;
+use super::states::States;
 
 /// Everything that was seen of one run.
 #[derive(Clone, Debug, Default)]
@@ -59,6 +60,8 @@ pub struct RunRecord {
     pub plant_reached: Option<PlantReached>,
     /// The marks that the servers' code was seen to hit.
     pub marks: MarkNotes,
+    /// The abstract states that the ensemble went through.
+    pub states: States,
     /// Counters of faults by kind, of crashes during synchronisation and the like.
     pub counters: BTreeMap<String, u64>,
 }

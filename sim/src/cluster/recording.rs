@@ -85,6 +85,7 @@ impl Recording {
         let entry = notes.servers.entry(server).or_default();
         let synchronising = entry.synchronising_since_ns.is_some();
         entry.stop();
+        notes.record.states.down(server);
         synchronising
     }
 
@@ -248,6 +249,7 @@ impl<H: SimHandle> Instruments for Recorder<H> {
         let at_ns = self.platform.world_ns();
         notes.servers.entry(self.server).or_default().observe(at_ns, &observation);
         let (server, incarnation) = (self.server, self.incarnation);
+        notes.record.states.observe(server, &observation);
         notes.record.observations.push(Observed { at_ns, server, incarnation, observation });
     }
 

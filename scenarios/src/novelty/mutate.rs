@@ -1,0 +1,249 @@
+//! Small changes of plans. What comes out always passes `validate`, and is fair by the fault atlas.
+
+use serde_json::Value;
+use sim::cluster::plan::Plan;
+use sim::fault::{Fault, Target, TimedFault};
+use sim::seed::Draws;
+
+use crate::generate::{FIRST_FAULT_MS, fair};
+use crate::validate::validate;
+
+/// What is left at the end for the last fault to be taken back.
+const MARGIN_MS: u64 = 300;
+/// The shortest and the longest shift of a fault, in milliseconds.
+const SHIFT_MS: (u64, u64) = (5, 4_000);
+/// Faults of a plan that splicing and doubling do not go beyond.
+const FAULTS_MAX: usize = 120;
+
+/// Changes a plan in one to three ways. `other` is a plan whose faults may be taken over.
+pub fn mutate(plan: &Plan, other: &Plan, draws: &mut Draws) -> Plan {
+    let mut changed = Plan { found: None, ..plan.clone() };
+    for _ in 0..draws.range(1, 3) {
+        change(&mut changed, other, draws);
+    }
+    // A run of the same plan would show the same.
+    if changed == (Plan { found: None, ..plan.clone() }) {
+        new_seed(&mut changed, draws);
+    }
+    changed.faults.retain(|fault| fault.at_ms < changed.chaos_ms);
+    changed.faults.sort_by_key(|fault| fault.at_ms);
+    changed.faults = fair(changed.topology.servers, std::mem::take(&mut changed.faults));
+    debug_assert_eq!(validate(&changed), Ok(()));
+    changed
+}
+
+fn change(plan: &mut Plan, other: &Plan, draws: &mut Draws) {
+    match draws.below(16) {
+        0..3 => shift_one(plan, draws),
+        3 => shift_from(plan, draws),
+        4..7 => splice(plan, other, draws),
+        7..9 => double(plan, draws),
+        9..12 => change_target(plan, draws),
+        12 => stretch(plan, draws),
+        13 => forget_half(plan, draws),
+        _ => new_seed(plan, draws),
+    }
+}
+
+/// One fault strikes earlier or later.
+fn shift_one(plan: &mut Plan, draws: &mut Draws) {
+    let (earlier, by_ms) = shift(draws);
+    let end_ms = end_ms(plan);
+    if let Some(fault) = any_fault(plan, draws) {
+        *fault = moved(fault, earlier, by_ms, end_ms);
+    }
+}
+
+/// All faults from one on strike earlier or later.
+fn shift_from(plan: &mut Plan, draws: &mut Draws) {
+    let (earlier, by_ms) = shift(draws);
+    let end_ms = end_ms(plan);
+    let first = draws.below(plan.faults.len().max(1) as u64) as usize;
+    for fault in plan.faults.iter_mut().skip(first) {
+        *fault = moved(fault, earlier, by_ms, end_ms);
+    }
+}
+
+/// The faults of two plans: one's up to a moment, the other's from there on.
+fn splice(plan: &mut Plan, other: &Plan, draws: &mut Draws) {
+    let end_ms = end_ms(plan);
+    // Hosts that this plan does not have cannot be struck.
+    let fits = other.topology.servers <= plan.topology.servers
+        && other.topology.clients <= plan.topology.clients;
+    if !fits || end_ms <= FIRST_FAULT_MS {
+        return new_seed(plan, draws);
+    }
+    let at_ms = draws.range(FIRST_FAULT_MS, end_ms);
+    plan.faults.retain(|fault| fault.at_ms < at_ms);
+    let rest = other.faults.iter().filter(|fault| fault.at_ms >= at_ms);
+    plan.faults.extend(rest.map(|fault| moved(fault, false, 0, end_ms)));
+    plan.faults.truncate(FAULTS_MAX);
+}
+
+/// A fault strikes once more.
+fn double(plan: &mut Plan, draws: &mut Draws) {
+    let end_ms = end_ms(plan);
+    let (earlier, by_ms) = shift(draws);
+    if plan.faults.len() < FAULTS_MAX
+        && let Some(fault) = any_fault(plan, draws)
+    {
+        let again = moved(fault, earlier, by_ms, end_ms);
+        plan.faults.push(again);
+    }
+}
+
+/// A fault of one server strikes another one.
+fn change_target(plan: &mut Plan, draws: &mut Draws) {
+    let servers = u64::from(plan.topology.servers);
+    let targets = match draws.below(3) {
+        0 => Target::Leader,
+        1 => Target::RandomFollower(draws.below(servers)),
+        _ => Target::Host(format!("n{}", draws.range(1, servers))),
+    };
+    let Some(timed) = any_fault(plan, draws) else { return };
+    // Clients have faults of their own kinds, and keep them.
+    let is_servers = timed
+        .fault
+        .target()
+        .is_some_and(|target| !matches!(target, Target::Host(name) if !name.starts_with('n')));
+    if is_servers && let Some(fault) = with_target(&timed.fault, &targets) {
+        timed.fault = fault;
+    }
+}
+
+/// Faults are changed as JSON: a new kind of fault needs nothing here as long as it names its host as
+/// the others do.
+fn with_target(fault: &Fault, target: &Target) -> Option<Fault> {
+    let mut json = serde_json::to_value(fault).ok()?;
+    *json.get_mut("target")? = Value::String(target.to_string());
+    serde_json::from_value(json).ok()
+}
+
+/// A fault lasts half or twice as long.
+fn stretch(plan: &mut Plan, draws: &mut Draws) {
+    let (end_ms, longer) = (end_ms(plan), draws.chance(0.5));
+    let Some(fault) = any_fault(plan, draws) else { return };
+    if let Some(until_ms) = fault.until_ms {
+        let lasts_ms = until_ms - fault.at_ms;
+        let lasts_ms = if longer { lasts_ms.saturating_mul(2) } else { lasts_ms / 2 };
+        let until_ms = fault.at_ms + lasts_ms.max(1);
+        fault.until_ms = Some(until_ms.min(end_ms.max(fault.at_ms + 1)));
+    }
+}
+
+/// Half of what clients ask for is gone, but not what they begin with: the znodes are made there.
+fn forget_half(plan: &mut Plan, draws: &mut Draws) {
+    plan.operations.retain(|operation| operation.at_ms < FIRST_FAULT_MS || draws.chance(0.5));
+}
+
+/// Delays and whatever else is left to the world are drawn anew.
+fn new_seed(plan: &mut Plan, draws: &mut Draws) {
+    plan.seed = draws.bits() >> 16;
+}
+
+fn any_fault<'a>(plan: &'a mut Plan, draws: &mut Draws) -> Option<&'a mut TimedFault> {
+    let index = draws.below(plan.faults.len().max(1) as u64) as usize;
+    plan.faults.get_mut(index)
+}
+
+/// Whether to go back in time, and how far.
+fn shift(draws: &mut Draws) -> (bool, u64) {
+    (draws.chance(0.5), draws.log_uniform(SHIFT_MS.0, SHIFT_MS.1))
+}
+
+fn end_ms(plan: &Plan) -> u64 {
+    plan.chaos_ms.saturating_sub(MARGIN_MS).max(1)
+}
+
+/// The fault at another time, as long as before as far as time is left.
+fn moved(fault: &TimedFault, earlier: bool, by_ms: u64, end_ms: u64) -> TimedFault {
+    let at_ms = if earlier { fault.at_ms.saturating_sub(by_ms) } else { fault.at_ms + by_ms };
+    let at_ms = at_ms.max(FIRST_FAULT_MS).min(end_ms - 1);
+    let until_ms = fault
+        .until_ms
+        .map(|until_ms| (at_ms + until_ms.saturating_sub(fault.at_ms)).min(end_ms).max(at_ms + 1));
+    TimedFault { at_ms, until_ms, fault: fault.fault.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::registry::SCENARIOS;
+
+    fn plans() -> impl Iterator<Item = Plan> {
+        SCENARIOS.iter().zip(0..).map(|(scenario, n)| scenario.plan(n * 3 + 1))
+    }
+
+    #[test]
+    fn every_mutant_makes_sense_is_fair_and_differs() {
+        for (index, plan) in plans().enumerate() {
+            for n in 0..60 {
+                let other = SCENARIOS[(index + 1) % SCENARIOS.len()].plan(n);
+                let mutant = mutate(&plan, &other, &mut Draws::new(n, "test", 0));
+                assert_eq!(validate(&mutant), Ok(()), "{n}");
+                assert_ne!(mutant, plan);
+                assert_eq!(fair(mutant.topology.servers, mutant.faults.clone()), mutant.faults);
+                assert!(mutant.faults.iter().all(|fault| fault.at_ms >= FIRST_FAULT_MS));
+                assert!(mutant.faults.is_sorted_by_key(|fault| fault.at_ms));
+            }
+        }
+    }
+
+    #[test]
+    fn mutants_of_mutants_stay_in_bounds() {
+        let mut plan = SCENARIOS[0].plan(1);
+        for n in 0..300 {
+            let other = SCENARIOS[(n % 7) as usize].plan(n);
+            plan = mutate(&plan, &other, &mut Draws::new(n, "test", 0));
+            assert_eq!(validate(&plan), Ok(()));
+            assert!(plan.faults.len() <= FAULTS_MAX + 1);
+        }
+    }
+
+    /// What changed of a plan with one change of each kind.
+    fn changed(change: fn(&mut Plan, &mut Draws)) -> BTreeSet<&'static str> {
+        let before = SCENARIOS[0].plan(5);
+        let mut after = before.clone();
+        change(&mut after, &mut Draws::new(3, "test", 0));
+        let times = |plan: &Plan| {
+            plan.faults.iter().map(|fault| (fault.at_ms, fault.until_ms)).collect::<Vec<_>>()
+        };
+        let faults =
+            |plan: &Plan| plan.faults.iter().map(|fault| fault.fault.clone()).collect::<Vec<_>>();
+        let all = [
+            ("seed", before.seed != after.seed),
+            ("operations", before.operations != after.operations),
+            ("times", times(&before) != times(&after)),
+            ("faults", faults(&before) != faults(&after)),
+        ];
+        all.into_iter().filter(|(_, differs)| *differs).map(|(what, _)| what).collect()
+    }
+
+    #[test]
+    fn each_change_changes_what_it_says() {
+        assert_eq!(changed(shift_one), ["times"].into());
+        assert_eq!(changed(shift_from), ["times"].into());
+        assert_eq!(changed(stretch), ["times"].into());
+        assert_eq!(changed(double), ["times", "faults"].into());
+        assert_eq!(changed(forget_half), ["operations"].into());
+        assert_eq!(changed(new_seed), ["seed"].into());
+        let splice = |plan: &mut Plan, draws: &mut Draws| {
+            let others = (8..).map(|seed| SCENARIOS[1].plan(seed));
+            let mut small = others.filter(|other| other.topology.servers == 3);
+            splice(plan, &small.next().unwrap(), draws);
+        };
+        assert_eq!(changed(splice), ["times", "faults"].into());
+    }
+
+    #[test]
+    fn a_target_is_changed_and_nothing_else_of_its_fault() {
+        let fault: Fault =
+            serde_json::from_str(r#"{"kind":"eio","target":"n1","op":"sync","nth":3}"#).unwrap();
+        let changed = serde_json::to_string(&with_target(&fault, &Target::Leader)).unwrap();
+        assert_eq!(changed, r#"{"kind":"eio","target":"leader","op":"sync","nth":3}"#);
+        let nobodys = Fault::IsolateLeader { reset_on_heal: 0.0 };
+        assert_eq!(with_target(&nobodys, &Target::Leader), None);
+    }
+}

@@ -1,0 +1,154 @@
+//! The abstract states of an ensemble that a run went through: what each server is, how far it has
+//! come with it, and how its epoch lies to the highest, whichever server it is.
+//!
+//! They say how much of the protocol's space a run saw, where times, positions and names would make
+//! every run a new one. Two ensembles whose servers have only changed places are in one state.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keeper_core::ids::Epoch;
+use keeper_core::instruments::{Observation, SyncKind, hash_bytes};
+
+/// What a server is at a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Down,
+    Looking,
+    /// Elected, without a quorum of promises.
+    Elected,
+    /// Its epoch is established; it does not serve yet.
+    Established,
+    Leads,
+    /// Not yet synchronised.
+    Follows,
+    Learns(SyncKind),
+    /// Serves as a follower.
+    Serves,
+}
+
+impl Phase {
+    fn code(self) -> u8 {
+        match self {
+            Phase::Down => 0,
+            Phase::Looking => 1,
+            Phase::Elected => 2,
+            Phase::Established => 3,
+            Phase::Leads => 4,
+            Phase::Follows => 5,
+            Phase::Learns(SyncKind::Diff) => 6,
+            Phase::Learns(SyncKind::Trunc) => 7,
+            Phase::Learns(SyncKind::Snap) => 8,
+            Phase::Serves => 9,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct ServerState {
+    phase: Phase,
+    epoch: Epoch,
+}
+
+/// The states of one run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct States {
+    servers: BTreeMap<u32, ServerState>,
+    /// Each state as a hash that is the same in every run and build.
+    reached: BTreeSet<u64>,
+}
+
+impl States {
+    /// The states that the run went through.
+    pub fn reached(&self) -> &BTreeSet<u64> {
+        &self.reached
+    }
+
+    /// A server took a step of the protocol.
+    pub fn observe(&mut self, server: u32, observation: &Observation) {
+        let entry = self.servers.entry(server).or_default();
+        let before = *entry;
+        match observation {
+            Observation::Recovered { .. } | Observation::Looking => entry.phase = Phase::Looking,
+            Observation::Leading => entry.phase = Phase::Elected,
+            Observation::EpochEstablished { epoch, .. } => {
+                *entry = ServerState { phase: Phase::Established, epoch: *epoch };
+            }
+            Observation::Serving { epoch } => {
+                *entry = ServerState { phase: Phase::Leads, epoch: *epoch };
+            }
+            Observation::Following { .. } => entry.phase = Phase::Follows,
+            Observation::SyncBegun { kind } => entry.phase = Phase::Learns(*kind),
+            Observation::SyncEnded => entry.phase = Phase::Serves,
+            Observation::Epochs { current, .. } => entry.epoch = *current,
+            _ => return,
+        }
+        if *entry != before {
+            self.note();
+        }
+    }
+
+    /// A server is down.
+    pub fn down(&mut self, server: u32) {
+        let entry = self.servers.entry(server).or_default();
+        if entry.phase != Phase::Down {
+            entry.phase = Phase::Down;
+            self.note();
+        }
+    }
+
+    fn note(&mut self) {
+        let highest = self.servers.values().map(|server| server.epoch.0).max().unwrap_or(0);
+        let code = |server: &ServerState| {
+            // Of a server that is down nobody knows the epoch.
+            let behind = match server.phase {
+                Phase::Down => 0,
+                _ => (highest - server.epoch.0).min(2) as u8,
+            };
+            server.phase.code() * 3 + behind
+        };
+        let mut codes: Vec<u8> = self.servers.values().map(code).collect();
+        codes.sort_unstable();
+        self.reached.insert(hash_bytes(&codes));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keeper_core::ids::Zxid;
+
+    use super::*;
+
+    fn elects(leader: u32, follower: u32, epoch: u32) -> States {
+        let mut states = States::default();
+        for server in [1, 2] {
+            states.observe(server, &Observation::Looking);
+        }
+        states.observe(leader, &Observation::Leading);
+        let (epoch, history) = (Epoch(epoch), Zxid::ZERO);
+        states.observe(leader, &Observation::EpochEstablished { epoch, history });
+        states.observe(follower, &Observation::SyncBegun { kind: SyncKind::Diff });
+        states
+    }
+
+    #[test]
+    fn who_and_how_late_does_not_matter() {
+        assert_eq!(elects(1, 2, 1).reached(), elects(2, 1, 7).reached());
+        assert_eq!(elects(1, 2, 1).reached().len(), 5);
+    }
+
+    #[test]
+    fn what_each_is_does_matter() {
+        let mut states = elects(1, 2, 1);
+        let before = states.reached().len();
+        states.observe(2, &Observation::SyncBegun { kind: SyncKind::Snap });
+        states.down(1);
+        states.down(1);
+        assert_eq!(states.reached().len(), before + 2);
+        states.observe(
+            2,
+            &Observation::Orphaned { session: keeper_core::ids::SessionId(1), ephemerals: 1 },
+        );
+        assert_eq!(states.reached().len(), before + 2, "that is no state of the protocol");
+    }
+}
