@@ -115,6 +115,14 @@ plants! {
     /// The leader serves its learners in the order of a hash map, which differs between two runs: a
     /// bug of determinism, not of the protocol.
     HashOrder = "hash-order",
+    /// A cut takes along the last transaction that it should keep.
+    Zk1156 = "ZK-1156",
+    /// A cut of the log that failed is taken to be done.
+    Zk3701 = "ZK-3701",
+    /// A leader whose log could not be written stays the leader.
+    Zk2247 = "ZK-2247",
+    /// A server whose log could not be written goes on with what it has in memory.
+    Zk4882 = "ZK-4882",
     /// The counter of an epoch that is used up runs over into the epoch.
     Zk1277 = "ZK-1277",
     /// Replaying the log does not count creations under their parent.
