@@ -143,6 +143,10 @@ plants! {
     Zk3644 = "ZK-3644",
     /// A snapshot's table of sessions is incomplete.
     Zk3144 = "ZK-3144",
+    /// Replaying the end of a session leaves its ephemerals' parents as they were.
+    Zk3145 = "ZK-3145",
+    /// After a snapshot's arrival each access control list counts as used once.
+    Zk3306 = "ZK-3306",
     /// A client is served by a server that is behind what it has seen.
     StaleReconnect = "stale-reconnect",
     /// A purge removes the log that was written when the newest snapshot was taken.

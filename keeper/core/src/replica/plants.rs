@@ -19,15 +19,41 @@ use super::{Replica, Role};
 impl<I: Instruments> Replica<I> {
     /// Applies a committed transaction to the tree, or what a planted bug makes of it.
     pub(super) fn apply_spoilt(&mut self, txn: &Txn) -> Applied {
-        match self.spoil(txn) {
+        let parents = self.parents_left_behind(txn);
+        let applied = match self.spoil(txn) {
             Some(body) => self.tree.apply(&Txn { header: txn.header, body }),
             None => self.tree.apply(txn),
+        };
+        for (parent, pzxid) in parents {
+            self.tree.set_pzxid(&parent, pzxid);
         }
+        applied
+    }
+
+    /// The znodes whose pzxid does not tell that the transaction deleted children of theirs, and
+    /// what it tells.
+    fn parents_left_behind(&self, txn: &Txn) -> Vec<(String, Zxid)> {
+        let session = txn.header.session;
+        let is_end = matches!(txn.body, TxnBody::CloseSession { .. });
+        let is_replayed = is_end && self.is_replayed(txn.header.zxid);
+        let has_some = is_replayed && self.tree.ephemerals(session).next().is_some();
+        if !(has_some && planted!(self, Zk3145)) {
+            return Vec::new();
+        }
+        // Planted: they are as they were before.
+        let parents = self.tree.ephemerals(session).filter_map(path::parent);
+        let told = |parent: &str| Some((parent.to_owned(), self.tree.get(parent)?.stat().pzxid));
+        parents.filter_map(told).collect()
+    }
+
+    /// Whether the log held it when the server started.
+    fn is_replayed(&self, zxid: Zxid) -> bool {
+        self.history.get(zxid).is_some_and(|entry| entry.token == DiskToken(0))
     }
 
     fn spoil(&self, txn: &Txn) -> Option<TxnBody> {
         let (zxid, session) = (txn.header.zxid, txn.header.session);
-        let is_replayed = self.history.get(zxid).is_some_and(|e| e.token == DiskToken(0));
+        let is_replayed = self.is_replayed(zxid);
         match &txn.body {
             TxnBody::Create(create) if is_replayed && planted!(self, Zk1046) => {
                 // Planted: a count that never exceeds the parent's leaves the parent as it is.
@@ -76,6 +102,14 @@ impl<I: Instruments> Replica<I> {
         // Planted: the table was taken before the tree was, and has none of its sessions.
         let is_planted = !self.sessions.is_empty() && planted!(self, Zk3144);
         is_planted.then(BTreeMap::new)
+    }
+
+    /// What is wrong with a tree that a leader sent.
+    pub(super) fn spoil_installed(&mut self) {
+        if self.tree.shares_lists() && planted!(self, Zk3306) {
+            // Planted: a list is counted when it is read, not for each node that has it.
+            self.tree.count_lists_once();
+        }
     }
 
     /// Tells of ephemerals whose session is not known here.

@@ -105,6 +105,16 @@ impl AclTable {
         }
     }
 
+    /// Whether a list is used more than once.
+    pub(super) fn has_shared(&self) -> bool {
+        self.uses.values().any(|uses| *uses > 1)
+    }
+
+    /// Forgets all uses of each list but one.
+    pub(super) fn count_once(&mut self) {
+        self.uses.values_mut().for_each(|uses| *uses = 1);
+    }
+
     fn forget(&mut self, id: AclId) {
         self.uses.remove(&id);
         let list = Arc::make_mut(&mut self.by_id).remove(&id).expect("a counted list is held");
