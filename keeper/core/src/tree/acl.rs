@@ -159,6 +159,18 @@ mod tests {
     }
 
     #[test]
+    fn a_list_that_counts_once_is_gone_with_its_first_use() {
+        let mut table = AclTable::new();
+        let read = table.intern(&Acl::read());
+        assert!(!table.has_shared());
+        table.intern(&Acl::read());
+        assert!(table.has_shared());
+        table.count_once();
+        table.release(read);
+        assert!(table.lists().is_empty());
+    }
+
+    #[test]
     fn an_unknown_list_grants_nothing() {
         let mut table = AclTable::new();
         let (id, known) = table.adopt(9);
