@@ -127,7 +127,7 @@ pub(super) const BUGS: &[PlantedBug] = &[
         scenario: "keeper/mixed",
         expected: &["no panic"],
         consequence: None,
-        budget_seeds: 300,
+        budget_seeds: 50,
     },
     PlantedBug {
         name: "ZK-3145",
@@ -138,7 +138,7 @@ pub(super) const BUGS: &[PlantedBug] = &[
         scenario: "keeper/session",
         expected: &["replica digests"],
         consequence: None,
-        budget_seeds: 300,
+        budget_seeds: 50,
     },
     PlantedBug {
         name: "stale-reconnect",

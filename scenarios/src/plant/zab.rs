@@ -139,7 +139,7 @@ pub(super) const BUGS: &[PlantedBug] = &[
         scenario: "keeper/mixed",
         expected: &["replica digests"],
         consequence: None,
-        budget_seeds: 300,
+        budget_seeds: 50,
     },
     PlantedBug {
         name: "ZK-2846",
@@ -150,7 +150,7 @@ pub(super) const BUGS: &[PlantedBug] = &[
         scenario: "keeper/mixed",
         expected: &["a leader delivers first"],
         consequence: None,
-        budget_seeds: 300,
+        budget_seeds: 50,
     },
     PlantedBug {
         name: "ZK-4925",
@@ -161,12 +161,12 @@ pub(super) const BUGS: &[PlantedBug] = &[
                epoch, and goes on with one at its end",
         scenario: "keeper/mixed",
         expected: &[
-            "ShouldNotBeTriggered",
             "an epoch is joined with its history",
+            "ShouldNotBeTriggered",
             "PrefixConsistency",
         ],
         consequence: None,
-        budget_seeds: 300,
+        budget_seeds: 50,
     },
     PlantedBug {
         name: "ZK-4352",
@@ -182,7 +182,7 @@ pub(super) const BUGS: &[PlantedBug] = &[
             "PrefixConsistency",
         ],
         consequence: None,
-        budget_seeds: 300,
+        budget_seeds: 50,
     },
     PlantedBug {
         name: "ZK-4394",
@@ -193,7 +193,7 @@ pub(super) const BUGS: &[PlantedBug] = &[
         scenario: "keeper/mixed",
         expected: &["no server gives up"],
         consequence: None,
-        budget_seeds: 300,
+        budget_seeds: 50,
     },
     PlantedBug {
         name: "ZK-4685",
@@ -205,7 +205,7 @@ pub(super) const BUGS: &[PlantedBug] = &[
         scenario: "keeper/mixed",
         expected: &["ShouldNotBeTriggered"],
         consequence: None,
-        budget_seeds: 300,
+        budget_seeds: 200,
     },
     PlantedBug {
         name: "ZK-1732",
@@ -216,7 +216,7 @@ pub(super) const BUGS: &[PlantedBug] = &[
         scenario: "keeper/mixed",
         expected: &["healing"],
         consequence: None,
-        budget_seeds: 300,
+        budget_seeds: 50,
     },
     PlantedBug {
         name: "ZK-3023",
@@ -238,7 +238,7 @@ pub(super) const BUGS: &[PlantedBug] = &[
         scenario: "keeper/mixed",
         expected: &["acknowledged is durable", "PrefixConsistency", "no server gives up"],
         consequence: None,
-        budget_seeds: 300,
+        budget_seeds: 200,
     },
     PlantedBug {
         name: "ZK-2247",
@@ -264,7 +264,7 @@ pub(super) const BUGS: &[PlantedBug] = &[
             "no server gives up",
         ],
         consequence: None,
-        budget_seeds: 300,
+        budget_seeds: 200,
     },
     PlantedBug {
         name: "ZK-1156",
@@ -275,7 +275,7 @@ pub(super) const BUGS: &[PlantedBug] = &[
         scenario: "keeper/mixed",
         expected: &["acknowledged is durable", "PrefixConsistency", "no server gives up"],
         consequence: None,
-        budget_seeds: 300,
+        budget_seeds: 200,
     },
     PlantedBug {
         name: "commit-ld-zxid",
