@@ -115,6 +115,30 @@ plants! {
     /// The leader serves its learners in the order of a hash map, which differs between two runs: a
     /// bug of determinism, not of the protocol.
     HashOrder = "hash-order",
+    /// A leader's tree goes out under the name of a transaction that it does not hold yet.
+    Zk3104 = "ZK-3104",
+    /// What is logged and not committed is sent to a learner as committed.
+    Zk2846 = "ZK-2846",
+    /// What a server received while it was synchronised is missing in what it sends as a leader.
+    Zk4925 = "ZK-4925",
+    /// A leader that holds no committed transaction in memory takes a learner to lack none.
+    Zk4352 = "ZK-4352",
+    /// A commit of what came before NEWLEADER finds nothing to commit after it.
+    Zk4394 = "ZK-4394",
+    /// Proposals are acknowledged before NEWLEADER is.
+    Zk4685 = "ZK-4685",
+    /// Followers report the epoch in which their leader was elected, not the one that it leads.
+    Zk1732 = "ZK-1732",
+    /// The vote names what was applied, not what is logged.
+    Zk3023 = "ZK-3023",
+    /// A server whose log could not be written goes on with what it has in memory.
+    Zk4882 = "ZK-4882",
+    /// A leader whose log could not be written stays the leader.
+    Zk2247 = "ZK-2247",
+    /// A cut of the log that failed is taken to be done.
+    Zk3701 = "ZK-3701",
+    /// A cut takes along the last transaction that it should keep.
+    Zk1156 = "ZK-1156",
     /// The counter of an epoch that is used up runs over into the epoch.
     Zk1277 = "ZK-1277",
     /// Replaying the log does not count creations under their parent.
@@ -135,6 +159,10 @@ plants! {
     Zk3644 = "ZK-3644",
     /// A snapshot's table of sessions is incomplete.
     Zk3144 = "ZK-3144",
+    /// After a snapshot's arrival each access control list counts as used once.
+    Zk3306 = "ZK-3306",
+    /// Replaying the end of a session leaves its ephemerals' parents as they were.
+    Zk3145 = "ZK-3145",
     /// A client is served by a server that is behind what it has seen.
     StaleReconnect = "stale-reconnect",
     /// A purge removes the log that was written when the newest snapshot was taken.

@@ -8,8 +8,10 @@ use keeper_core::effect::{DiskOp, Effect, Level};
 use keeper_core::event::{DiskToken, Event, Port};
 use keeper_core::ids::{ConnectionId, ServerId};
 use keeper_core::instruments::Instruments;
+use keeper_core::planted;
 use keeper_core::replica::Replica;
 use keeper_core::time::Now;
+use keeper_core::wire::election::ServerState;
 use keeper_core::zab::ensemble::{Ensemble, Settings};
 use keeper_core::{reachable, sometimes};
 use platform::{Listener, Mono, Platform, Stream, Task, Timer};
@@ -300,7 +302,13 @@ impl<P: Platform, I: Instruments> Node<P, I> {
                 }
                 Some(report) = self.inbox.disk.recv() => match report {
                     DiskReport::Persisted(token) => self.step(Event::Persisted { token }),
-                    DiskReport::Failed(error) => return Ok(error),
+                    DiskReport::Failed(error) => {
+                        let is_leading = self.replica.state() == ServerState::Leading;
+                        // Planted: a leader that writes nothing any more goes on.
+                        if !(is_leading && planted!(self, Zk2247)) {
+                            return Ok(error);
+                        }
+                    }
                 },
                 Some(arrival) = self.inbox.elections.recv() => self.election(arrival),
                 Some(dialed) = self.inbox.dialed.recv() => self.dialed(dialed),

@@ -1,12 +1,13 @@
 //! Faults that come together, each to bring about a state in which ZooKeeper's own bugs lay.
 
 use keeper_core::marks::{Mark, MarkKind};
+use sim::disk::OpKind;
 use sim::fault::{Fault, MarkTarget, Target, TimedFault, Whose};
 
 use super::faults::{Family, Kind, Site, host};
 
 /// Every kind of disaster.
-pub(super) const DISASTERS: [Kind; 12] = [
+pub(super) const DISASTERS: [Kind; 13] = [
     Kind { name: "leader among clients", family: Family::Network, draw: leader_among_clients },
     Kind { name: "power loss of most", family: Family::Process, draw: power_loss_of_most },
     Kind { name: "power loss of all", family: Family::Process, draw: power_loss_of_all },
@@ -19,6 +20,7 @@ pub(super) const DISASTERS: [Kind; 12] = [
     Kind { name: "deposed with a slow disk", family: Family::Disk, draw: deposed_with_slow_disk },
     Kind { name: "rolling restart", family: Family::Process, draw: rolling_restart },
     Kind { name: "struck at a mark", family: Family::Process, draw: struck_at_a_mark },
+    Kind { name: "struck after a cut", family: Family::Disk, draw: struck_after_a_cut },
 ];
 
 /// The leader is cut off from the servers, but clients still write to it: it logs proposals that
@@ -240,6 +242,27 @@ fn struck_at_a_mark(site: &mut Site<'_>) -> Vec<TimedFault> {
         let until_ms = at_ms + site.draws.log_uniform(300, 4_000);
         faults.push(site.between(at_ms, until_ms, fault));
         at_ms += site.draws.log_uniform(50, 2_000);
+    }
+    faults
+}
+
+/// The leader is cut off among its clients, so that its log must be cut when it is back. Its disk may
+/// refuse that, and soon after everyone loses power and starts from what is there (ZOOKEEPER-1154,
+/// 1156, 1489, 3701).
+fn struck_after_a_cut(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let sides = vec![vec![Target::Leader], site.shuffled()];
+    let reset_on_heal = site.reset_on_heal();
+    let back_ms = site.at_ms + site.draws.log_uniform(1_000, 4_000);
+    let mut faults = vec![site.until(back_ms, Fault::Partition { sides, reset_on_heal })];
+    if site.draws.chance(0.7) {
+        // Nothing else cuts files: the error waits for the leader of now to be back.
+        let (target, op, nth) = (Target::Leader, OpKind::Truncate, Some(1));
+        faults.push(site.until(back_ms + 2_000, Fault::Eio { target, op, nth }));
+    }
+    let lost_ms = back_ms + site.draws.log_uniform(300, 3_000);
+    for target in site.shuffled() {
+        let until_ms = lost_ms + site.draws.log_uniform(50, 1_000);
+        faults.push(site.between(lost_ms, until_ms, Fault::PowerLoss { target }));
     }
     faults
 }

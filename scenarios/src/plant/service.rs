@@ -118,6 +118,29 @@ pub(super) const BUGS: &[PlantedBug] = &[
         budget_seeds: 200,
     },
     PlantedBug {
+        name: "ZK-3306",
+        plant: Plant::Zk3306,
+        source: "ZOOKEEPER-3306: access control lists are counted wrongly after SNAP",
+        what: "the access control lists of a tree that a leader sent are counted once each, not \
+               for each znode: the first deletion of such a znode takes the list from all others. \
+               There they could not be read any more, here the server stops",
+        scenario: "keeper/mixed",
+        expected: &["no panic"],
+        consequence: None,
+        budget_seeds: 50,
+    },
+    PlantedBug {
+        name: "ZK-3145",
+        plant: Plant::Zk3145,
+        source: "ZOOKEEPER-3145: a watch is missed after closeSession was replayed",
+        what: "a server that replays the end of a session from its log leaves pzxid of the \
+               ephemerals' parents as it was; by it a returning client is told what it has missed",
+        scenario: "keeper/session",
+        expected: &["replica digests"],
+        consequence: None,
+        budget_seeds: 50,
+    },
+    PlantedBug {
         name: "stale-reconnect",
         plant: Plant::StaleReconnect,
         source: "ZooKeeper Programmer's Guide, Consistency Guarantees, single system image",

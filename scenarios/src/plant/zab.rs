@@ -130,6 +130,154 @@ pub(super) const BUGS: &[PlantedBug] = &[
         budget_seeds: 100,
     },
     PlantedBug {
+        name: "ZK-3104",
+        plant: Plant::Zk3104,
+        source: "ZOOKEEPER-3104: NEWLEADER is sent before the snapshot is taken",
+        what: "the tree that a leader sends goes out under the zxid of its last proposal, which \
+               it does not hold yet: what lies between is missing in the learner for ever. There \
+               the learner gave its own snapshot that name",
+        scenario: "keeper/mixed",
+        expected: &["replica digests"],
+        consequence: None,
+        budget_seeds: 50,
+    },
+    PlantedBug {
+        name: "ZK-2846",
+        plant: Plant::Zk2846,
+        source: "ZOOKEEPER-2846: the log that is used for synchronisation holds what is not committed",
+        what: "a leader that serves sends a learner all of its log as committed: the learner \
+               delivers what no quorum holds",
+        scenario: "keeper/mixed",
+        expected: &["a leader delivers first"],
+        consequence: None,
+        budget_seeds: 50,
+    },
+    PlantedBug {
+        name: "ZK-4925",
+        plant: Plant::Zk4925,
+        source: "ZOOKEEPER-4925: what is committed while a server is synchronised never enters its committed log",
+        what: "what a server received while it was synchronised is left out of what it sends as a \
+               leader. There a learner went on with the hole; here it notices one inside of an \
+               epoch, and goes on with one at its end",
+        scenario: "keeper/mixed",
+        expected: &[
+            "an epoch is joined with its history",
+            "ShouldNotBeTriggered",
+            "PrefixConsistency",
+        ],
+        consequence: None,
+        budget_seeds: 50,
+    },
+    PlantedBug {
+        name: "ZK-4352",
+        plant: Plant::Zk4352,
+        source: "ZOOKEEPER-4352: minCommittedLog of 0 is taken to cover everything",
+        what: "a leader that has just started from its snapshot, and holds no committed \
+               transaction beside it, takes a learner that is behind the snapshot to lack \
+               nothing: DIFF instead of SNAP",
+        scenario: "keeper/mixed",
+        expected: &[
+            "ShouldNotBeTriggered",
+            "an epoch is joined with its history",
+            "PrefixConsistency",
+        ],
+        consequence: None,
+        budget_seeds: 50,
+    },
+    PlantedBug {
+        name: "ZK-4394",
+        plant: Plant::Zk4394,
+        source: "ZOOKEEPER-4394: a COMMIT between NEWLEADER and UPTODATE finds no pending proposal",
+        what: "a learner forgets at NEWLEADER what was proposed before and is not committed: the \
+               COMMIT that comes before UPTODATE ends the server, there by a null pointer",
+        scenario: "keeper/mixed",
+        expected: &["no server gives up"],
+        consequence: None,
+        budget_seeds: 50,
+    },
+    PlantedBug {
+        name: "ZK-4685",
+        plant: Plant::Zk4685,
+        source: "ZOOKEEPER-4685: a follower acknowledges a proposal before NEWLEADER",
+        what: "a learner whose disk is slow acknowledges the proposals that are durable while \
+               NEWLEADER waits: there the leader took the first for that of NEWLEADER and stepped \
+               down, here it hangs up",
+        scenario: "keeper/mixed",
+        expected: &["ShouldNotBeTriggered"],
+        consequence: None,
+        budget_seeds: 200,
+    },
+    PlantedBug {
+        name: "ZK-1732",
+        plant: Plant::Zk1732,
+        source: "ZOOKEEPER-1732: a server cannot join an ensemble that is established",
+        what: "followers report the vote of the election, their leader the epoch that it leads: a \
+               server that looks for them never hears a quorum say the same",
+        scenario: "keeper/mixed",
+        expected: &["healing"],
+        consequence: None,
+        budget_seeds: 50,
+    },
+    PlantedBug {
+        name: "ZK-3023",
+        plant: Plant::Zk3023,
+        source: "ZOOKEEPER-3023: a vote names a zxid that is out of date",
+        what: "the vote names what is applied, not what is logged. A leader without the longest \
+               log is refused by those who have it, and elected again",
+        scenario: "keeper/mixed",
+        expected: &["healing"],
+        consequence: None,
+        budget_seeds: 300,
+    },
+    PlantedBug {
+        name: "ZK-4882",
+        plant: Plant::Zk4882,
+        source: "ZOOKEEPER-4882: a commit is applied though the own log could not be written",
+        what: "a server whose log could not be written goes on with what it has in memory, and \
+               with its log behind a hole. There it first joined its leader again",
+        scenario: "keeper/mixed",
+        expected: &["acknowledged is durable", "PrefixConsistency", "no server gives up"],
+        consequence: None,
+        budget_seeds: 200,
+    },
+    PlantedBug {
+        name: "ZK-2247",
+        plant: Plant::Zk2247,
+        source: "ZOOKEEPER-2247: a leader that cannot write its log stays the leader",
+        what: "a leader goes on without its disk: it can neither lead the next epoch nor join it",
+        scenario: "keeper/mixed",
+        expected: &["healing"],
+        consequence: None,
+        budget_seeds: 300,
+    },
+    PlantedBug {
+        name: "ZK-3701",
+        plant: Plant::Zk3701,
+        source: "ZOOKEEPER-3701: a cut of the log that failed counts as done",
+        what: "a cut that the disk refuses is taken to be done: the next start brings the tail \
+               back, and a quorum may hear of it",
+        scenario: "keeper/mixed",
+        expected: &[
+            "acknowledged is durable",
+            "PrefixConsistency",
+            "a leader delivers first",
+            "no server gives up",
+        ],
+        consequence: None,
+        budget_seeds: 200,
+    },
+    PlantedBug {
+        name: "ZK-1156",
+        plant: Plant::Zk1156,
+        source: "ZOOKEEPER-1156: truncation cuts too much of the log",
+        what: "a cut takes along the last transaction that it should keep; the next start finds \
+               it missing, or goes on without it",
+        scenario: "keeper/mixed",
+        expected: &["acknowledged is durable", "PrefixConsistency", "no server gives up"],
+        consequence: None,
+        budget_seeds: 200,
+    },
+    PlantedBug {
         name: "commit-ld-zxid",
         plant: Plant::CommitLdZxid,
         source: "zookeeper-specifications, protocol-spec: COMMIT-LD carries the zxid of ACK-LD",

@@ -265,7 +265,13 @@ impl<I: Instruments> Replica<I> {
         }
         follower.committed = follower.committed.max(zxid);
         sometimes!(self, CommitBeforeUpToDate, follower.awaits_up_to_date());
-        if follower.phase == FollowerPhase::Serving {
+        let phase = follower.phase;
+        if I::ANY && self.is_forgotten(phase, zxid) {
+            let reason = format!("the leader committed {zxid}, of which nothing is known here");
+            self.out.push(Effect::Fatal { reason: reason.clone() });
+            return Err(reason);
+        }
+        if phase == FollowerPhase::Serving {
             self.apply_upto(zxid);
         }
         Ok(())
@@ -280,6 +286,9 @@ impl<I: Instruments> Replica<I> {
         // What the leader has committed, or had all along, is covered by this acknowledgement; the
         // rest is acknowledged one by one.
         follower.acked = follower.committed.max(follower.common);
+        if I::ANY {
+            self.note_learned();
+        }
         let token = self.join_epoch();
         let upto = self.history.last();
         if let Role::Following(follower) = &mut self.role {
@@ -341,7 +350,13 @@ impl<I: Instruments> Replica<I> {
     fn acknowledge_upto(&mut self, vouched: Zxid) {
         let durable = self.history.durable(self.persisted);
         let Role::Following(follower) = &mut self.role else { return };
-        if !follower.has_joined() || vouched <= follower.acked {
+        let is_joining = matches!(follower.phase, FollowerPhase::Joining { .. });
+        // Planted: what NEWLEADER's acknowledgement would cover is acknowledged before it.
+        let is_early = is_joining && vouched > follower.common && planted!(self, Zk4685);
+        if is_early {
+            follower.acked = follower.common;
+        }
+        if !(follower.has_joined() || is_early) || vouched <= follower.acked {
             return;
         }
         let from = std::mem::replace(&mut follower.acked, vouched);
@@ -376,7 +391,11 @@ impl<I: Instruments> Replica<I> {
         follower.committed = follower.committed.max(known.min(last));
         follower.phase = FollowerPhase::Serving;
         let (epoch, committed) = (follower.epoch, follower.committed);
-        self.settle_epoch();
+        // Planted: the epoch of the election stays.
+        let is_news = self.settled.0.peer_epoch != epoch;
+        if !(is_news && planted!(self, Zk1732)) {
+            self.settle_epoch();
+        }
         reachable!(self, FollowerServes);
         let joined = self.current_epoch;
         always!(self, ServesInJoinedEpoch, epoch == joined, "serves in {epoch}, joined {joined}");

@@ -248,10 +248,16 @@ impl<I: Instruments> Replica<I> {
 
     /// Sends a learner what it lacks, then NEWLEADER; from here on it gets every proposal.
     fn synchronise(&mut self, connection: ConnectionId, last: Zxid) {
-        let plan = sync::plan(&self.history, last);
+        let mut plan = sync::plan(&self.history, last);
+        if I::ANY {
+            plan = self.spoil_plan(plan, last);
+        }
+        let logged = self.history.last();
         let Role::Leading(leader) = &mut self.role else { return };
         // Before broadcast all of the history is sent as committed: with this epoch it will be.
         let committed = match leader.phase {
+            // Planted: all that is in the log.
+            Phase::Broadcast if logged > leader.committed && planted!(self, Zk2846) => logged,
             Phase::Broadcast => leader.committed,
             _ => leader.initial,
         };
@@ -281,6 +287,9 @@ impl<I: Instruments> Replica<I> {
         let mut first = Vec::new();
         opening.encode(&mut first);
         for entry in self.history.after(plan.from) {
+            if I::ANY && self.is_left_out(entry.zxid) {
+                continue;
+            }
             QuorumPacket::with_data(PacketKind::Proposal, entry.zxid, entry.txn.clone())
                 .encode(&mut packets);
             if entry.zxid <= committed {

@@ -51,11 +51,9 @@ impl<I: Instruments> Replica<I> {
         self.outstanding = Default::default();
         self.observe(|| Observation::Looking);
         self.observe_epochs();
-        let own = Vote {
-            peer_epoch: self.current_epoch,
-            zxid: self.history.last(),
-            leader: self.ensemble.me,
-        };
+        let logged = self.history.last();
+        let zxid = if I::ANY { self.spoilt_vote(logged) } else { logged };
+        let own = Vote { peer_epoch: self.current_epoch, zxid, leader: self.ensemble.me };
         let output = self.election.start(self.now, &self.ensemble, own);
         self.on_election_output(output);
     }

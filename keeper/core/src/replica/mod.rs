@@ -26,7 +26,7 @@ mod submit;
 
 pub use follower::{Follower, FollowerPhase};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -109,6 +109,8 @@ pub struct Replica<I: Instruments = Off> {
     epochs_token: DiskToken,
     /// What was durable when the last role ended.
     durable_before: DiskToken,
+    /// Transactions that synchronisation has brought: a planted bug leaves them out.
+    learned: BTreeSet<Zxid>,
     /// Learners that connected before this server knew that it leads, and what they have said.
     early_learners: BTreeMap<ConnectionId, Vec<u8>>,
     next_session: i64,
@@ -159,6 +161,7 @@ impl<I: Instruments> Replica<I> {
             persisted: DiskToken(0),
             epochs_token: DiskToken(0),
             durable_before: DiskToken(0),
+            learned: BTreeSet::new(),
             early_learners: BTreeMap::new(),
             next_session,
             next_connection: 1 << 63,

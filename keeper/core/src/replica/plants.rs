@@ -6,28 +6,55 @@ use std::collections::BTreeMap;
 use crate::error::Code;
 use crate::event::DiskToken;
 use crate::ids::{SessionId, Zxid};
-use crate::instruments::{Instruments, Observation};
+use crate::instruments::{Instruments, Observation, SyncKind};
 use crate::path;
 use crate::planted;
 use crate::tree::Applied;
 use crate::txn::{Txn, TxnBody};
 use crate::wire::client::{CreateMode, MultiOp, Request};
 use crate::zab::history::History;
+use crate::zab::sync::SyncPlan;
 
-use super::{Replica, Role};
+use super::{FollowerPhase, Replica, Role};
 
 impl<I: Instruments> Replica<I> {
     /// Applies a committed transaction to the tree, or what a planted bug makes of it.
     pub(super) fn apply_spoilt(&mut self, txn: &Txn) -> Applied {
-        match self.spoil(txn) {
+        let parents = self.parents_left_behind(txn);
+        let applied = match self.spoil(txn) {
             Some(body) => self.tree.apply(&Txn { header: txn.header, body }),
             None => self.tree.apply(txn),
+        };
+        for (parent, pzxid) in parents {
+            self.tree.set_pzxid(&parent, pzxid);
         }
+        applied
+    }
+
+    /// The znodes whose pzxid does not tell that the transaction deleted children of theirs, and
+    /// what it tells.
+    fn parents_left_behind(&self, txn: &Txn) -> Vec<(String, Zxid)> {
+        let session = txn.header.session;
+        let is_end = matches!(txn.body, TxnBody::CloseSession { .. });
+        let is_replayed = is_end && self.is_replayed(txn.header.zxid);
+        let has_some = is_replayed && self.tree.ephemerals(session).next().is_some();
+        if !(has_some && planted!(self, Zk3145)) {
+            return Vec::new();
+        }
+        // Planted: they are as they were before.
+        let parents = self.tree.ephemerals(session).filter_map(path::parent);
+        let told = |parent: &str| Some((parent.to_owned(), self.tree.get(parent)?.stat().pzxid));
+        parents.filter_map(told).collect()
+    }
+
+    /// Whether the log held it when the server started.
+    fn is_replayed(&self, zxid: Zxid) -> bool {
+        self.history.get(zxid).is_some_and(|entry| entry.token == DiskToken(0))
     }
 
     fn spoil(&self, txn: &Txn) -> Option<TxnBody> {
         let (zxid, session) = (txn.header.zxid, txn.header.session);
-        let is_replayed = self.history.get(zxid).is_some_and(|e| e.token == DiskToken(0));
+        let is_replayed = self.is_replayed(zxid);
         match &txn.body {
             TxnBody::Create(create) if is_replayed && planted!(self, Zk1046) => {
                 // Planted: a count that never exceeds the parent's leaves the parent as it is.
@@ -76,6 +103,61 @@ impl<I: Instruments> Replica<I> {
         // Planted: the table was taken before the tree was, and has none of its sessions.
         let is_planted = !self.sessions.is_empty() && planted!(self, Zk3144);
         is_planted.then(BTreeMap::new)
+    }
+
+    /// How a learner whose log ends with `learner_last` is synchronised.
+    pub(super) fn spoil_plan(&self, plan: SyncPlan, learner_last: Zxid) -> SyncPlan {
+        if plan.kind != SyncKind::Snap {
+            return plan;
+        }
+        let holds_none = self.history.applied() == self.history.base();
+        if holds_none && planted!(self, Zk4352) {
+            // Planted: no committed transaction is held, so none is missing.
+            return SyncPlan { kind: SyncKind::Diff, from: learner_last };
+        }
+        let logged = self.history.last();
+        if logged > plan.from && planted!(self, Zk3104) {
+            // Planted: the tree goes out as if all that is proposed were in it.
+            return SyncPlan { from: logged, ..plan };
+        }
+        plan
+    }
+
+    /// Whether a learner is not sent a transaction that it lacks.
+    pub(super) fn is_left_out(&self, zxid: Zxid) -> bool {
+        // Planted: what came while this server was itself synchronised never entered its list.
+        self.learned.contains(&zxid) && planted!(self, Zk4925)
+    }
+
+    /// Remembers what synchronisation has brought.
+    pub(super) fn note_learned(&mut self) {
+        let Role::Following(follower) = &self.role else { return };
+        self.learned.extend(self.history.after(follower.common).map(|entry| entry.zxid));
+    }
+
+    /// Whether a follower finds nothing to commit at `zxid`.
+    pub(super) fn is_forgotten(&self, phase: FollowerPhase, zxid: Zxid) -> bool {
+        let awaits =
+            matches!(phase, FollowerPhase::Joining { .. } | FollowerPhase::AwaitingUpToDate);
+        // The epoch is written at NEWLEADER, behind what came before it.
+        let is_older = self.history.get(zxid).is_some_and(|entry| entry.token < self.epochs_token);
+        // Planted: the list of pending proposals was emptied at NEWLEADER.
+        awaits && is_older && planted!(self, Zk4394)
+    }
+
+    /// The end of this server's history, as its vote names it.
+    pub(super) fn spoilt_vote(&self, logged: Zxid) -> Zxid {
+        let applied = self.history.applied();
+        // Planted: what waits in the log is not counted.
+        if applied < logged && planted!(self, Zk3023) { applied } else { logged }
+    }
+
+    /// What is wrong with a tree that a leader sent.
+    pub(super) fn spoil_installed(&mut self) {
+        if self.tree.shares_lists() && planted!(self, Zk3306) {
+            // Planted: a list is counted when it is read, not for each node that has it.
+            self.tree.count_lists_once();
+        }
     }
 
     /// Tells of ephemerals whose session is not known here.

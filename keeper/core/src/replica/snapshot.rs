@@ -146,6 +146,7 @@ impl<I: Instruments> Replica<I> {
             self.observe(|| Observation::Truncated { zxid });
         }
         if I::ANY {
+            self.spoil_installed();
             self.observe_all_orphans();
         }
         self.purge_if_due();

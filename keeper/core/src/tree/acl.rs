@@ -105,6 +105,16 @@ impl AclTable {
         }
     }
 
+    /// Whether a list is used more than once.
+    pub(super) fn has_shared(&self) -> bool {
+        self.uses.values().any(|uses| *uses > 1)
+    }
+
+    /// Forgets all uses of each list but one.
+    pub(super) fn count_once(&mut self) {
+        self.uses.values_mut().for_each(|uses| *uses = 1);
+    }
+
     fn forget(&mut self, id: AclId) {
         self.uses.remove(&id);
         let list = Arc::make_mut(&mut self.by_id).remove(&id).expect("a counted list is held");
@@ -146,6 +156,18 @@ mod tests {
         table.release(read);
         assert!(table.lists().is_empty());
         assert_ne!(table.intern(&Acl::read()), read, "numbers are not given twice");
+    }
+
+    #[test]
+    fn a_list_that_counts_once_is_gone_with_its_first_use() {
+        let mut table = AclTable::new();
+        let read = table.intern(&Acl::read());
+        assert!(!table.has_shared());
+        table.intern(&Acl::read());
+        assert!(table.has_shared());
+        table.count_once();
+        table.release(read);
+        assert!(table.lists().is_empty());
     }
 
     #[test]

@@ -219,6 +219,23 @@ impl Tree {
         self.replace_acl(CONFIG, &Acl::read(), -1);
     }
 
+    /// Whether an access control list is that of more than one node.
+    pub(crate) fn shares_lists(&self) -> bool {
+        self.acls.has_shared()
+    }
+
+    /// For a planted bug: each access control list counts as that of one node.
+    pub(crate) fn count_lists_once(&mut self) {
+        self.acls.count_once();
+    }
+
+    /// For a planted bug: when a node's children last changed.
+    pub(crate) fn set_pzxid(&mut self, path: &str, zxid: Zxid) {
+        if self.contains(path) {
+            self.nodes.update(path, |node| node.stat.pzxid = zxid);
+        }
+    }
+
     fn replace_acl(&mut self, path: &str, acl: &[Acl], version: i32) {
         let acl = self.acls.intern(acl);
         let mut old = acl;

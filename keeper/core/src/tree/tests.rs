@@ -277,3 +277,18 @@ fn a_returning_client_is_told_what_it_missed_and_watches_the_rest() {
         assert!(table.contains(kind, path, connection), "{kind:?} {path}");
     }
 }
+
+#[test]
+fn a_spoilt_pzxid_shows_in_the_digest() {
+    let mut tree = Tree::new();
+    run(&mut tree, create("/a", false, 1));
+    run(&mut tree, create("/a/b", true, 1));
+    let (told, digest) = (stat(&tree, "/a").pzxid, tree.digest());
+    run(&mut tree, delete("/a/b"));
+    let deleted = tree.digest();
+    tree.set_pzxid("/a", told);
+    assert_eq!(stat(&tree, "/a").pzxid, told);
+    assert!(tree.digest() != deleted && tree.digest() != digest);
+    assert_eq!(tree.digest(), tree.recompute_digest());
+    tree.set_pzxid("/gone", told);
+}

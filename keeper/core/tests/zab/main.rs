@@ -18,6 +18,7 @@ mod broadcast;
 mod discovery;
 mod durability;
 mod marks;
+mod plants;
 mod sessions;
 mod stepping_down;
 mod synchronisation;

@@ -160,7 +160,7 @@ fn a_leader_whose_zxids_are_used_up_makes_way_for_a_new_epoch() {
 }
 
 /// An empty tree whose last transaction, which changed nothing, was `zxid`.
-fn tree_at(zxid: Zxid) -> Tree {
+pub(crate) fn tree_at(zxid: Zxid) -> Tree {
     let mut tree = Tree::new();
     let header = TxnHeader { session: SessionId(1), cxid: 0, zxid, time_ms: 0 };
     tree.apply(&Txn { header, body: TxnBody::Error { code: Code::NoNode } });

@@ -10,6 +10,7 @@ use std::fmt;
 
 use keeper_core::event::{DiskToken, Event, Port};
 use keeper_core::ids::{ConnectionId, ServerId, Zxid};
+use keeper_core::instruments::Plant;
 use keeper_core::replica::Replica;
 use keeper_core::time::Now;
 use keeper_core::zab::ensemble::{Ensemble, Settings};
@@ -93,11 +94,16 @@ impl World {
     }
 
     pub(crate) fn with(settings: Settings) -> World {
+        World::planted(settings, None)
+    }
+
+    /// Servers that carry a planted bug, or none.
+    pub(crate) fn planted(settings: Settings, plant: Option<Plant>) -> World {
         World {
             settings,
             now_ms: 0,
             running: BTreeMap::new(),
-            marking: Marking::default(),
+            marking: Marking { plant, ..Marking::default() },
             disks: (1..=3).map(|server| (server, Disk::default())).collect(),
             clients: BTreeMap::new(),
             flights: VecDeque::new(),
