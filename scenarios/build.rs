@@ -1,4 +1,4 @@
-//! Lists the corpus for embedding, and names the build by its sources.
+//! Lists the corpus and the stored finds for embedding, and names the build by its sources.
 
 use std::fs;
 use std::io;
@@ -17,22 +17,29 @@ const SOURCES: [&str; 8] = [
     "src",
 ];
 
+/// Folders of plans that the program carries along.
+const EMBEDDED: [&str; 2] = ["corpus", "finds"];
+
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=corpus");
+    for folder in EMBEDDED {
+        println!("cargo::rerun-if-changed={folder}");
+    }
     println!("cargo::rerun-if-env-changed=SQUALL_BUILD");
     for source in SOURCES {
         println!("cargo::rerun-if-changed={source}");
     }
     let out = PathBuf::from(variable("OUT_DIR")?);
-    fs::write(out.join("corpus.rs"), corpus_list()?)?;
+    for folder in EMBEDDED {
+        fs::write(out.join(format!("{folder}.rs")), list_of(folder)?)?;
+    }
     println!("cargo::rustc-env=SQUALL_BUILD_ID={}", build_id()?);
     Ok(())
 }
 
 /// `&[("keeper/name.json", include_str!("…")), …]`, in the order of names.
-fn corpus_list() -> io::Result<String> {
-    let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")?).join("corpus");
+fn list_of(folder: &str) -> io::Result<String> {
+    let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")?).join(folder);
     let mut list = String::from("&[\n");
     for file in files(&root)? {
         if file.extension().is_some_and(|extension| extension == "json") {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::corpus::CorpusArgs;
 use crate::determinism::DeterminismArgs;
 use crate::engine::{EngineArgs, EngineName};
 use crate::exit::EXIT_CODES;
@@ -62,6 +63,9 @@ pub(crate) enum Verb {
     /// Plant known bugs into the servers, and see that each is found.
     #[command(after_help = crate::selftest::EXAMPLES)]
     Selftest(SelftestArgs),
+    /// Keep plans that every campaign runs first.
+    #[command(after_help = crate::corpus::EXAMPLES)]
+    Corpus(CorpusArgs),
     /// Perform plans several times, and see that all ends the same.
     #[command(after_help = crate::determinism::EXAMPLES)]
     Determinism(DeterminismArgs),

@@ -4,6 +4,7 @@ mod args;
 mod bench;
 mod check;
 mod clock;
+mod corpus;
 mod determinism;
 mod diagrams;
 mod engine;
@@ -72,6 +73,7 @@ fn dispatch(verb: &Verb, stop: &Arc<AtomicBool>) -> Exit {
         Verb::Merge(args) => merge::merge(args),
         Verb::Check(args) => check::check(args, stop),
         Verb::Selftest(args) => selftest::selftest(args, stop),
+        Verb::Corpus(args) => corpus::corpus(args, stop),
         Verb::Determinism(args) => determinism::determinism(args, stop),
         Verb::Report(args) => report::report(args),
         Verb::List(args) => list::list(args),

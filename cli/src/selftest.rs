@@ -1,15 +1,19 @@
 //! `squall selftest`: does the harness find the bugs that are planted for it?
 
-use std::fmt::Write as _;
-use std::path::PathBuf;
+mod report;
+
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use clap::Args;
-use reports::{FolderError, OutputFolder, folder_name, words};
+use reports::{FolderError, OutputFolder, folder_name, words, write_atomically};
 use scenarios::campaign::cores;
+use scenarios::finds;
 use scenarios::plant::{PlantedBug, planted_bugs};
-use scenarios::selftest::{Detection, Reached, detect};
-use serde::Serialize;
+use scenarios::selftest::{Detection, Doubt, Find, detect, show_again, shrink_find, some_of};
+use scenarios::shrink::{SMALL_FAULTS_MAX, SMALL_OPERATIONS_MAX, Shrink, Size};
+use scenarios::sim::cluster::plan::Plan;
 
 use crate::args::Format;
 use crate::clock::{Stopwatch, unix_seconds};
@@ -17,19 +21,28 @@ use crate::evidence::plan_text;
 use crate::exit::Exit;
 use crate::names;
 use crate::output::{Output, complain, say};
-use crate::seed::{SeedArgument, parse_seed};
+use crate::plans::read_plan;
+use crate::progress::Progress;
+use crate::seed::{SeedArgument, parse_duration, parse_seed};
+use crate::shrink::{SEEDS_DEFAULT, SHRINK_TIME_DEFAULT, step_text, within};
+use report::{Line, Report, Smaller, heading};
 
 /// What `squall help selftest` adds.
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   squall selftest                          every planted bug, each within its budget of seeds
   squall selftest --plant ZK-4646 --seed 7 one of them, with other seeds
+  squall selftest --shrink                 and each find made small
+  squall selftest --stored --fresh 3       the stored finds, and three bugs searched for afresh
+  squall selftest --shrink --store scenarios/finds
+                                           the stored finds of this build, made anew
   squall list plants                       what there is
 
 A bug counts as found when a property fails that its entry names, the bug took effect before that,
-the plan ends with the same trace a second time, and the same plan passes without the bug. The
-plans of the finds are kept: OUT/<UTC time>-selftest/finds/<plant>.json. Exit code 3 if one is
-missed.";
+the plan ends with the same trace a second time, and the same plan passes without the bug; a find
+that was made smaller or stored must hold up in the same way. The plans of the finds are kept:
+OUT/<UTC time>-selftest/finds/<plant>.json, with --shrink also <plant>.min.json. Exit code 3 if one
+is missed, 2 if one stays larger than 12 operations and 4 faults.";
 
 /// Arguments of `selftest`.
 #[derive(Debug, Args)]
@@ -44,6 +57,22 @@ pub(crate) struct SelftestArgs {
     /// Runs at a time. One for each core, unless given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    /// Show the stored finds again: those of this build, or those in a folder.
+    #[arg(long, value_name = "DIR", num_args = 0..=1)]
+    stored: Option<Option<PathBuf>>,
+    /// Search afresh for so many bugs only, chosen by the seed. All, unless given; none beside
+    /// --stored.
+    #[arg(long, value_name = "N")]
+    fresh: Option<usize>,
+    /// Make every find smaller.
+    #[arg(long)]
+    shrink: bool,
+    /// For how long at most for each find, as 500ms, 60s, 10m or 1h. 60s, unless given.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "shrink")]
+    shrink_time: Option<Duration>,
+    /// Put the small plans of finds that are proven into this folder, in the place of older ones.
+    #[arg(long, value_name = "DIR", requires = "shrink")]
+    store: Option<PathBuf>,
     /// Where the results have their folder.
     #[arg(long, value_name = "DIR", default_value = "out")]
     out: PathBuf,
@@ -52,62 +81,27 @@ pub(crate) struct SelftestArgs {
     format: Format,
 }
 
-/// `selftest.json`.
-#[derive(Debug, Serialize)]
-struct Report {
-    schema_version: u32,
-    build: String,
+/// What is to be done.
+struct Work {
+    /// Bugs whose stored plans are shown again; none for a bug that has none.
+    stored: Vec<(&'static PlantedBug, Option<Plan>)>,
+    /// Bugs to search for.
+    fresh: Vec<&'static PlantedBug>,
     seed: u64,
-    started: String,
-    wall_ms: u64,
-    planted: usize,
-    proven: usize,
-    plants: Vec<Line>,
+    jobs: usize,
 }
 
-/// One planted bug in the report.
-#[derive(Debug, Serialize)]
-struct Line {
-    plant: &'static str,
-    source: &'static str,
-    what: &'static str,
-    scenario: &'static str,
-    expected: &'static [&'static str],
-    budget_seeds: u64,
-    proven: bool,
-    /// The first seed that showed it, counted from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seeds: Option<u64>,
-    /// Time of one core until then, in milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    run_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    property: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    headline: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reached: Option<Reached>,
-    also_failed: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    consequence: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    consequence_seeds: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    plan: Option<String>,
-    doubts: Vec<String>,
-}
-
-/// Searches for every planted bug, and proves the finds.
+/// Searches for planted bugs or shows stored finds again, and proves the finds.
 pub(crate) fn selftest(args: &SelftestArgs, stop: &AtomicBool) -> Exit {
-    let prepared = bugs(&args.plants).and_then(|bugs| {
-        let seed = args.seed.resolve()?;
+    let prepared = Work::new(args).and_then(|work| {
         let name = folder_name(unix_seconds(), "selftest");
         let folder = OutputFolder::create(&args.out, &name).map_err(|error| error.to_string())?;
-        Ok((bugs, seed, folder))
+        Ok((work, folder))
     });
     match prepared {
-        Ok((bugs, seed, folder)) => {
-            search(args, &bugs, seed, &folder, stop).unwrap_or_else(|error| {
+        Ok((work, folder)) => {
+            let test = Test { args, folder, output: Output::new(args.format), stop };
+            test.run(&work).unwrap_or_else(|error| {
                 complain(&error.to_string());
                 Exit::Internal
             })
@@ -119,6 +113,26 @@ pub(crate) fn selftest(args: &SelftestArgs, stop: &AtomicBool) -> Exit {
     }
 }
 
+impl Work {
+    fn new(args: &SelftestArgs) -> Result<Work, String> {
+        let seed = args.seed.resolve()?;
+        let bugs = bugs(&args.plants)?;
+        let stored = match &args.stored {
+            None => Vec::new(),
+            Some(folder) => stored(&bugs, folder.as_deref())?,
+        };
+        let fresh = match (args.fresh, &args.stored) {
+            (Some(count), _) => some_of(&bugs, count, seed),
+            (None, Some(_)) => Vec::new(),
+            (None, None) => bugs,
+        };
+        if stored.is_empty() && fresh.is_empty() {
+            return Err("--fresh 0 without --stored leaves nothing to do".to_owned());
+        }
+        Ok(Work { stored, fresh, seed, jobs: args.jobs.map_or_else(cores, usize::from) })
+    }
+}
+
 fn bugs(names: &[String]) -> Result<Vec<&'static PlantedBug>, String> {
     for name in names {
         names::plant(Some(name))?;
@@ -127,133 +141,190 @@ fn bugs(names: &[String]) -> Result<Vec<&'static PlantedBug>, String> {
     Ok(planted_bugs().filter(wanted).collect())
 }
 
-fn search(
-    args: &SelftestArgs,
+/// The stored find of each bug, in this build or in a folder.
+fn stored(
     bugs: &[&'static PlantedBug],
-    seed: u64,
-    folder: &OutputFolder,
-    stop: &AtomicBool,
-) -> Result<Exit, FolderError> {
-    let output = Output::new(args.format);
-    let watch = Stopwatch::start();
-    let started = words::utc(unix_seconds());
-    let jobs = args.jobs.map_or_else(cores, usize::from);
-    say(&format!("{} planted bugs, seed {seed}, {jobs} at a time", bugs.len()));
-    say(&format!("folder {}", folder.path().display()));
-    output.text(&heading());
-    let mut lines = Vec::new();
-    for bug in bugs {
-        let detection = detect(bug, seed, jobs, stop);
-        let plan = match &detection.find {
-            Some(find) => {
-                let file = format!("finds/{}.json", bug.name);
-                folder.write(&file, plan_text(&find.plan).as_bytes())?;
-                Some(file)
-            }
-            None => None,
+    folder: Option<&Path>,
+) -> Result<Vec<(&'static PlantedBug, Option<Plan>)>, String> {
+    let Some(folder) = folder else {
+        let all = finds::entries();
+        let of = |bug: &PlantedBug| {
+            let mut of_bug = all.iter().filter(|f| f.plan.plant.as_deref() == Some(bug.name));
+            of_bug.next().map(|find| find.plan.clone())
         };
-        let line = line(bug, detection, plan);
-        output.json(&line);
-        output.text(&row(&line));
-        lines.push(line);
-        if stop.load(Ordering::Relaxed) || output.is_closed() {
-            break;
+        return Ok(bugs.iter().map(|bug| (*bug, of(bug))).collect());
+    };
+    if !folder.is_dir() {
+        return Err(format!("--stored {}: there is no such folder", folder.display()));
+    }
+    let of = |bug: &&'static PlantedBug| {
+        let file = folder.join(format!("{}.json", bug.name));
+        if !file.exists() {
+            return Ok((*bug, None));
+        }
+        let plan = read_plan(&file)?;
+        if plan.plant.as_deref() != Some(bug.name) {
+            let planted = plan.plant.as_deref().unwrap_or("nothing");
+            return Err(format!("{}: plant: {planted}, expected {}", file.display(), bug.name));
+        }
+        Ok((*bug, Some(plan)))
+    };
+    bugs.iter().map(of).collect()
+}
+
+/// A test under way.
+struct Test<'a> {
+    args: &'a SelftestArgs,
+    folder: OutputFolder,
+    output: Output,
+    stop: &'a AtomicBool,
+}
+
+impl Test<'_> {
+    fn run(&self, work: &Work) -> Result<Exit, FolderError> {
+        let watch = Stopwatch::start();
+        let started = words::utc(unix_seconds());
+        let (stored, fresh) = (work.stored.len(), work.fresh.len());
+        let (seed, jobs) = (work.seed, work.jobs);
+        say(&format!(
+            "{stored} stored finds, {} to search for, seed {seed}, {jobs} at a time",
+            words::count(fresh as u64, "planted bug"),
+        ));
+        say(&format!("folder {}", self.folder.path().display()));
+        self.output.text(&heading());
+        let mut lines = Vec::new();
+        for (bug, plan) in &work.stored {
+            if self.is_over() {
+                break;
+            }
+            let detection = match plan {
+                Some(plan) => show_again(bug, plan),
+                None => Detection::missed(Doubt::NotStored),
+            };
+            lines.push(self.tell(Line::new(bug, detection, true)));
+        }
+        for bug in &work.fresh {
+            if self.is_over() {
+                break;
+            }
+            let line = self.search(bug, work)?;
+            lines.push(self.tell(line));
+        }
+        let count = |is: fn(&Line) -> bool| lines.iter().filter(|line| is(line)).count();
+        let report = Report {
+            schema_version: 1,
+            build: scenarios::build_id().to_owned(),
+            seed,
+            started,
+            wall_ms: watch.elapsed_ms(),
+            planted: stored + fresh,
+            proven: count(|line| line.proven),
+            small: self.args.shrink.then(|| count(Line::is_small)),
+            plants: lines,
+        };
+        self.end(&report)
+    }
+
+    fn is_over(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.output.is_closed()
+    }
+
+    fn tell(&self, line: Line) -> Line {
+        self.output.json(&line);
+        self.output.text(&line.row());
+        line
+    }
+
+    /// Searches for one bug, keeps the find, and makes it smaller if it is to be.
+    fn search(&self, bug: &'static PlantedBug, work: &Work) -> Result<Line, FolderError> {
+        let detection = detect(bug, work.seed, work.jobs, self.stop);
+        let find = detection.find.clone();
+        let mut line = Line::new(bug, detection, false);
+        let Some(find) = find else { return Ok(line) };
+        let file = format!("finds/{}.json", bug.name);
+        self.folder.write(&file, plan_text(&find.plan).as_bytes())?;
+        line.plan = Some(file);
+        if self.args.shrink && line.proven {
+            self.make_smaller(bug, &find, work.jobs, &mut line)?;
+        }
+        Ok(line)
+    }
+
+    fn make_smaller(
+        &self,
+        bug: &'static PlantedBug,
+        find: &Find,
+        jobs: usize,
+        line: &mut Line,
+    ) -> Result<(), FolderError> {
+        let watch = Stopwatch::start();
+        let time_max = self.args.shrink_time.unwrap_or(SHRINK_TIME_DEFAULT);
+        let mut progress = Progress::new();
+        let shrunk = within(time_max, self.stop, |is_over| {
+            let options = Shrink { jobs, seeds: SEEDS_DEFAULT, fingerprint: None, is_over };
+            shrink_find(find, &options, &mut |step| {
+                progress.show(|| format!("{}: {}", bug.name, step_text(step)));
+            })
+        });
+        progress.end();
+        let shrunk = match shrunk {
+            Ok(shrunk) => shrunk,
+            Err(error) => {
+                line.doubt(format!("cannot be made smaller: {error}"));
+                return Ok(());
+            }
+        };
+        let file = format!("finds/{}.min.json", bug.name);
+        let text = plan_text(&shrunk.plan);
+        self.folder.write(&file, text.as_bytes())?;
+        line.shrunk = Some(Smaller {
+            after: Size::of(&shrunk.plan),
+            performed: shrunk.performed,
+            wall_ms: watch.elapsed_ms(),
+            complete: shrunk.is_complete,
+            plan: file,
+        });
+        let again = show_again(bug, &shrunk.plan);
+        for doubt in &again.doubts {
+            line.doubt(format!("made smaller: {doubt}"));
+        }
+        match &self.args.store {
+            Some(folder) if again.is_proven() => {
+                write_atomically(&folder.join(format!("{}.json", bug.name)), text.as_bytes())
+            }
+            Some(_) | None => Ok(()),
         }
     }
-    let proven = lines.iter().filter(|line| line.proven).count();
-    let report = Report {
-        schema_version: 1,
-        build: scenarios::build_id().to_owned(),
-        seed,
-        started,
-        wall_ms: watch.elapsed_ms(),
-        planted: bugs.len(),
-        proven,
-        plants: lines,
-    };
-    let json = serde_json::to_string_pretty(&report).expect("a report is plain data") + "\n";
-    let path = folder.write("selftest.json", json.as_bytes())?;
-    let wall = words::duration(report.wall_ms);
-    output.text(&format!("\n{proven} of {} planted bugs found and proven in {wall}\n", bugs.len()));
-    say(&format!("report {}", path.display()));
-    Ok(match (proven == bugs.len(), stop.load(Ordering::Relaxed)) {
-        (true, _) => Exit::Passed,
-        (false, true) => Exit::Interrupted,
-        (false, false) => Exit::Untrusted,
-    })
-}
 
-fn line(bug: &'static PlantedBug, detection: Detection, plan: Option<String>) -> Line {
-    let proven = detection.is_proven();
-    let doubts = detection.doubts.iter().map(ToString::to_string).collect();
-    let find = detection.find;
-    let also = find.iter().flat_map(|f| f.failed.iter().filter(|name| **name != f.property));
-    Line {
-        plant: bug.name,
-        source: bug.source,
-        what: bug.what,
-        scenario: bug.scenario,
-        expected: bug.expected,
-        budget_seeds: bug.budget_seeds,
-        proven,
-        also_failed: also.cloned().collect(),
-        seeds: find.as_ref().map(|find| find.at),
-        run_ms: find.as_ref().map(|find| find.after_ms),
-        consequence: bug.consequence,
-        consequence_seeds: detection.consequence_at,
-        plan,
-        doubts,
-        property: find.as_ref().map(|find| find.property.clone()),
-        headline: find.as_ref().map(|find| find.headline.clone()),
-        reached: find.and_then(|find| find.reached),
+    fn end(&self, report: &Report) -> Result<Exit, FolderError> {
+        let json = serde_json::to_string_pretty(report).expect("a report is plain data") + "\n";
+        let path = self.folder.write("selftest.json", json.as_bytes())?;
+        let wall = words::duration(report.wall_ms);
+        let Report { planted, proven, .. } = report;
+        let small = report.small.map_or(String::new(), |small| {
+            format!(
+                "; {small} with at most {SMALL_OPERATIONS_MAX} operations and {SMALL_FAULTS_MAX} \
+                 faults"
+            )
+        });
+        self.output.text(&format!(
+            "\n{proven} of {planted} planted bugs found and proven in {wall}{small}\n"
+        ));
+        say(&format!("report {}", path.display()));
+        let is_small = report.small.is_none_or(|small| small == *planted);
+        Ok(match (proven == planted, self.stop.load(Ordering::Relaxed)) {
+            (_, true) if report.plants.len() < *planted => Exit::Interrupted,
+            (false, true) => Exit::Interrupted,
+            (false, false) => Exit::Untrusted,
+            (true, _) if !is_small => Exit::Undecided,
+            (true, _) => Exit::Passed,
+        })
     }
-}
-
-fn heading() -> String {
-    format!("{:<22} {:>5} {:>9}  {:<36} {}\n", "PLANT", "SEEDS", "TIME", "PROPERTY", "TOOK EFFECT")
-}
-
-fn row(line: &Line) -> String {
-    let mut text = match (&line.property, line.seeds, line.run_ms) {
-        (Some(property), Some(seeds), Some(run_ms)) => {
-            let reached = line.reached.as_ref();
-            let site = reached.map_or("never", |reached| reached.site.as_str());
-            let site = site.split_once(" at ").map_or(site, |(_, place)| place);
-            let time = format!("{}.{:01} s", run_ms / 1_000, run_ms % 1_000 / 100);
-            format!("{:<22} {seeds:>5} {time:>9}  {property:<36} {site}\n", line.plant)
-        }
-        _ => format!("{:<22} {:>5} {:>9}  {:<36}\n", line.plant, "-", "-", "MISSED"),
-    };
-    for doubt in &line.doubts {
-        let _ = writeln!(text, "    {doubt}");
-    }
-    text
 }
 
 #[cfg(test)]
 mod tests {
-    use scenarios::selftest::Doubt;
-
     use super::*;
-
-    fn missed() -> Detection {
-        Detection {
-            runs: 5,
-            run_ms: 900,
-            find: None,
-            consequence_at: None,
-            doubts: vec![Doubt::NotFound { budget: 5, expected: "agreement".to_owned() }],
-        }
-    }
-
-    #[test]
-    fn a_missed_bug_is_shown_with_the_reason() {
-        let bug = planted_bugs().next().unwrap();
-        let line = line(bug, missed(), None);
-        assert!(!line.proven);
-        let row = row(&line);
-        assert!(row.contains("MISSED") && row.contains("within 5 seeds"), "{row}");
-    }
 
     #[test]
     fn bugs_are_chosen_by_name() {
@@ -261,5 +332,24 @@ mod tests {
         assert_eq!(bugs(&[]).unwrap().len(), all);
         assert_eq!(bugs(&["ack-before-fsync".to_owned()]).unwrap().len(), 1);
         assert!(bugs(&["none".to_owned()]).unwrap_err().contains("`none`"));
+    }
+
+    #[test]
+    fn a_folder_of_finds_may_lack_some_and_must_not_mix_them_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let all = bugs(&[]).unwrap();
+        let plans = |folder: &Path| stored(&all, Some(folder));
+        assert!(plans(folder.path()).unwrap().iter().all(|(_, plan)| plan.is_none()));
+        let mut plan = scenarios::canary::plan();
+        let file = folder.path().join("ack-before-fsync.json");
+        std::fs::write(&file, plan_text(&plan)).unwrap();
+        let found = plans(folder.path()).unwrap();
+        assert_eq!(found.iter().filter(|(_, plan)| plan.is_some()).count(), 1);
+        plan.plant = Some("ZK-4646".to_owned());
+        std::fs::write(&file, plan_text(&plan)).unwrap();
+        let mixed = plans(folder.path()).unwrap_err();
+        assert!(mixed.ends_with("plant: ZK-4646, expected ack-before-fsync"), "{mixed}");
+        let nowhere = plans(&folder.path().join("nowhere")).unwrap_err();
+        assert!(nowhere.contains("there is no such folder"), "{nowhere}");
     }
 }

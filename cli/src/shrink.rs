@@ -32,6 +32,11 @@ Leaves out what comes after the contradiction, faults, operations, clients, serv
 long as the earliest contradiction keeps its fingerprint. Every step is stored: a second call goes
 on where the first was stopped.";
 
+/// With how many seeds of latencies a candidate is tried at most, when nobody says.
+pub(crate) const SEEDS_DEFAULT: u64 = 16;
+/// How long a failure is made smaller where it is not asked for by itself.
+pub(crate) const SHRINK_TIME_DEFAULT: Duration = Duration::from_secs(60);
+
 /// Arguments of `shrink`.
 #[derive(Debug, Args)]
 pub(crate) struct ShrinkArgs {
@@ -44,8 +49,8 @@ pub(crate) struct ShrinkArgs {
     /// Runs at a time. One for each core, unless given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
-    /// With how many seeds of latencies each candidate is tried.
-    #[arg(long, value_name = "N", default_value = "2", value_parser = clap::value_parser!(u64).range(1..=100))]
+    /// With how many seeds of latencies each candidate is tried at most.
+    #[arg(long, value_name = "N", default_value_t = SEEDS_DEFAULT, value_parser = clap::value_parser!(u64).range(1..=100))]
     seeds: u64,
     /// Begin anew, whatever plan.min.json holds.
     #[arg(long)]
@@ -66,6 +71,21 @@ struct Report {
     plan: String,
 }
 
+/// Does something that asks whether it is over, which it is after a time or when somebody stops it.
+pub(crate) fn within<T>(
+    time_max: Duration,
+    stop: &AtomicBool,
+    work: impl FnOnce(&(dyn Fn() -> bool + Sync)) -> T,
+) -> T {
+    let watch = Stopwatch::start();
+    work(&|| stop.load(Ordering::Relaxed) || watch.elapsed() >= time_max)
+}
+
+/// Where a search stands.
+pub(crate) fn step_text(step: &Step<'_>) -> String {
+    format!("{} runs, without {}: {}", step.performed, step.pass, Size::of(step.plan))
+}
+
 /// Makes a failing plan smaller.
 pub(crate) fn shrink(args: &ShrinkArgs, stop: &AtomicBool) -> Exit {
     begin(args, stop).unwrap_or_else(|message| {
@@ -84,20 +104,19 @@ fn begin(args: &ShrinkArgs, stop: &AtomicBool) -> Result<Exit, String> {
         _ => whole,
     };
     let watch = Stopwatch::start();
-    let is_late = || args.max_time.is_some_and(|max| watch.elapsed_ms() >= max.as_millis() as u64);
-    let is_over = || stop.load(Ordering::Relaxed) || is_late();
     let jobs = args.jobs.map_or_else(cores, usize::from);
-    let options = Shrink { jobs, seeds: args.seeds, is_over: &is_over };
     say(&format!("{}: {}", file.display(), Size::of(&plan)));
     let mut progress = Progress::new();
     let mut failed: Option<String> = None;
-    let ended = make_smaller(&plan, &options, &mut |step: &Step<'_>| {
-        let size = Size::of(step.plan);
-        progress.show(|| format!("{} runs, without {}: {size}", step.performed, step.pass));
-        if step.is_smaller {
-            // What cannot be stored now may be stored in the end; then it is told.
-            failed = store(&smallest, step.plan).err();
-        }
+    let ended = within(args.max_time.unwrap_or(Duration::MAX), stop, |is_over| {
+        let options = Shrink { jobs, seeds: args.seeds, fingerprint: None, is_over };
+        make_smaller(&plan, &options, &mut |step: &Step<'_>| {
+            progress.show(|| step_text(step));
+            if step.is_smaller {
+                // What cannot be stored now may be stored in the end; then it is told.
+                failed = store(&smallest, step.plan).err();
+            }
+        })
     });
     progress.end();
     let shrunk = ended.map_err(|error| format!("{}: {error}", file.display()))?;

@@ -1,6 +1,6 @@
 //! What is run against the coordination server, and what must hold of it: scenarios, plans,
-//! properties, the judgement of a run, campaigns over many seeds, replays, planted bugs and the
-//! corpus of plans that once failed.
+//! properties, the judgement of a run, campaigns over many seeds, replays, planted bugs with
+//! their stored finds, and the corpus of plans that once failed.
 //!
 //! A run is [`registry::Scenario::plan`] (or [`replay::load_plan`]), then [`run::run_plan`]. A
 //! [`campaign::Campaign`] does so over many seeds on all cores. Only campaigns read a clock and
@@ -12,6 +12,7 @@ pub mod convert;
 pub mod corpus;
 pub mod determinism;
 pub mod evidence;
+pub mod finds;
 mod generate;
 pub mod judge;
 pub mod messages;

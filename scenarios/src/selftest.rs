@@ -2,7 +2,8 @@
 //!
 //! A find counts only if all of it holds: a property failed that the catalogue names for the bug;
 //! the bug took effect in that run, and before the contradiction; the same plan ends with the same
-//! trace again; and without the bug the same plan passes. Anything less could be luck.
+//! trace again; and without the bug the same plan passes. Anything less could be luck. A find that was
+//! made smaller, and one that was stored, are proven in the same way.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,12 +12,14 @@ use serde::Serialize;
 use sim::cluster::RunOptions;
 use sim::cluster::plan::Plan;
 use sim::cluster::record::PlantReached;
+use sim::seed::Draws;
 
 use crate::campaign::{Campaign, Finished};
 use crate::judge::{Failure, Verdict};
 use crate::plant::PlantedBug;
 use crate::registry::scenario;
 use crate::run::{Outcome, run_plan};
+use crate::shrink::{Progress, Shrink, ShrinkError, Shrunk, shrink};
 
 const NS_PER_MS: u64 = 1_000_000;
 
@@ -39,7 +42,7 @@ pub struct Detection {
 /// The first run in which an expected property failed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Find {
-    /// The number of its seed within the campaign, from 1.
+    /// The number of its seed within the campaign, from 1; 0 for a plan that was stored or shrunk.
     pub at: u64,
     /// Time of the runs up to it, in milliseconds of one core.
     pub after_ms: u64,
@@ -49,6 +52,8 @@ pub struct Find {
     pub property: String,
     /// What is wrong, in one line.
     pub headline: String,
+    /// The fingerprint of that failure.
+    pub fingerprint: String,
     /// When the contradiction was complete, in simulated milliseconds.
     pub at_ms: u64,
     /// Where the bug first took effect.
@@ -76,6 +81,17 @@ pub enum Doubt {
     NotFound {
         /// Seeds.
         budget: u64,
+        /// The properties, joined.
+        expected: String,
+    },
+    /// There is no stored plan of it.
+    #[error("no find is stored")]
+    NotStored,
+    /// The stored or smaller plan shows it no more.
+    #[error("the plan {how}; expected: {expected}")]
+    NotShown {
+        /// How it ends.
+        how: String,
         /// The properties, joined.
         expected: String,
     },
@@ -120,6 +136,11 @@ pub enum Doubt {
 }
 
 impl Detection {
+    /// Of a bug that was not searched for, and why it does not count as found.
+    pub fn missed(doubt: Doubt) -> Detection {
+        Detection { runs: 0, run_ms: 0, find: None, consequence_at: None, doubts: vec![doubt] }
+    }
+
     /// Whether the bug was found and the find is proven.
     pub fn is_proven(&self) -> bool {
         self.find.is_some() && self.doubts.is_empty()
@@ -154,6 +175,54 @@ pub fn detect(bug: &PlantedBug, seed: u64, jobs: usize, stop: &AtomicBool) -> De
         detection.doubts.extend(doubts);
     }
     detection
+}
+
+/// Performs a stored plan of a planted bug, and proves that it shows the bug.
+pub fn show_again(bug: &PlantedBug, plan: &Plan) -> Detection {
+    let plan = Plan { plant: Some(bug.name.to_owned()), ..plan.clone() };
+    let outcome = run_plan(&plan, &RunOptions::default());
+    let find = find(bug, 0, &outcome.stored(&plan), &outcome);
+    let doubts = match &find {
+        Some(find) => prove(find),
+        None => {
+            let how = match &outcome.verdict {
+                Verdict::Pass => "passes".to_owned(),
+                Verdict::Undecided(reason) => format!("ends undecided: {reason}"),
+                Verdict::Fail(failures) => {
+                    let names: Vec<&str> = failures.iter().map(|f| f.property.as_str()).collect();
+                    format!("fails otherwise: {}", names.join(", "))
+                }
+            };
+            vec![Doubt::NotShown { how, expected: bug.expected.join(", ") }]
+        }
+    };
+    Detection { runs: 1, run_ms: 0, find, consequence_at: None, doubts }
+}
+
+/// Makes a find smaller as long as it shows the bug by the same failure.
+///
+/// # Errors
+/// The plan does not fail as it did.
+pub fn shrink_find(
+    find: &Find,
+    options: &Shrink<'_>,
+    on_progress: &mut dyn FnMut(&Progress<'_>),
+) -> Result<Shrunk, ShrinkError> {
+    let earliest = find.plan.found.as_ref().and_then(|found| found.fingerprint.as_deref());
+    // A bug may show itself in several ways, and first in one that anything else could cause.
+    let other = (earliest != Some(&find.fingerprint)).then_some(find.fingerprint.as_str());
+    shrink(&find.plan, &Shrink { fingerprint: other, ..*options }, on_progress)
+}
+
+/// Some of the planted bugs, chosen by a seed, in the order of the list.
+pub fn some_of(bugs: &[&'static PlantedBug], count: usize, seed: u64) -> Vec<&'static PlantedBug> {
+    let mut draws = Draws::new(seed, "fresh plants", 0);
+    let mut left: Vec<usize> = (0..bugs.len()).collect();
+    let mut chosen: Vec<usize> = (0..count.min(bugs.len()))
+        .map(|_| left.swap_remove(draws.below(left.len() as u64) as usize))
+        .collect();
+    chosen.sort_unstable();
+    chosen.into_iter().map(|index| bugs[index]).collect()
 }
 
 /// Runs the plan of a find again, with and without the bug.
@@ -253,6 +322,7 @@ fn find(bug: &PlantedBug, at: u64, plan: &Plan, outcome: &Outcome) -> Option<Fin
         plan: plan.clone(),
         property: failure.property.clone(),
         headline: failure.headline.clone(),
+        fingerprint: failure.fingerprint.clone(),
         at_ms: failure.at_ns / NS_PER_MS,
         reached: reached.map(Reached::of),
         failed,
@@ -313,6 +383,40 @@ mod tests {
         find.plan.found.as_mut().unwrap().trace_hash = "0".to_owned();
         let doubts = prove(&find);
         assert!(matches!(doubts[..], [_, Doubt::NotDeterministic { .. }]), "{doubts:?}");
+    }
+
+    #[test]
+    fn a_find_becomes_small_and_is_shown_again() {
+        let never = AtomicBool::new(false);
+        let find = detect(&bug(), 1, 2, &never).find.unwrap();
+        let options = Shrink { jobs: 2, seeds: 1, fingerprint: None, is_over: &|| false };
+        let shrunk = shrink_find(&find, &options, &mut |_| {}).unwrap();
+        let again = show_again(&bug(), &shrunk.plan);
+        assert!(again.is_proven(), "{again:?}");
+        assert_eq!(again.find.unwrap().property, find.property);
+        let other = planted_bug("lock-without-order").unwrap();
+        let not_shown = show_again(other, &shrunk.plan);
+        assert!(matches!(&not_shown.doubts[..], [Doubt::NotShown { how, .. }] if how == "passes"));
+    }
+
+    #[test]
+    fn a_find_keeps_the_failure_that_was_expected() {
+        let never = AtomicBool::new(false);
+        let mut find = detect(&bug(), 1, 2, &never).find.unwrap();
+        find.fingerprint = "of something else".to_owned();
+        let options = Shrink { jobs: 1, seeds: 1, fingerprint: None, is_over: &|| false };
+        let refused = shrink_find(&find, &options, &mut |_| {}).unwrap_err();
+        assert!(matches!(refused, ShrinkError::FailsOtherwise { .. }), "{refused}");
+    }
+
+    #[test]
+    fn fresh_bugs_are_chosen_by_the_seed() {
+        let all: Vec<&'static PlantedBug> = crate::plant::planted_bugs().collect();
+        let names = |seed| some_of(&all, 3, seed).iter().map(|bug| bug.name).collect::<Vec<_>>();
+        assert_eq!(names(1), names(1));
+        assert_eq!(names(1).len(), 3);
+        assert!((2..20).any(|seed| names(seed) != names(1)));
+        assert_eq!(some_of(&all, 1_000, 1), all);
     }
 
     #[test]

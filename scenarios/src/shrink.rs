@@ -1,26 +1,24 @@
 //! Smaller plans that fail the same way.
 //!
 //! Delta debugging (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input",
-//! 2002) over everything that a plan consists of: what comes after the contradiction, faults,
-//! operations, clients, servers, durations, configuration. A candidate is accepted only if its
-//! earliest contradiction has the same fingerprint. Latencies and other draws follow the plan's
-//! seed, so a candidate may be tried with several seeds: the plan that is kept names the one that
-//! failed, and is the evidence.
+//! 2002) over everything that a plan consists of: what comes after the contradiction, what came
+//! long before it, faults, clients, servers, operations, durations, configuration. A candidate is
+//! accepted only if its earliest contradiction has the same fingerprint. Latencies and other draws
+//! follow the plan's seed, so a candidate is tried with several seeds: the plan that is kept names
+//! the one that failed, and is the evidence.
 //!
 //! Candidates are performed side by side; of those that fail the same way the first in the order of
 //! proposal is accepted, so that the result does not depend on how many run at a time.
 
 mod edit;
 mod passes;
+mod search;
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sim::cluster::RunOptions;
 use sim::cluster::plan::Plan;
 
-use crate::run::{Outcome, run_plan};
-use crate::validate::validate;
+use search::Search;
 
 /// How much a plan asks of its reader.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -37,7 +35,17 @@ pub struct Size {
     pub chaos_ms: u64,
 }
 
+/// A plan that a person can hold in the head has at most so many operations.
+pub const SMALL_OPERATIONS_MAX: usize = 12;
+/// And at most so many faults.
+pub const SMALL_FAULTS_MAX: usize = 4;
+
 impl Size {
+    /// Whether a person can hold the plan in the head.
+    pub fn is_small(self) -> bool {
+        self.operations <= SMALL_OPERATIONS_MAX && self.faults <= SMALL_FAULTS_MAX
+    }
+
     /// Of a plan.
     pub fn of(plan: &Plan) -> Size {
         Size {
@@ -124,14 +132,22 @@ pub enum ShrinkError {
 pub struct Shrink<'a> {
     /// Runs at a time, at least one.
     pub jobs: usize,
-    /// With how many seeds a candidate is tried, at least one: its own, and others drawn from it.
+    /// With how many seeds a candidate is tried at most, at least one: its own, and others drawn
+    /// from it. Few at first, as many once few find nothing more; a candidate that is much shorter
+    /// than the best plan is tried with up to eight times as many.
     pub seeds: u64,
+    /// The fingerprint that must stay, wherever it stands among a run's failures; none for that of
+    /// the earliest contradiction, which must stay the earliest.
+    pub fingerprint: Option<&'a str>,
     /// Asked between runs and within them; true ends the search with what there is.
     pub is_over: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// Makes a failing plan smaller until nothing can be left out, or `is_over` says so. `on_progress`
 /// hears of every batch of candidates.
+///
+/// A plan with a planted bug that passes without it stays one that does: what fails by itself as
+/// well would show nothing of the bug.
 ///
 /// # Errors
 /// The plan does not fail, or not as it says.
@@ -140,121 +156,23 @@ pub fn shrink(
     options: &Shrink<'_>,
     on_progress: &mut dyn FnMut(&Progress<'_>),
 ) -> Result<Shrunk, ShrinkError> {
-    let outcome = run_plan(plan, &RunOptions::default());
-    let Some(fingerprint) = outcome.fingerprint().map(str::to_owned) else {
-        return Err(ShrinkError::DoesNotFail);
-    };
-    let stored = plan.found.as_ref().and_then(|found| found.fingerprint.clone());
-    if let Some(stored) = stored.filter(|stored| *stored != fingerprint) {
-        return Err(ShrinkError::FailsOtherwise { found: fingerprint, stored });
-    }
-    let failed_ms = failed_ms(&outcome);
-    let events_max = outcome.stats.events.saturating_mul(2).saturating_add(100_000);
-    let mut search = Search {
-        options,
-        on_progress,
-        fingerprint,
-        events_max,
-        best: outcome.stored(plan),
-        failed_ms,
-        performed: 1,
-    };
-    loop {
-        let before = search.best.clone();
-        for pass in passes::ALL {
-            (pass.run)(&mut search, pass.name);
-        }
-        if search.is_over() || edit::same(&before, &search.best) {
-            break;
-        }
-    }
-    let is_complete = !search.is_over();
-    Ok(Shrunk { plan: search.best, performed: search.performed, is_complete })
-}
-
-fn failed_ms(outcome: &Outcome) -> u64 {
-    outcome.failures().first().map_or(0, |failure| failure.at_ns.div_ceil(1_000_000))
-}
-
-/// A search under way.
-struct Search<'a> {
-    options: &'a Shrink<'a>,
-    on_progress: &'a mut dyn FnMut(&Progress<'_>),
-    fingerprint: String,
-    events_max: u64,
-    best: Plan,
-    /// When the contradiction of `best` was complete.
-    failed_ms: u64,
-    performed: u64,
-}
-
-impl Search<'_> {
-    fn is_over(&self) -> bool {
-        (self.options.is_over)()
-    }
-
-    /// Tries candidates in their order; the first that fails the same way becomes the best plan, and
-    /// its position is returned.
-    fn try_all(&mut self, pass: &'static str, candidates: Vec<Plan>) -> Option<usize> {
-        let mut position = 0;
-        for batch in candidates.chunks(self.options.jobs.max(1)) {
-            if self.is_over() {
-                return None;
-            }
-            let found = self.perform(batch);
-            if let Some((index, plan, failed_ms)) = found {
-                (self.best, self.failed_ms) = (plan, failed_ms);
-                self.report(pass, true);
-                return Some(position + index);
-            }
-            self.report(pass, false);
-            position += batch.len();
-        }
-        None
-    }
-
-    fn report(&mut self, pass: &'static str, is_smaller: bool) {
-        let (plan, performed) = (&self.best, self.performed);
-        (self.on_progress)(&Progress { plan, performed, pass, is_smaller });
-    }
-
-    /// Performs a batch, one thread for each plan.
-    fn perform(&mut self, batch: &[Plan]) -> Option<(usize, Plan, u64)> {
-        let performed = AtomicUsize::new(0);
-        let (events_max, fingerprint) = (self.events_max, self.fingerprint.as_str());
-        let options = self.options;
-        let attempt = |plan: &Plan| {
-            (0..options.seeds.max(1)).find_map(|n| {
-                let plan = edit::with_seed(plan, n);
-                if validate(&plan).is_err() || (options.is_over)() {
-                    return None;
+    let mut search = Search::new(plan, options, on_progress)?;
+    for stage in passes::STAGES {
+        search.begin(stage);
+        loop {
+            let before = search.best().clone();
+            for pass in passes::ALL {
+                if pass.grain <= stage.grain {
+                    (pass.run)(&mut search, pass.name);
+                    search.confirm(pass.name);
                 }
-                performed.fetch_add(1, Ordering::Relaxed);
-                let run = RunOptions {
-                    should_stop: Some(options.is_over),
-                    events_max: Some(events_max),
-                    ..RunOptions::default()
-                };
-                let outcome = run_plan(&plan, &run);
-                let is_same = outcome.fingerprint() == Some(fingerprint);
-                is_same.then(|| (outcome.stored(&plan), failed_ms(&outcome)))
-            })
-        };
-        let found: Vec<Option<(Plan, u64)>> = std::thread::scope(|scope| {
-            let attempt = &attempt;
-            let threads: Vec<_> =
-                batch.iter().map(|plan| scope.spawn(move || attempt(plan))).collect();
-            let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
-                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            threads.into_iter().map(join).collect()
-        });
-        self.performed += performed.into_inner() as u64;
-        found
-            .into_iter()
-            .enumerate()
-            .find_map(|(index, found)| found.map(|(plan, failed_ms)| (index, plan, failed_ms)))
+            }
+            if search.is_over() || edit::same(&before, search.best()) {
+                break;
+            }
+        }
     }
+    Ok(search.end())
 }
 
 #[cfg(test)]

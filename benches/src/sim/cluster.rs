@@ -121,6 +121,7 @@ fn plan(seed: u64, chaos_ms: u64, operations: Vec<PlannedOperation>) -> Plan {
         heal_ms: 30_000,
         operations,
         faults: Vec::new(),
+        note: None,
         found: None,
     }
 }

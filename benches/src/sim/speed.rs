@@ -77,6 +77,7 @@ pub fn plan(rate: u64, seconds: u64) -> Plan {
         heal_ms: 20_000,
         operations,
         faults: Vec::new(),
+        note: None,
         found: None,
     }
 }

@@ -63,6 +63,7 @@ pub(crate) fn plan(
         heal_ms: HEAL_MS,
         operations: workload::operations(seed, chaos_ms, workload),
         faults,
+        note: None,
         found: None,
     }
 }

@@ -1,10 +1,17 @@
 //! Edits of plans. Faults are edited as JSON, so that a new kind of fault needs nothing here as long
 //! as it names hosts and numbers as the others do.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
-use sim::cluster::plan::Plan;
-use sim::fault::TimedFault;
+use sim::cluster::plan::{Action, Plan};
+use sim::fault::{Fault, Target, TimedFault};
 use sim::seed::Draws;
+
+/// By when an ensemble without faults has its first leader and first znodes, amply.
+const FIRST_LEADER_MS: u64 = 1_000;
+/// A beginning that is shorter is not worth a run.
+const GAIN_MIN_MS: u64 = 500;
 
 /// The plan with its n-th seed; the first is its own.
 pub(super) fn with_seed(plan: &Plan, n: u64) -> Plan {
@@ -31,6 +38,73 @@ pub(super) fn without_operations(plan: &Plan, is_gone: impl Fn(usize) -> bool) -
 pub(super) fn without_faults(plan: &Plan, is_gone: impl Fn(usize) -> bool) -> Plan {
     let kept = plan.faults.iter().enumerate().filter(|(index, _)| !is_gone(*index));
     Plan { faults: kept.map(|(_, item)| item.clone()).collect(), ..plan.clone() }
+}
+
+/// The kind of a fault, as plans spell it.
+pub(super) fn kind(fault: &TimedFault) -> String {
+    sim::cluster::run::kind_of(&fault.fault)
+}
+
+/// The plan with chaos over at `end_ms`, and without what was to come then.
+pub(super) fn without_end(plan: &Plan, end_ms: u64) -> Plan {
+    let mut plan = without_operations(plan, |index| plan.operations[index].at_ms > end_ms);
+    plan.faults.retain(|fault| fault.at_ms < end_ms);
+    for fault in &mut plan.faults {
+        fault.until_ms = fault.until_ms.map(|until_ms| until_ms.min(end_ms));
+    }
+    plan.chaos_ms = end_ms;
+    plan
+}
+
+/// The plan without what is over by `from_ms`, and with the rest earlier, so that it begins when
+/// there is a first leader; none if that gains little. What lasts is kept: faults that are not over,
+/// and the creation of lasting znodes.
+pub(super) fn without_beginning(plan: &Plan, from_ms: u64) -> Option<Plan> {
+    let by_ms = from_ms.checked_sub(FIRST_LEADER_MS).filter(|by_ms| *by_ms >= GAIN_MIN_MS)?;
+    let mut plan = plan.clone();
+    plan.operations.retain(|operation| operation.at_ms >= from_ms || lasts(&operation.action));
+    let mut created: BTreeSet<String> = BTreeSet::new();
+    plan.operations.retain(|operation| match &operation.action {
+        Action::Create { path, .. } if operation.at_ms < from_ms => created.insert(path.clone()),
+        _ => true,
+    });
+    plan.faults = plan.faults.iter().flat_map(one_by_one).collect();
+    plan.faults.sort_by_key(|fault| fault.at_ms);
+    plan.faults.retain(|fault| {
+        fault.at_ms >= from_ms || fault.until_ms.is_some_and(|until_ms| until_ms > from_ms)
+    });
+    let earlier = |at_ms: u64| if at_ms < from_ms { FIRST_LEADER_MS } else { at_ms - by_ms };
+    for operation in &mut plan.operations {
+        operation.at_ms = match operation.at_ms < from_ms {
+            true => FIRST_LEADER_MS / 2,
+            false => operation.at_ms - by_ms,
+        };
+    }
+    for fault in &mut plan.faults {
+        fault.at_ms = earlier(fault.at_ms);
+        fault.until_ms = fault.until_ms.map(earlier);
+    }
+    plan.chaos_ms -= by_ms;
+    Some(plan)
+}
+
+/// A rolling restart as the crashes that it consists of; any other fault as it is.
+fn one_by_one(fault: &TimedFault) -> Vec<TimedFault> {
+    let Fault::Restart { targets, down_ms, gap_ms } = &fault.fault else {
+        return vec![fault.clone()];
+    };
+    let at_ms = |turn: usize| fault.at_ms + turn as u64 * (down_ms + gap_ms);
+    let crash = |(turn, target): (usize, &Target)| TimedFault {
+        at_ms: at_ms(turn),
+        until_ms: Some(at_ms(turn) + down_ms),
+        fault: Fault::Crash { target: target.clone() },
+    };
+    let begins = |crash: &TimedFault| fault.until_ms.is_none_or(|until_ms| crash.at_ms < until_ms);
+    targets.iter().enumerate().map(crash).filter(begins).collect()
+}
+
+fn lasts(action: &Action) -> bool {
+    matches!(action, Action::Create { ephemeral: false, sequential: false, .. })
 }
 
 /// The plan without one client: its operations are gone, and those after it move up.

@@ -8,37 +8,106 @@ use super::{Search, edit};
 pub(super) struct Pass {
     pub(super) name: &'static str,
     pub(super) run: fn(&mut Search<'_>, &'static str),
+    /// When it is worth its runs.
+    pub(super) grain: Grain,
 }
 
-/// In order; they are repeated until none finds anything.
-pub(super) const ALL: [Pass; 7] = [
-    Pass { name: "what comes afterwards", run: afterwards },
-    Pass { name: "faults", run: faults },
-    Pass { name: "clients", run: clients },
-    Pass { name: "operations", run: operations },
-    Pass { name: "servers", run: servers },
-    Pass { name: "durations", run: durations },
-    Pass { name: "configuration", run: configuration },
+/// How fine something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Grain {
+    /// Both ends of the plan, at whatever length it has.
+    Ends,
+    /// Large parts of it.
+    Coarse,
+    /// Single things, once most is left out.
+    Fine,
+}
+
+/// How thoroughly to search: the coarse and cheap first, since a long plan costs a hundred times
+/// what a short one does.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stage {
+    /// Passes up to this grain are made.
+    pub(super) grain: Grain,
+    /// Lists are cut into so many parts at most.
+    pub(super) parts_max: usize,
+    /// With how many seeds a candidate is tried, if the options allow so many.
+    pub(super) seeds: u64,
+}
+
+/// In order; each is repeated until it finds nothing.
+///
+/// The ends come first, and with more seeds too before anything else: what is left of a plan that
+/// fails within its last second costs next to nothing, and all that follows becomes cheap.
+pub(super) const STAGES: [Stage; 8] = [
+    Stage { grain: Grain::Ends, parts_max: 1, seeds: 1 },
+    Stage { grain: Grain::Ends, parts_max: 1, seeds: 4 },
+    Stage { grain: Grain::Coarse, parts_max: 4, seeds: 1 },
+    Stage { grain: Grain::Coarse, parts_max: 4, seeds: 4 },
+    Stage { grain: Grain::Coarse, parts_max: 16, seeds: 4 },
+    Stage { grain: Grain::Fine, parts_max: usize::MAX, seeds: 1 },
+    Stage { grain: Grain::Fine, parts_max: usize::MAX, seeds: 4 },
+    Stage { grain: Grain::Fine, parts_max: usize::MAX, seeds: 16 },
 ];
 
-/// What was planned for after the contradiction cannot have caused it.
+/// In order.
+pub(super) const ALL: [Pass; 9] = [
+    Pass { name: "what comes afterwards", run: afterwards, grain: Grain::Ends },
+    Pass { name: "what came long before", run: beginning, grain: Grain::Ends },
+    Pass { name: "kinds of faults", run: kinds, grain: Grain::Coarse },
+    Pass { name: "faults", run: faults, grain: Grain::Coarse },
+    Pass { name: "clients", run: clients, grain: Grain::Coarse },
+    Pass { name: "servers", run: servers, grain: Grain::Coarse },
+    Pass { name: "operations", run: operations, grain: Grain::Coarse },
+    Pass { name: "durations", run: durations, grain: Grain::Fine },
+    Pass { name: "configuration", run: configuration, grain: Grain::Fine },
+];
+
+/// What was planned for after the contradiction cannot have caused it. If that comes when chaos is
+/// over, chaos may be over sooner.
 fn afterwards(search: &mut Search<'_>, name: &'static str) {
-    let plan = &search.best;
-    let mut candidates = Vec::new();
-    for margin_ms in [0, 100, 1_000] {
-        let end_ms = search.failed_ms.saturating_add(margin_ms).max(1);
-        if end_ms >= plan.chaos_ms {
-            continue;
-        }
-        let mut cut = edit::without_operations(plan, |index| plan.operations[index].at_ms > end_ms);
-        cut = edit::without_faults(&cut, |index| plan.faults[index].at_ms >= end_ms);
-        cut.chaos_ms = end_ms;
-        for fault in &mut cut.faults {
-            fault.until_ms = fault.until_ms.map(|until_ms| until_ms.min(end_ms));
-        }
-        candidates.push(cut);
-    }
+    let (plan, failed_ms) = (search.best(), search.failed_ms());
+    let ends_ms: Vec<u64> = match failed_ms >= plan.chaos_ms {
+        true => [8, 4, 2].map(|part| plan.chaos_ms / part).to_vec(),
+        false => [0, 100, 1_000].map(|margin_ms| failed_ms + margin_ms).to_vec(),
+    };
+    let shorter = ends_ms.into_iter().filter(|end_ms| *end_ms > 0 && *end_ms < plan.chaos_ms);
+    let candidates = shorter.map(|end_ms| edit::without_end(plan, end_ms)).collect();
     search.try_all(name, candidates);
+}
+
+/// Most of what happens long before is forgotten by then: only the last eighth of the time up to the
+/// contradiction, or a quarter, or half.
+fn beginning(search: &mut Search<'_>, name: &'static str) {
+    let plan = search.best();
+    let end_ms = search.failed_ms().min(plan.chaos_ms);
+    let begins_ms = [32, 16, 8, 4, 2].map(|part| end_ms - end_ms / part);
+    let candidates: Vec<Plan> = begins_ms
+        .into_iter()
+        .filter_map(|from_ms| edit::without_beginning(plan, from_ms))
+        .collect();
+    search.try_all(name, candidates);
+}
+
+/// All faults of one kind.
+fn kinds(search: &mut Search<'_>, name: &'static str) {
+    let mut kinds: Vec<String> = Vec::new();
+    for fault in &search.best().faults {
+        let kind = edit::kind(fault);
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    while !kinds.is_empty() && !search.is_over() {
+        let plan = search.best();
+        let without =
+            |kind: &String| edit::without_faults(plan, |n| edit::kind(&plan.faults[n]) == *kind);
+        let candidates = kinds.iter().map(without).collect();
+        match search.try_all(name, candidates) {
+            Some(gone) => kinds.drain(..=gone).for_each(drop),
+            None => return,
+        }
+    }
 }
 
 fn faults(search: &mut Search<'_>, name: &'static str) {
@@ -66,18 +135,20 @@ fn sweep(
     count: fn(&Plan) -> usize,
     without: fn(&Plan, usize, usize) -> Plan,
 ) {
-    let mut size = count(&search.best);
-    while size > 0 {
+    let all = count(search.best());
+    let smallest = all.checked_div(search.stage().parts_max).unwrap_or(0).max(1);
+    let mut size = all;
+    while size >= smallest {
         // From the end: what comes late is rarely needed. An accepted candidate moves only what
         // lies behind it.
-        let mut end = count(&search.best);
+        let mut end = count(search.best());
         while end > 0 && !search.is_over() {
-            let jobs = search.options.jobs.max(1);
+            let jobs = search.jobs();
             let ends: Vec<usize> = (0..jobs)
                 .map_while(|turn| end.checked_sub(turn * size))
                 .filter(|e| *e > 0)
                 .collect();
-            let plan = &search.best;
+            let plan = search.best();
             let candidates =
                 ends.iter().map(|end| without(plan, end.saturating_sub(size), *end)).collect();
             let tried = ends.len();
@@ -106,7 +177,7 @@ fn one_by_one(
     without: fn(&Plan, u32) -> Plan,
 ) {
     loop {
-        let plan = &search.best;
+        let plan = search.best();
         let number = count(plan);
         if number <= 1 {
             return;
@@ -121,8 +192,8 @@ fn one_by_one(
 /// Milder and shorter faults, and less waiting between one thing and the next.
 fn durations(search: &mut Search<'_>, name: &'static str) {
     let mut index = 0;
-    while index < search.best.faults.len() && !search.is_over() {
-        let plan = &search.best;
+    while index < search.best().faults.len() && !search.is_over() {
+        let plan = search.best();
         let milder = edit::milder(&plan.faults[index]).into_iter().map(|fault| {
             let mut plan = plan.clone();
             plan.faults[index] = fault;
@@ -134,13 +205,13 @@ fn durations(search: &mut Search<'_>, name: &'static str) {
     }
     let mut index = 0;
     loop {
-        let moments = edit::moments_ms(&search.best);
+        let moments = edit::moments_ms(search.best());
         let Some(&to_ms) = moments.get(index) else { return };
         let from_ms = if index == 0 { 0 } else { moments[index - 1] };
         let gap_ms = to_ms - from_ms;
         // A second is short enough to read past, and shorter gaps are mostly chance.
         let shorter = [gap_ms / 2, gap_ms / 4].into_iter().filter(|by_ms| *by_ms >= 500);
-        let plan = &search.best;
+        let plan = search.best();
         let candidates: Vec<Plan> =
             shorter.map(|by_ms| edit::earlier(plan, to_ms, by_ms)).collect();
         if candidates.is_empty() || search.try_all(name, candidates).is_none() {
@@ -161,9 +232,9 @@ fn configuration(search: &mut Search<'_>, name: &'static str) {
         |plan| plan.ensemble.commit_log_count = plan.ensemble.commit_log_count.max(500),
     ];
     for simplify in plain {
-        let mut plan = search.best.clone();
+        let mut plan = search.best().clone();
         simplify(&mut plan);
-        if plan != search.best {
+        if plan != *search.best() {
             search.try_all(name, vec![plan]);
         }
     }

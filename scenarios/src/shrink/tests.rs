@@ -1,5 +1,7 @@
 use super::*;
 use crate::registry::scenario;
+use crate::run::run_plan;
+use sim::cluster::RunOptions;
 use sim::fault::{Fault, Target, TimedFault};
 
 fn planted() -> Plan {
@@ -17,7 +19,7 @@ fn a_failing_plan_becomes_small_and_fails_the_same_way() {
     let first = run_plan(&plan, &RunOptions::default());
     let fingerprint = first.fingerprint().unwrap().to_owned();
     let mut sizes = Vec::new();
-    let options = Shrink { jobs: 2, seeds: 1, is_over: &go_on };
+    let options = Shrink { jobs: 2, seeds: 1, fingerprint: None, is_over: &go_on };
     let shrunk = shrink(&plan, &options, &mut |progress| {
         sizes.push(Size::of(progress.plan).operations);
     })
@@ -36,7 +38,7 @@ fn a_failing_plan_becomes_small_and_fails_the_same_way() {
 
 #[test]
 fn what_does_not_fail_or_fails_otherwise_is_refused() {
-    let options = Shrink { jobs: 1, seeds: 1, is_over: &go_on };
+    let options = Shrink { jobs: 1, seeds: 1, fingerprint: None, is_over: &go_on };
     let honest = Plan { plant: None, ..planted() };
     let refused = shrink(&honest, &options, &mut |_| {}).unwrap_err();
     assert_eq!(refused, ShrinkError::DoesNotFail);
@@ -50,7 +52,7 @@ fn what_does_not_fail_or_fails_otherwise_is_refused() {
 #[test]
 fn a_search_that_is_over_keeps_what_it_has() {
     let plan = planted();
-    let options = Shrink { jobs: 1, seeds: 1, is_over: &|| true };
+    let options = Shrink { jobs: 1, seeds: 1, fingerprint: None, is_over: &|| true };
     let shrunk = shrink(&plan, &options, &mut |_| {}).unwrap();
     assert!(!shrunk.is_complete);
     assert!(edit::same(&shrunk.plan, &plan));
@@ -98,4 +100,53 @@ fn gaps_close_from_their_end_on() {
     assert_eq!(earlier.chaos_ms, plan.chaos_ms - 1);
     let before = |plan: &Plan| plan.operations.iter().filter(|o| o.at_ms < from_ms - 1).count();
     assert_eq!(before(&earlier), before(&plan));
+}
+
+#[test]
+fn a_plan_without_its_beginning_keeps_what_lasts() {
+    let plan = planted();
+    let from_ms = plan.chaos_ms / 2;
+    let shorter = edit::without_beginning(&plan, from_ms).unwrap();
+    assert_eq!(plan.chaos_ms - shorter.chaos_ms, from_ms - 1_000);
+    let from = |plan: &Plan, from_ms: u64| {
+        plan.operations.iter().filter(|operation| operation.at_ms >= from_ms).count()
+    };
+    assert_eq!(from(&shorter, 1_000), from(&plan, from_ms));
+    let created = |plan: &Plan| -> std::collections::BTreeSet<String> {
+        let paths = plan.operations.iter().filter_map(|operation| match &operation.action {
+            sim::cluster::plan::Action::Create { path, .. } => Some(path.clone()),
+            _ => None,
+        });
+        paths.collect()
+    };
+    assert_eq!(created(&shorter), created(&plan));
+    let lasting = TimedFault {
+        at_ms: 2_000,
+        until_ms: Some(from_ms + 7),
+        fault: Fault::Crash { target: Target::Leader },
+    };
+    let over = TimedFault { until_ms: Some(from_ms), ..lasting.clone() };
+    let faults = vec![lasting.clone(), over];
+    let shorter = edit::without_beginning(&Plan { faults, ..plan.clone() }, from_ms).unwrap();
+    assert_eq!(shorter.faults, [TimedFault { at_ms: 1_000, until_ms: Some(1_007), ..lasting }]);
+    assert_eq!(edit::without_beginning(&plan, 1_400), None);
+}
+
+#[test]
+fn a_beginning_is_cut_out_of_a_rolling_restart() {
+    let targets = ["n1", "n2", "n3"].map(|name| Target::Host(name.to_owned())).to_vec();
+    let fault = Fault::Restart { targets: targets.clone(), down_ms: 100, gap_ms: 400 };
+    let rolling = TimedFault { at_ms: 9_000, until_ms: Some(20_000), fault };
+    let plan = Plan { faults: vec![rolling], ..planted() };
+    let shorter = edit::without_beginning(&plan, 9_550).unwrap();
+    let crash = |at_ms, until_ms, target: &Target| TimedFault {
+        at_ms,
+        until_ms: Some(until_ms),
+        fault: Fault::Crash { target: target.clone() },
+    };
+    // The first server is back by then, the second one is down.
+    assert_eq!(
+        shorter.faults,
+        [crash(1_000, 1_050, &targets[1]), crash(1_450, 1_550, &targets[2])]
+    );
 }

@@ -41,6 +41,9 @@ pub struct Plan {
     pub operations: Vec<PlannedOperation>,
     /// What strikes, in order of time.
     pub faults: Vec<TimedFault>,
+    /// What a person says of the plan: why it is kept, what it once showed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// Where the plan comes from and how it ended, if it was stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<Found>,

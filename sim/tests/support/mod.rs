@@ -50,6 +50,7 @@ pub(crate) fn plan(servers: u32, faults: &str) -> Plan {
         heal_ms: 20_000,
         operations,
         faults: serde_json::from_str(faults).unwrap(),
+        note: None,
         found: None,
     }
 }

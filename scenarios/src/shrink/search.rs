@@ -1,0 +1,288 @@
+//! The search: candidates are performed, and the first that fails the same way is the next best.
+//!
+//! What happens after the contradiction does not change it, so candidates are not given the time
+//! that a whole run takes to heal, nor are they performed without their planted bug. Both is made up
+//! for by [`Search::confirm`] when a pass has ended: what does not hold then is taken back, and from
+//! there on every single candidate is performed in full.
+
+use std::collections::BTreeSet;
+
+use keeper_core::instruments::hash_bytes;
+use sim::cluster::RunOptions;
+use sim::cluster::plan::Plan;
+
+use super::passes::Stage;
+use super::{Progress, Shrink, ShrinkError, Shrunk, edit};
+use crate::judge::{Failure, Verdict};
+use crate::run::{Outcome, run_plan};
+use crate::validate::validate;
+
+/// A short candidate is tried with so many times the seeds of a long one at most.
+const SHORTER_SEEDS_MAX: u64 = 32;
+/// How long a candidate whose contradiction falls into its chaos goes on afterwards.
+const TAIL_MS: u64 = 100;
+/// How much longer than the best plan a candidate may take to its contradiction, if that comes
+/// after chaos.
+const HEALING_SLACK_MS: u64 = 2_000;
+
+/// A search under way.
+pub(super) struct Search<'a> {
+    on_progress: &'a mut dyn FnMut(&Progress<'_>),
+    measure: Measure<'a>,
+    /// The smallest plan that is known to fail the same way in full, with how it ended, and when.
+    confirmed: (Plan, u64),
+    performed: u64,
+}
+
+/// What candidates are measured by.
+struct Measure<'a> {
+    options: &'a Shrink<'a>,
+    fingerprint: String,
+    events_max: u64,
+    /// The smallest plan that fails the same way, as far as candidates are looked at.
+    best: Plan,
+    /// When the contradiction of `best` was complete.
+    failed_ms: u64,
+    /// Whether the plan has a planted bug and passes without it.
+    is_clean_without: bool,
+    /// Whether candidates are performed in full.
+    is_careful: bool,
+    stage: Stage,
+    /// Runs that did not fail the same way, by the hash of their plan.
+    in_vain: BTreeSet<u64>,
+}
+
+/// What came of a candidate.
+#[derive(Default)]
+struct Attempt {
+    /// The plan that failed the same way, and when.
+    found: Option<(Plan, u64)>,
+    in_vain: Vec<u64>,
+    performed: u64,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(
+        plan: &Plan,
+        options: &'a Shrink<'a>,
+        on_progress: &'a mut dyn FnMut(&Progress<'_>),
+    ) -> Result<Search<'a>, ShrinkError> {
+        let outcome = run_plan(plan, &RunOptions::default());
+        let Some(earliest) = outcome.fingerprint() else {
+            return Err(ShrinkError::DoesNotFail);
+        };
+        let stored = plan.found.as_ref().and_then(|found| found.fingerprint.clone());
+        let wanted = options.fingerprint.map(str::to_owned).or(stored);
+        let fingerprint = wanted.unwrap_or_else(|| earliest.to_owned());
+        let Some(failure) = same_failure(&outcome, options, &fingerprint) else {
+            let found = earliest.to_owned();
+            return Err(ShrinkError::FailsOtherwise { found, stored: fingerprint });
+        };
+        let failed_ms = failed_ms(failure);
+        let events_max = outcome.stats.events.saturating_mul(2).saturating_add(100_000);
+        let is_clean_without = plan.plant.is_some() && passes_without(plan, events_max);
+        let measure = Measure {
+            options,
+            fingerprint,
+            events_max,
+            best: Plan { found: None, ..plan.clone() },
+            failed_ms,
+            is_clean_without,
+            is_careful: false,
+            stage: super::passes::STAGES[0],
+            in_vain: BTreeSet::new(),
+        };
+        let confirmed = (outcome.stored(plan), failed_ms);
+        let performed = 1 + u64::from(plan.plant.is_some());
+        Ok(Search { on_progress, measure, confirmed, performed })
+    }
+
+    pub(super) fn best(&self) -> &Plan {
+        &self.measure.best
+    }
+
+    /// When the contradiction of the best plan was complete.
+    pub(super) fn failed_ms(&self) -> u64 {
+        self.measure.failed_ms
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        self.measure.stage
+    }
+
+    pub(super) fn jobs(&self) -> usize {
+        self.measure.options.jobs.max(1)
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        (self.measure.options.is_over)()
+    }
+
+    pub(super) fn begin(&mut self, stage: Stage) {
+        self.measure.stage = stage;
+    }
+
+    pub(super) fn end(self) -> Shrunk {
+        let is_complete = !self.is_over();
+        Shrunk { plan: self.confirmed.0, performed: self.performed, is_complete }
+    }
+
+    /// Tries candidates in their order; the first that fails the same way becomes the best plan, and
+    /// its position is returned.
+    pub(super) fn try_all(&mut self, pass: &'static str, candidates: Vec<Plan>) -> Option<usize> {
+        let mut position = 0;
+        for batch in candidates.chunks(self.jobs()) {
+            if self.is_over() {
+                return None;
+            }
+            let found = self.perform(batch);
+            self.report(pass, false);
+            if let Some((index, plan, failed_ms)) = found {
+                (self.measure.best, self.measure.failed_ms) = (plan, failed_ms);
+                return Some(position + index);
+            }
+            position += batch.len();
+        }
+        None
+    }
+
+    /// Performs the best plan in full. If it does not fail the same way then, or fails without its
+    /// planted bug, the search goes back to the last plan that did.
+    pub(super) fn confirm(&mut self, pass: &'static str) {
+        if edit::same(&self.measure.best, &self.confirmed.0) {
+            return;
+        }
+        let options =
+            RunOptions { events_max: Some(self.measure.events_max), ..RunOptions::default() };
+        let outcome = run_plan(&self.measure.best, &options);
+        self.performed += 1 + u64::from(self.measure.is_clean_without);
+        let failed =
+            same_failure(&outcome, self.measure.options, &self.measure.fingerprint).map(failed_ms);
+        let is_clean = !self.measure.is_clean_without
+            || passes_without(&self.measure.best, self.measure.events_max);
+        match failed.filter(|_| is_clean) {
+            Some(failed_ms) => {
+                self.measure.failed_ms = failed_ms;
+                self.confirmed = (outcome.stored(&self.measure.best), failed_ms);
+                self.report(pass, true);
+            }
+            None => {
+                let (plan, failed_ms) = self.confirmed.clone();
+                (self.measure.best, self.measure.failed_ms) =
+                    (Plan { found: None, ..plan }, failed_ms);
+                self.measure.is_careful = true;
+            }
+        }
+    }
+
+    fn report(&mut self, pass: &'static str, is_smaller: bool) {
+        let plan = if is_smaller { &self.confirmed.0 } else { &self.measure.best };
+        let performed = self.performed;
+        (self.on_progress)(&Progress { plan, performed, pass, is_smaller });
+    }
+
+    /// Performs a batch, one thread for each plan.
+    fn perform(&mut self, batch: &[Plan]) -> Option<(usize, Plan, u64)> {
+        let measure = &self.measure;
+        // The thread of the caller has nothing else to do.
+        let attempts: Vec<Attempt> = match batch {
+            [plan] => vec![measure.attempt(plan)],
+            _ => std::thread::scope(|scope| {
+                let threads: Vec<_> =
+                    batch.iter().map(|plan| scope.spawn(|| measure.attempt(plan))).collect();
+                let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+                    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                };
+                threads.into_iter().map(join).collect()
+            }),
+        };
+        let mut first = None;
+        for (index, attempt) in attempts.into_iter().enumerate() {
+            self.performed += attempt.performed;
+            self.measure.in_vain.extend(attempt.in_vain);
+            if let (None, Some((plan, failed_ms))) = (&first, attempt.found) {
+                first = Some((index, plan, failed_ms));
+            }
+        }
+        first
+    }
+}
+
+impl Measure<'_> {
+    /// Performs a candidate with several seeds, until one fails the same way.
+    fn attempt(&self, candidate: &Plan) -> Attempt {
+        let mut attempt = Attempt::default();
+        for n in 0..self.seeds_of(candidate) {
+            let plan = edit::with_seed(candidate, n);
+            if validate(&plan).is_err() || (self.options.is_over)() {
+                break;
+            }
+            let hurried = self.hurried(&plan);
+            let hash = plan_hash(&hurried);
+            if self.in_vain.contains(&hash) {
+                continue;
+            }
+            attempt.performed += 1;
+            let run = RunOptions {
+                should_stop: Some(self.options.is_over),
+                events_max: Some(self.events_max),
+                ..RunOptions::default()
+            };
+            let outcome = run_plan(&hurried, &run);
+            let failed = same_failure(&outcome, self.options, &self.fingerprint).map(failed_ms);
+            let is_proof = !self.is_careful || !self.is_clean_without;
+            match failed.filter(|_| is_proof || passes_without(&plan, self.events_max)) {
+                Some(failed_ms) => {
+                    attempt.found = Some((plan, failed_ms));
+                    break;
+                }
+                None => attempt.in_vain.push(hash),
+            }
+        }
+        attempt
+    }
+
+    /// With how many seeds a candidate is tried: more if it costs little beside the best plan.
+    fn seeds_of(&self, candidate: &Plan) -> u64 {
+        let seeds = self.stage.seeds.min(self.options.seeds.max(1));
+        let times_shorter = self.best.chaos_ms / candidate.chaos_ms.max(1);
+        seeds * times_shorter.clamp(1, SHORTER_SEEDS_MAX)
+    }
+
+    /// The plan with no more time to heal than it takes to see the contradiction.
+    fn hurried(&self, plan: &Plan) -> Plan {
+        let heal_ms = match self.failed_ms.checked_sub(self.best.chaos_ms) {
+            _ if self.is_careful => plan.heal_ms,
+            Some(after_ms) if after_ms > 0 => 2 * after_ms + HEALING_SLACK_MS,
+            _ => TAIL_MS,
+        };
+        Plan { heal_ms: heal_ms.min(plan.heal_ms), ..plan.clone() }
+    }
+}
+
+/// The failure that is looked for, if the run has it.
+fn same_failure<'a>(
+    outcome: &'a Outcome,
+    options: &Shrink<'_>,
+    fingerprint: &str,
+) -> Option<&'a Failure> {
+    let among = match options.fingerprint {
+        Some(_) => outcome.failures(),
+        None => &outcome.failures()[..outcome.failures().len().min(1)],
+    };
+    among.iter().find(|failure| failure.fingerprint == fingerprint)
+}
+
+fn failed_ms(failure: &Failure) -> u64 {
+    failure.at_ns.div_ceil(1_000_000)
+}
+
+fn passes_without(plan: &Plan, events_max: u64) -> bool {
+    let without = Plan { plant: None, found: None, ..plan.clone() };
+    let options = RunOptions { events_max: Some(events_max), ..RunOptions::default() };
+    run_plan(&without, &options).verdict == Verdict::Pass
+}
+
+fn plan_hash(plan: &Plan) -> u64 {
+    hash_bytes(&serde_json::to_vec(plan).expect("a plan is plain data with text keys"))
+}
