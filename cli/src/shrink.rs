@@ -33,7 +33,7 @@ long as the earliest contradiction keeps its fingerprint. Every step is stored: 
 on where the first was stopped.";
 
 /// With how many seeds of latencies a candidate is tried at most, when nobody says.
-pub(crate) const SEEDS_DEFAULT: u64 = 16;
+pub(crate) const SEEDS_DEFAULT: u64 = 32;
 /// How long a failure is made smaller where it is not asked for by itself.
 pub(crate) const SHRINK_TIME_DEFAULT: Duration = Duration::from_secs(60);
 

@@ -40,6 +40,19 @@ pub(super) fn without_faults(plan: &Plan, is_gone: impl Fn(usize) -> bool) -> Pl
     Plan { faults: kept.map(|(_, item)| item.clone()).collect(), ..plan.clone() }
 }
 
+/// The plan with its last `count` operations up to `end_ms` alone, spread evenly over the `width_ms` before
+/// that moment.
+pub(super) fn last_operations(plan: &Plan, count: usize, end_ms: u64, width_ms: u64) -> Plan {
+    let until_end = plan.operations.iter().filter(|operation| operation.at_ms <= end_ms);
+    let mut kept: Vec<_> = until_end.cloned().collect();
+    kept.drain(..kept.len().saturating_sub(count));
+    let step_ms = width_ms / kept.len().max(1) as u64;
+    for (turn, operation) in kept.iter_mut().rev().enumerate() {
+        operation.at_ms = end_ms.saturating_sub(turn as u64 * step_ms);
+    }
+    Plan { operations: kept, ..plan.clone() }
+}
+
 /// The kind of a fault, as plans spell it.
 pub(super) fn kind(fault: &TimedFault) -> String {
     sim::cluster::run::kind_of(&fault.fault)

@@ -50,10 +50,21 @@ pub(super) const STAGES: [Stage; 8] = [
     Stage { grain: Grain::Fine, parts_max: usize::MAX, seeds: 16 },
 ];
 
+/// A `snapCount` that no run reaches.
+const SNAP_COUNT_NEVER: u64 = 100_000;
+/// A `commitLogCount` that holds a run.
+const COMMIT_LOG_COUNT_PLAIN: u64 = 500;
+/// As many operations as a person holds in the head.
+const FEW_OPERATIONS: usize = 12;
+/// With how many seeds a much smaller plan is tried: when it succeeds, it saves more than it costs.
+const GAMBLE_SEEDS: u64 = 24;
+
 /// In order.
-pub(super) const ALL: [Pass; 9] = [
+pub(super) const ALL: [Pass; 11] = [
     Pass { name: "what comes afterwards", run: afterwards, grain: Grain::Ends },
     Pass { name: "what came long before", run: beginning, grain: Grain::Ends },
+    Pass { name: "limits", run: limits, grain: Grain::Coarse },
+    Pass { name: "most operations", run: most_operations, grain: Grain::Coarse },
     Pass { name: "kinds of faults", run: kinds, grain: Grain::Coarse },
     Pass { name: "faults", run: faults, grain: Grain::Coarse },
     Pass { name: "clients", run: clients, grain: Grain::Coarse },
@@ -87,6 +98,62 @@ fn beginning(search: &mut Search<'_>, name: &'static str) {
         .filter_map(|from_ms| edit::without_beginning(plan, from_ms))
         .collect();
     search.try_all(name, candidates);
+}
+
+/// Whatever happens only after so many transactions: never, or soon, so that few transactions will
+/// do. What a plan of a thousand operations needs a hundred of for, another needs two.
+fn limits(search: &mut Search<'_>, name: &'static str) {
+    const LIMITS: [(fn(&Plan) -> u64, fn(&mut Plan, u64), u64); 3] = [
+        (
+            |plan| plan.ensemble.snap_count,
+            |plan, value| plan.ensemble.snap_count = value,
+            SNAP_COUNT_NEVER,
+        ),
+        (
+            |plan| plan.ensemble.commit_log_count as u64,
+            |plan, value| plan.ensemble.commit_log_count = value as usize,
+            COMMIT_LOG_COUNT_PLAIN,
+        ),
+        (
+            |plan| plan.ensemble.epoch_transactions_max.unwrap_or(u32::MAX).into(),
+            |plan, value| {
+                let max = u32::try_from(value).ok().filter(|max| *max < u32::MAX);
+                plan.ensemble.epoch_transactions_max = max;
+            },
+            u32::MAX as u64,
+        ),
+    ];
+    for (read, write, plain) in LIMITS {
+        let plan = search.best();
+        let present = read(plan);
+        if present >= plain {
+            continue;
+        }
+        let sooner = [1, 2, 3, 5, 8, 16, 32].into_iter().filter(|value| *value < present);
+        let with = |value| {
+            let mut plan = plan.clone();
+            write(&mut plan, value);
+            plan
+        };
+        let candidates = std::iter::once(plain).chain(sooner).map(with).collect();
+        search.gamble(name, candidates, GAMBLE_SEEDS / 4);
+    }
+}
+
+/// A handful of operations, close together where it matters or spread over the run: many operations
+/// are often there only so that one of them comes at the right moment.
+fn most_operations(search: &mut Search<'_>, name: &'static str) {
+    let (plan, end_ms) = (search.best(), search.failed_ms().min(search.best().chaos_ms));
+    if plan.operations.len() <= FEW_OPERATIONS {
+        return;
+    }
+    let windows_ms = [20, 100, 400, 1_500, end_ms].into_iter().filter(|width| *width <= end_ms);
+    let candidates: Vec<Plan> = windows_ms
+        .flat_map(|width_ms| {
+            [4, FEW_OPERATIONS].map(|count| edit::last_operations(plan, count, end_ms, width_ms))
+        })
+        .collect();
+    search.gamble(name, candidates, GAMBLE_SEEDS);
 }
 
 /// All faults of one kind.
@@ -225,11 +292,9 @@ fn durations(search: &mut Search<'_>, name: &'static str) {
 
 /// The plainest configuration and conditions.
 fn configuration(search: &mut Search<'_>, name: &'static str) {
-    let plain: [fn(&mut Plan); 4] = [
+    let plain: [fn(&mut Plan); 2] = [
         |plan| plan.conditions.latency_max_ms = plan.conditions.latency_min_ms.max(1),
         |plan| plan.conditions.fsync_us = plan.conditions.fsync_us.min(1_000),
-        |plan| plan.ensemble.snap_count = plan.ensemble.snap_count.max(100_000),
-        |plan| plan.ensemble.commit_log_count = plan.ensemble.commit_log_count.max(500),
     ];
     for simplify in plain {
         let mut plan = search.best().clone();

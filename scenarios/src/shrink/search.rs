@@ -19,6 +19,8 @@ use crate::validate::validate;
 
 /// A short candidate is tried with so many times the seeds of a long one at most.
 const SHORTER_SEEDS_MAX: u64 = 32;
+/// So long a chaos is worth all the seeds of a gamble.
+const GAMBLE_CHAOS_MS: u64 = 3_000;
 /// How long a candidate whose contradiction falls into its chaos goes on afterwards.
 const TAIL_MS: u64 = 100;
 /// How much longer than the best plan a candidate may take to its contradiction, if that comes
@@ -48,6 +50,8 @@ struct Measure<'a> {
     /// Whether candidates are performed in full.
     is_careful: bool,
     stage: Stage,
+    /// With how many seeds candidates are tried at least.
+    seeds_min: u64,
     /// Runs that did not fail the same way, by the hash of their plan.
     in_vain: BTreeSet<u64>,
 }
@@ -90,6 +94,7 @@ impl<'a> Search<'a> {
             is_clean_without,
             is_careful: false,
             stage: super::passes::STAGES[0],
+            seeds_min: 1,
             in_vain: BTreeSet::new(),
         };
         let confirmed = (outcome.stored(plan), failed_ms);
@@ -144,6 +149,21 @@ impl<'a> Search<'a> {
             position += batch.len();
         }
         None
+    }
+
+    /// As [`Search::try_all`], with at least so many seeds for each candidate as long as runs are short,
+    /// and fewer the longer they are.
+    pub(super) fn gamble(
+        &mut self,
+        pass: &'static str,
+        candidates: Vec<Plan>,
+        seeds: u64,
+    ) -> Option<usize> {
+        let runs = seeds * GAMBLE_CHAOS_MS / self.measure.best.chaos_ms.max(GAMBLE_CHAOS_MS);
+        self.measure.seeds_min = runs.clamp(1, self.measure.options.seeds.max(1));
+        let accepted = self.try_all(pass, candidates);
+        self.measure.seeds_min = 1;
+        accepted
     }
 
     /// Performs the best plan in full. If it does not fail the same way then, or fails without its
@@ -246,7 +266,7 @@ impl Measure<'_> {
     fn seeds_of(&self, candidate: &Plan) -> u64 {
         let seeds = self.stage.seeds.min(self.options.seeds.max(1));
         let times_shorter = self.best.chaos_ms / candidate.chaos_ms.max(1);
-        seeds * times_shorter.clamp(1, SHORTER_SEEDS_MAX)
+        (seeds * times_shorter.clamp(1, SHORTER_SEEDS_MAX)).max(self.seeds_min)
     }
 
     /// The plan with no more time to heal than it takes to see the contradiction.
