@@ -9,4 +9,5 @@ mod faults;
 mod hosts;
 mod network;
 mod tasks;
+mod trouble;
 mod wire;
