@@ -366,7 +366,7 @@ impl Disk {
                 let file = self.file(inode);
                 apply(file, change);
                 if let Some(gone) = gone {
-                    file.doom(len, gone);
+                    file.doom(len, &gone);
                 }
                 continue;
             };

@@ -82,7 +82,7 @@ impl Disk {
             let index = self.strays;
             self.strays += 1;
             let mut draws = Draws::for_host(self.seed, "misdirected write", self.host, index);
-            let mut files = self.files_with_clean_sectors("");
+            let mut files = self.files_with_clean_sectors(&stray.onto);
             for (_, inode, clean) in &mut files {
                 clean.retain(|sector| (*inode, *sector) != (from, stray.sector));
             }

@@ -41,13 +41,16 @@ pub enum DiskFault {
 }
 
 /// Where the bytes of a write are that went wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Gone {
     /// Nowhere (a lost or phantom write): the sectors hold what they held before.
     Lost,
     /// Elsewhere (a misdirected write): their own sectors hold what they held before, and each took
     /// the place of another sector of the disk, in the same file or another.
-    Misdirected,
+    Misdirected {
+        /// A part of the path of the file.
+        onto: String,
+    },
 }
 
 /// Counts operations up to the one that a fault means.
@@ -144,7 +147,7 @@ impl Faults {
         let mut gone = None;
         for (how, turn) in self.bad_writes.values_mut() {
             if turn.next() {
-                gone = gone.or(Some(*how));
+                gone = gone.or_else(|| Some(how.clone()));
             }
         }
         gone

@@ -28,6 +28,8 @@ type Replaced = Option<Sector>;
 pub(super) struct Stray {
     /// Where it belongs.
     pub(super) sector: u64,
+    /// A part of the path of the file that it went to.
+    pub(super) onto: String,
     /// What it holds.
     pub(super) content: Sector,
 }
@@ -97,8 +99,8 @@ impl Inode {
             let Some(old) = self.unsynced.remove(&sector) else { continue };
             self.wrong.insert(sector, old);
             let content = sector_of(&self.content, sector as usize * SECTOR_BYTES);
-            if let (Gone::Misdirected, Some(content)) = (gone, content) {
-                strays.push(Stray { sector, content });
+            if let (Gone::Misdirected { onto }, Some(content)) = (gone, content) {
+                strays.push(Stray { sector, onto, content });
             }
         }
         self.unsynced.clear();
@@ -108,10 +110,10 @@ impl Inode {
     }
 
     /// The writing of the last `len` bytes, which must not have been synced, will go wrong.
-    pub(super) fn doom(&mut self, len: usize, gone: Gone) {
+    pub(super) fn doom(&mut self, len: usize, gone: &Gone) {
         let end = self.content.len();
         for sector in (end - len) / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES) {
-            self.doomed.insert(sector as u64, gone);
+            self.doomed.insert(sector as u64, gone.clone());
         }
     }
 

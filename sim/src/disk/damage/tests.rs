@@ -21,6 +21,11 @@ fn bad_write(disk: &mut Disk, gone: Gone, nth: Option<u64>) -> crate::disk::Disk
     disk.add_fault(DiskFault::BadWrite { gone, nth })
 }
 
+/// A misdirected write onto any file.
+fn anywhere() -> Gone {
+    Gone::Misdirected { onto: String::new() }
+}
+
 fn cut_power(disk: &mut Disk) {
     disk.lose_power(disk.busy_until_ns);
 }
@@ -95,7 +100,7 @@ fn misdirected_write_takes_the_place_of_another_sector() {
         run(&mut disk, Operation::SyncDir(String::new())).unwrap();
         write(&mut disk, other, &[b'o'; 2 * SECTOR_BYTES]);
         write(&mut disk, log, &sector(b'a'));
-        bad_write(&mut disk, Gone::Misdirected, Some(1));
+        bad_write(&mut disk, anywhere(), Some(1));
         write(&mut disk, log, &sector(b'x'));
         assert_eq!((shape(&disk, "log"), shape(&disk, "other")), ("ax".into(), "oo".into()));
         cut_power(&mut disk);
@@ -106,9 +111,24 @@ fn misdirected_write_takes_the_place_of_another_sector() {
 }
 
 #[test]
+fn misdirected_write_spares_files_that_were_not_named() {
+    for seed in 0..20 {
+        let mut disk = Disk::new(seed, 0, crate::disk::DiskSettings::default());
+        let (log, other) = (create(&mut disk, "log"), create(&mut disk, "other"));
+        run(&mut disk, Operation::SyncDir(String::new())).unwrap();
+        write(&mut disk, other, &sector(b'o'));
+        write(&mut disk, log, &sector(b'a'));
+        bad_write(&mut disk, Gone::Misdirected { onto: "oth".to_owned() }, Some(1));
+        write(&mut disk, log, &sector(b'x'));
+        cut_power(&mut disk);
+        assert_eq!((shape(&disk, "log"), shape(&disk, "other")), ("a.".into(), "x".into()));
+    }
+}
+
+#[test]
 fn misdirected_write_is_made_good_at_both_places() {
     let (mut disk, log) = log_with(&sector(b'a'));
-    bad_write(&mut disk, Gone::Misdirected, None);
+    bad_write(&mut disk, anywhere(), None);
     write(&mut disk, log, &sector(b'x'));
     disk.make_good();
     cut_power(&mut disk);
