@@ -30,7 +30,7 @@ fn append(criterion: &mut Criterion) {
 
 fn segment() -> Vec<u8> {
     let mut file = Vec::new();
-    append_header(&mut file);
+    append_header(&mut file, Zxid::ZERO);
     let directories = directory_txns();
     let made = directories.len() as u64;
     let nodes = (1..=RECORDS - made).map(|number| {

@@ -7,6 +7,7 @@ use scenarios::marks::Mark;
 use scenarios::plant::planted_bugs;
 use scenarios::property::PROPERTIES;
 use scenarios::registry::SCENARIOS;
+use scenarios::sim::simulation::EngineKind;
 use serde::Serialize;
 
 use crate::args::{ListArgs, Listed};
@@ -21,25 +22,53 @@ struct Item {
     about: String,
 }
 
-/// Faults by family. The engine is turmoil with the wrapper of crate `sim` around it, which has all
-/// of them.
-const FAULTS: [(&str, &str, &str); 15] = [
-    ("partition", "network", "the sides cannot reach each other"),
-    ("one_way", "network", "what some send does not arrive at others"),
+/// Faults by family. Both worlds have all of them but for [`OWN_ENGINE_ALONE`].
+const FAULTS: [(&str, &str, &str); 25] = [
+    (
+        "partition",
+        "network",
+        "the sides cannot reach each other; a bridge is one with a host on neither side",
+    ),
+    (
+        "one_way",
+        "network",
+        "what some send does not arrive at others; a ring of majorities is one for each server",
+    ),
     ("isolate_leader", "network", "the leader of the moment is cut off from all"),
     ("slow_link", "network", "packets take longer"),
+    ("flaky_link", "network", "segments get lost, SYNs too; TCP sends them again"),
+    ("bandwidth", "network", "links carry little"),
+    ("connect_hang", "network", "SYNs are dropped; open connections go on"),
+    ("half_open", "network", "a firewall forgets connections: an end learns of it when it writes"),
+    ("reset", "network", "connections are reset"),
     ("crash", "process", "a server is killed, and started again at the end"),
     ("power_loss", "process", "a machine loses power, and what was not synced with it"),
     ("pause", "process", "a server stands still, as in a long collection of garbage"),
-    ("restart", "process", "servers are killed and started one after another"),
+    (
+        "restart",
+        "process",
+        "servers are killed and started one after another, in an upgrade with other settings",
+    ),
+    ("wipe", "process", "a follower comes back with an empty disk, if nothing is lost by it"),
+    (
+        "restore",
+        "process",
+        "a stale follower returns, from an old backup, if nothing is lost by it",
+    ),
     ("slow_disk", "disk", "a disk is slow, or does not answer until the end"),
     ("eio", "disk", "operations fail with EIO"),
     ("enospc", "disk", "the disk is full"),
     ("fsync_fail", "disk", "an fsync fails once, loses what it was to write, and then succeeds"),
+    ("lost_write", "disk", "writes of a follower are acknowledged and gone after a loss of power"),
+    ("misdirected_write", "disk", "as lost_write, and other sectors are overwritten"),
+    ("rot", "disk", "bits of a follower's log or snapshot flip"),
     ("clock_offset", "clock", "a wall clock is set wrong"),
     ("clock_drift", "clock", "a wall clock, a monotonic clock or both run fast or slow"),
     ("clock_jump", "clock", "a wall clock jumps, once or back and forth"),
 ];
+
+/// Faults that turmoil cannot have, because it sends nothing again and does not count bytes.
+const OWN_ENGINE_ALONE: [&str; 2] = ["flaky_link", "bandwidth"];
 
 const MODELS: [(&str, &str); 4] = [
     ("register", "read and write; told from the operations"),
@@ -86,7 +115,9 @@ fn items(listed: Listed) -> Vec<Item> {
         }
         Listed::Faults => FAULTS
             .iter()
-            .map(|(name, family, about)| item(name, format!("{family}: {about} (engine: turmoil)")))
+            .map(|(name, family, about)| {
+                item(name, format!("{family}: {about} ({})", engines(name)))
+            })
             .collect(),
         Listed::Models => {
             MODELS.iter().map(|(name, about)| item(name, (*about).to_owned())).collect()
@@ -112,6 +143,17 @@ fn items(listed: Listed) -> Vec<Item> {
     }
 }
 
+/// Which worlds have a fault.
+fn engines(fault: &str) -> String {
+    let has = |engine: &EngineKind| engine.is_default() || !OWN_ENGINE_ALONE.contains(&fault);
+    EngineKind::ALL
+        .iter()
+        .filter(|e| has(e))
+        .map(EngineKind::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
 fn table(items: &[Item], indent: &str) -> String {
     let width = items.iter().map(|item| item.name.chars().count()).max().unwrap_or(0);
     items.iter().map(|item| format!("{indent}{:<width$}  {}\n", item.name, item.about)).collect()
@@ -121,6 +163,8 @@ fn table(items: &[Item], indent: &str) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
+    use scenarios::sim::fault::TimedFault;
+
     use super::*;
 
     #[test]
@@ -129,13 +173,15 @@ mod tests {
         for (scenario, seed) in SCENARIOS.iter().flat_map(|s| (0..100).map(move |seed| (s, seed))) {
             let plan = serde_json::to_value(scenario.plan(seed)).unwrap();
             for fault in plan["faults"].as_array().unwrap() {
-                seen.insert(fault["kind"].as_str().unwrap().to_owned());
+                let kind = fault["kind"].as_str().unwrap().to_owned();
+                let fault: TimedFault = serde_json::from_value(fault.clone()).unwrap();
+                let names: Vec<&str> = fault.fault.engines().iter().map(|e| e.name()).collect();
+                assert_eq!(engines(&kind), names.join(", "), "{kind}");
+                seen.insert(kind);
             }
         }
-        assert!(seen.len() > 5, "{seen:?}");
-        for kind in seen {
-            assert!(FAULTS.iter().any(|(name, ..)| *name == kind), "{kind}");
-        }
+        let listed: BTreeSet<String> = FAULTS.iter().map(|(name, ..)| (*name).to_owned()).collect();
+        assert_eq!(seen, listed);
     }
 
     #[test]

@@ -67,8 +67,7 @@ impl Source {
         engine: EngineKind,
         plant: Option<&String>,
     ) -> Result<Source, String> {
-        let mut plan = names::scenario(scenario)?.plan(seed);
-        plan.engine = engine;
+        let mut plan = names::scenario(scenario)?.plan_on(seed, engine);
         plan.plant = names::plant(plant)?;
         let planted =
             plan.plant.as_ref().map_or(String::new(), |plant| format!(" --plant {plant}"));

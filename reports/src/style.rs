@@ -23,7 +23,7 @@ pub(crate) enum Family {
 }
 
 /// Words in the names of faults and the family that they tell, the first that fits.
-const WORDS: [(&str, Family); 24] = [
+const WORDS: [(&str, Family); 27] = [
     ("clock", Family::Clock),
     ("drift", Family::Clock),
     ("disk", Family::Disk),
@@ -46,6 +46,9 @@ const WORDS: [(&str, Family); 24] = [
     ("power_loss", Family::Process),
     ("pause", Family::Process),
     ("restart", Family::Process),
+    ("wipe", Family::Process),
+    ("restore", Family::Process),
+    ("rot", Family::Disk),
     ("kill", Family::Process),
     ("reconfig", Family::Membership),
 ];
@@ -241,6 +244,16 @@ mod tests {
             ("power_loss", Family::Process),
             ("pause", Family::Process),
             ("restart", Family::Process),
+            ("wipe", Family::Process),
+            ("restore", Family::Process),
+            ("rot", Family::Disk),
+            ("lost_write", Family::Disk),
+            ("misdirected_write", Family::Disk),
+            ("flaky_link", Family::Network),
+            ("bandwidth", Family::Network),
+            ("connect_hang", Family::Network),
+            ("half_open", Family::Network),
+            ("reset", Family::Network),
             ("slow_disk", Family::Disk),
             ("eio", Family::Disk),
             ("enospc", Family::Disk),

@@ -119,7 +119,7 @@ impl Campaign {
         let scenario = self.scenarios[(n % self.scenarios.len() as u64) as usize];
         // 48 bits: exact in every reader of JSON, and short enough to type.
         let seed = Draws::new(self.seed, "campaign", n).bits() >> 16;
-        Plan { engine: self.engine, plant: self.plant.clone(), ..scenario.plan(seed) }
+        Plan { plant: self.plant.clone(), ..scenario.plan_on(seed, self.engine) }
     }
 
     /// Runs until the runs are done, the time is up, `stop` is set or `on_finished` breaks; runs

@@ -2,6 +2,7 @@
 
 use keeper_core::marks::Mark;
 use sim::cluster::plan::Plan;
+use sim::simulation::EngineKind;
 
 use crate::generate::{self, with_faults_of_holders};
 use crate::promise;
@@ -23,6 +24,13 @@ impl Scenario {
     /// The plan of a seed: a function of the seed alone.
     pub fn plan(&self, seed: u64) -> Plan {
         (self.make)(seed)
+    }
+
+    /// The plan of a seed for that engine, without the faults that it lacks.
+    pub fn plan_on(&self, seed: u64, engine: EngineKind) -> Plan {
+        let mut plan = Plan { engine, ..self.plan(seed) };
+        plan.faults.retain(|timed| timed.fault.engines().contains(&engine));
+        plan
     }
 }
 

@@ -6,6 +6,7 @@ use keeper_core::instruments::Plant;
 use keeper_core::log::purge::SNAPSHOTS_MIN;
 use keeper_core::marks::Mark;
 use sim::cluster::plan::{Action, PLAN_FORMAT, Part, Plan, PlannedOperation};
+use sim::cluster::run::kind_of;
 use sim::fault::{Fault, MarkTarget, Target, TimedFault, Whose};
 use thiserror::Error;
 
@@ -13,6 +14,10 @@ use crate::registry::{SCENARIOS, scenario};
 
 /// The most servers or clients of one plan.
 const HOSTS_MAX: u32 = 99;
+
+/// How the names of files begin whose content has a checksum. Damage of the epoch files, which are
+/// bare numbers, could not be told from another epoch, by ZooKeeper neither.
+const CHECKED_FILES: [&str; 2] = ["log.", "snapshot."];
 
 /// By how much a clock's rate may be off, in millionths: from a tenth of the true rate to ten times
 /// that.
@@ -155,6 +160,18 @@ fn check_fault(plan: &Plan, timed: &TimedFault) -> Result<(), Contradiction> {
     {
         return wrong("until_ms", format!("{until_ms} is before at_ms {}", timed.at_ms));
     }
+    if !timed.fault.engines().contains(&plan.engine) {
+        let kind = kind_of(&timed.fault);
+        let have = timed.fault.engines().iter().map(ToString::to_string).collect::<Vec<_>>();
+        let (have, engine) = (have.join(", "), plan.engine);
+        return wrong(
+            "kind",
+            format!("{kind} is a fault of {have} alone, the plan's engine is {engine}"),
+        );
+    }
+    if timed.fault.is_amnesia() {
+        check_amnesia(timed)?;
+    }
     let lists = |lists: &[(&str, &[Target])]| {
         lists.iter().try_for_each(|(field, targets)| check_targets(plan, field, targets))
     };
@@ -171,9 +188,25 @@ fn check_fault(plan: &Plan, timed: &TimedFault) -> Result<(), Contradiction> {
             check_probability(*reset_on_heal)
         }
         Fault::IsolateLeader { reset_on_heal } => check_probability(*reset_on_heal),
-        Fault::SlowLink { from, to, .. } => lists(&[("from", from), ("to", to)]),
-        Fault::Restart { targets, .. } => lists(&[("targets", targets)]),
-        Fault::Eio { nth: Some(0), .. } => wrong("nth", "0, expected 1 or more"),
+        Fault::FlakyLink { from, to, loss } => {
+            lists(&[("from", from), ("to", to)])?;
+            probability("loss", *loss)
+        }
+        Fault::Bandwidth { from, to, bytes_per_s } => {
+            lists(&[("from", from), ("to", to)])?;
+            within("bytes_per_s", *bytes_per_s, 1, u64::MAX)
+        }
+        Fault::SlowLink { from, to, .. }
+        | Fault::ConnectHang { from, to }
+        | Fault::HalfOpen { from, to, .. }
+        | Fault::Reset { from, to } => lists(&[("from", from), ("to", to)]),
+        Fault::Restart { targets, snap_count, .. } => {
+            lists(&[("targets", targets)])?;
+            within("snap_count", snap_count.unwrap_or(1), 1, u64::MAX)
+        }
+        Fault::Eio { nth: Some(0), .. }
+        | Fault::LostWrite { nth: Some(0), .. }
+        | Fault::MisdirectedWrite { nth: Some(0), .. } => wrong("nth", "0, expected 1 or more"),
         Fault::ClockDrift { ppm, .. } if !DRIFT_PPM.contains(ppm) => {
             let (low, high) = (DRIFT_PPM.start(), DRIFT_PPM.end());
             wrong("ppm", format!("{ppm}, expected {low} to {high}"))
@@ -186,9 +219,45 @@ fn check_fault(plan: &Plan, timed: &TimedFault) -> Result<(), Contradiction> {
         | Fault::Eio { target, .. }
         | Fault::Enospc { target }
         | Fault::FsyncFail { target }
+        | Fault::LostWrite { target, .. }
+        | Fault::MisdirectedWrite { target, .. }
+        | Fault::Rot { target, .. }
+        | Fault::Wipe { target }
+        | Fault::Restore { target, .. }
         | Fault::ClockOffset { target, .. }
         | Fault::ClockDrift { target, .. }
         | Fault::ClockJump { target, .. } => check_target(plan, "target", target),
+    }
+}
+
+/// What makes a server forget strikes a follower, and damages only files whose damage can be told.
+fn check_amnesia(timed: &TimedFault) -> Result<(), Contradiction> {
+    let fault = &timed.fault;
+    if let Some(target @ (Target::Leader | Target::Learner(_))) = fault.target() {
+        let message =
+            format!("{target}, but only a follower may forget; expected n1 or follower:0");
+        return wrong("target", message);
+    }
+    if let Some(Target::Host(name)) = fault.target()
+        && name.starts_with('c')
+    {
+        return wrong("target", format!("{name} is a client, expected a server"));
+    }
+    let checked = |field: &str, part: &str| {
+        if CHECKED_FILES.iter().any(|file| part.starts_with(file)) {
+            return Ok(());
+        }
+        let expected = CHECKED_FILES.join("` or `");
+        wrong(field, format!("`{part}`, expected a part that begins with `{expected}`"))
+    };
+    match fault {
+        Fault::Restore { taken_ms, .. } if *taken_ms > timed.at_ms => {
+            wrong("taken_ms", format!("{taken_ms} is after at_ms {}", timed.at_ms))
+        }
+        Fault::Rot { sectors: 0, .. } => wrong("sectors", "0, expected 1 or more"),
+        Fault::Rot { file, .. } => checked("file", file),
+        Fault::MisdirectedWrite { onto, .. } => checked("onto", onto),
+        _ => Ok(()),
     }
 }
 
@@ -234,16 +303,21 @@ fn check_mark(plan: &Plan, field: &str, target: &MarkTarget) -> Result<(), Contr
     wrong(field, format!("`{target}`: `{name}` is no server, expected n1 to n{servers}"))
 }
 
-fn check_probability(value: f64) -> Result<(), Contradiction> {
+fn check_probability(reset_on_heal: f64) -> Result<(), Contradiction> {
+    probability("reset_on_heal", reset_on_heal)
+}
+
+fn probability(field: &str, value: f64) -> Result<(), Contradiction> {
     if (0.0..=1.0).contains(&value) {
         return Ok(());
     }
-    wrong("reset_on_heal", format!("{value}, expected a probability from 0 to 1"))
+    wrong(field, format!("{value}, expected a probability from 0 to 1"))
 }
 
 #[cfg(test)]
 mod tests {
     use sim::clock::Clock;
+    use sim::simulation::EngineKind;
 
     use super::*;
     use crate::property::testing::plan;
@@ -332,6 +406,34 @@ mod tests {
         let (from, to) = (Vec::new(), vec![host("n1")]);
         let from_nobody = with_fault(1, None, Fault::SlowLink { from, to, extra_ms: 1 });
         assert!(from_nobody.starts_with("faults[0].from: nobody"), "{from_nobody}");
+    }
+
+    #[test]
+    fn faults_that_the_engine_lacks_and_amnesia_of_whom_it_may_not_strike_are_named() {
+        let host = |name: &str| Target::Host(name.to_owned());
+        let (from, to) = (vec![host("n1")], vec![host("n2")]);
+        let flaky = |loss| Fault::FlakyLink { from: from.clone(), to: to.clone(), loss };
+        let much = with_fault(1, None, flaky(1.5));
+        assert!(much.starts_with("faults[0].loss: 1.5, expected a probability"), "{much}");
+        let lacking = complaint(|plan| {
+            plan.engine = EngineKind::Turmoil;
+            plan.faults = vec![TimedFault { at_ms: 1, until_ms: None, fault: flaky(0.5) }];
+        });
+        let expected =
+            "faults[0].kind: flaky_link is a fault of engine alone, the plan's engine is turmoil";
+        assert_eq!(lacking, expected);
+        let wipe = |target| with_fault(1, None, Fault::Wipe { target });
+        assert!(wipe(Target::Leader).starts_with("faults[0].target: leader, but only a follower"));
+        assert_eq!(wipe(host("c1")), "faults[0].target: c1 is a client, expected a server");
+        let rot = |file: &str, sectors| {
+            with_fault(1, None, Fault::Rot { target: host("n1"), file: file.to_owned(), sectors })
+        };
+        assert!(rot("currentEpoch", 1).starts_with("faults[0].file: `currentEpoch`, expected"));
+        assert_eq!(rot("log.", 0), "faults[0].sectors: 0, expected 1 or more");
+        let restore = Fault::Restore { target: host("n1"), taken_ms: 9 };
+        assert_eq!(with_fault(5, None, restore), "faults[0].taken_ms: 9 is after at_ms 5");
+        let narrow = Fault::Bandwidth { from, to, bytes_per_s: 0 };
+        assert!(with_fault(5, None, narrow).starts_with("faults[0].bytes_per_s: 0, expected 1"));
     }
 
     #[test]

@@ -7,33 +7,26 @@
 //!
 //! The disk is plain data: time and randomness come as arguments or from its own named streams.
 
+mod damage;
 pub mod directory;
+mod fault;
 pub mod inode;
+mod operation;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
 use crate::seed::Draws;
+pub use damage::{DiskImage, Rotten};
 use directory::{InodeId, Names, normal};
+use fault::Faults;
+pub use fault::{DiskFault, DiskFaultId, Gone};
 use inode::Inode;
-
-/// An errno of Linux.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Errno(pub i32);
-
-/// No such file or directory.
-pub const ENOENT: Errno = Errno(2);
-/// Input/output error.
-pub const EIO: Errno = Errno(5);
-/// The file exists.
-pub const EEXIST: Errno = Errno(17);
-/// Not a directory.
-pub const ENOTDIR: Errno = Errno(20);
-/// Is a directory.
-pub const EISDIR: Errno = Errno(21);
-/// No space left on the device.
-pub const ENOSPC: Errno = Errno(28);
+pub use operation::{
+    Change, EEXIST, EIO, EISDIR, ENOENT, ENOSPC, ENOTDIR, Errno, Handle, OpId, OpKind, Operation,
+    Outcome,
+};
 
 /// An operation is done this long before its latency ends: the timers of a simulated host count
 /// whole milliseconds, and this makes that a rounding instead of a rounding up.
@@ -58,138 +51,6 @@ impl Default for DiskSettings {
     }
 }
 
-/// Kinds of operations, for faults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OpKind {
-    /// Appending.
-    Write,
-    /// Cutting a file.
-    Truncate,
-    /// Making a file durable.
-    Sync,
-    /// Making a directory's entries durable.
-    SyncDir,
-    /// Creating a file or directories.
-    Create,
-    /// Renaming.
-    Rename,
-    /// Removing.
-    Remove,
-    /// Opening, reading, listing and asking for a size.
-    Read,
-}
-
-/// What to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// Creates or empties a file: [`Outcome::File`].
-    Create(String),
-    /// Opens an existing file: [`Outcome::File`].
-    Open(String),
-    /// Changes an open file, in order, and makes it durable if so told. The first error sticks to
-    /// the handle: later changes are not made, and every later commit reports it.
-    Commit {
-        /// Which file.
-        file: Handle,
-        /// What to change.
-        changes: Vec<Change>,
-        /// Whether to make it durable.
-        sync: bool,
-    },
-    /// Closes an open file.
-    Close(Handle),
-    /// The bytes from an offset, at most so many: [`Outcome::Bytes`].
-    Read(String, u64, usize),
-    /// The size: [`Outcome::Len`].
-    Len(String),
-    /// The names in a directory: [`Outcome::Names`].
-    List(String),
-    /// Makes a directory and its parents.
-    CreateDirs(String),
-    /// Renames a file.
-    Rename(String, String),
-    /// Removes a file.
-    Remove(String),
-    /// Makes a directory's entries durable.
-    SyncDir(String),
-}
-
-impl Operation {
-    /// The kind that faults know it by; none for closing, which cannot fail, and for a commit,
-    /// each of whose steps has its own kind.
-    fn kind(&self) -> Option<OpKind> {
-        Some(match self {
-            Operation::Create(_) | Operation::CreateDirs(_) => OpKind::Create,
-            Operation::SyncDir(_) => OpKind::SyncDir,
-            Operation::Rename(..) => OpKind::Rename,
-            Operation::Remove(_) => OpKind::Remove,
-            Operation::Open(_) | Operation::Read(..) | Operation::Len(_) | Operation::List(_) => {
-                OpKind::Read
-            }
-            Operation::Commit { .. } | Operation::Close(_) => return None,
-        })
-    }
-}
-
-/// A change to an open file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Writes at the end.
-    Append(Vec<u8>),
-    /// Cuts the file.
-    Truncate(u64),
-}
-
-/// Names an open file of one disk. Never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Handle(u64);
-
-/// What came of an operation that succeeded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Nothing to tell.
-    Done,
-    /// An open file.
-    File(Handle),
-    /// Bytes read.
-    Bytes(Vec<u8>),
-    /// A size in bytes.
-    Len(u64),
-    /// Names, sorted.
-    Names(Vec<String>),
-}
-
-/// Names a submitted operation of one disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OpId(u64);
-
-/// Names an active fault of one disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DiskFaultId(u64);
-
-/// A fault, active until it is removed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DiskFault {
-    /// Operations of these kinds fail with this errno: each of them, or only the n-th from now
-    /// (counted from 1). A failing sync of a file marks what it was to write clean, unwritten.
-    Error {
-        /// Which kinds.
-        kinds: Vec<OpKind>,
-        /// The error.
-        errno: Errno,
-        /// Which one; none for all.
-        nth: Option<u64>,
-    },
-    /// Every latency is multiplied.
-    Slow {
-        /// By this.
-        factor: u64,
-    },
-    /// Nothing completes.
-    Stall,
-}
-
 #[derive(Debug)]
 struct Queued {
     id: OpId,
@@ -202,14 +63,6 @@ struct Queued {
 struct OpenFile {
     inode: InodeId,
     error: Option<Errno>,
-}
-
-#[derive(Debug)]
-struct ErrorRule {
-    kinds: Vec<OpKind>,
-    errno: Errno,
-    nth: Option<u64>,
-    seen: u64,
 }
 
 /// One host's disk.
@@ -229,10 +82,11 @@ pub struct Disk {
     results: BTreeMap<OpId, Result<Outcome, Errno>>,
     busy_until_ns: u64,
     next_id: u64,
-    errors: BTreeMap<DiskFaultId, ErrorRule>,
-    slow: BTreeMap<DiskFaultId, u64>,
-    stalls: BTreeSet<DiskFaultId>,
+    faults: Faults,
+    syncs_begun: u64,
     syncs: u64,
+    /// How many sectors were written elsewhere.
+    strays: u64,
 }
 
 impl Disk {
@@ -252,10 +106,10 @@ impl Disk {
             results: BTreeMap::new(),
             busy_until_ns: 0,
             next_id: 0,
-            errors: BTreeMap::new(),
-            slow: BTreeMap::new(),
-            stalls: BTreeSet::new(),
+            faults: Faults::default(),
+            syncs_begun: 0,
             syncs: 0,
+            strays: 0,
         }
     }
 
@@ -266,6 +120,9 @@ impl Disk {
 
     /// Queues an operation. It will be done even if nobody asks for its result.
     pub fn submit(&mut self, now_ns: u64, operation: Operation) -> OpId {
+        let is_sync =
+            matches!(operation, Operation::Commit { sync: true, .. } | Operation::SyncDir(_));
+        self.syncs_begun += u64::from(is_sync);
         let id = OpId(self.fresh_id());
         let start_ns = self.busy_until_ns.max(now_ns);
         let due_ns = start_ns.saturating_add(self.latency_ns(&operation));
@@ -276,7 +133,7 @@ impl Disk {
 
     /// When an operation that is still queued will be done; none while the disk stalls.
     pub fn due_ns(&self, id: OpId) -> Option<u64> {
-        if !self.stalls.is_empty() {
+        if self.faults.is_stalled() {
             return None;
         }
         // The queue is sorted by identifier.
@@ -286,7 +143,7 @@ impl Disk {
 
     /// Does what is due by `now_ns`, in order.
     pub fn advance(&mut self, now_ns: u64) {
-        if !self.stalls.is_empty() {
+        if self.faults.is_stalled() {
             return;
         }
         let limit_ns = now_ns.saturating_add(self.rounding_ns);
@@ -361,28 +218,18 @@ impl Disk {
     /// Begins a fault.
     pub fn add_fault(&mut self, fault: DiskFault) -> DiskFaultId {
         let id = DiskFaultId(self.fresh_id());
-        match fault {
-            DiskFault::Error { kinds, errno, nth } => {
-                self.errors.insert(id, ErrorRule { kinds, errno, nth, seen: 0 });
-            }
-            DiskFault::Slow { factor } => {
-                self.slow.insert(id, factor);
-            }
-            DiskFault::Stall => {
-                self.stalls.insert(id);
-            }
-        }
+        self.faults.begin(id, fault);
         id
     }
 
-    /// Ends a fault at `now_ns`. What a stall held up is done from then on, and what slowness has left
+    /// Ends a fault at `now_ns`. Writes that went wrong meanwhile stay wrong. What a stall held up is done from then on, and what slowness has left
     /// of an operation goes on at the speed without it: no effect outlasts its fault.
     pub fn remove_fault(&mut self, now_ns: u64, id: DiskFaultId) {
-        self.errors.remove(&id);
-        if let Some(factor) = self.slow.remove(&id) {
+        let ended = self.faults.end(id);
+        if let Some(factor) = ended.factor {
             self.speed_up(now_ns, id, factor.max(1));
         }
-        if self.stalls.remove(&id) && self.stalls.is_empty() {
+        if ended.goes_on {
             for queued in &mut self.queue {
                 queued.due_ns = queued.due_ns.max(now_ns);
             }
@@ -404,6 +251,11 @@ impl Disk {
         }
         let last_ns = self.queue.back().map(|queued| queued.due_ns);
         self.busy_until_ns = last_ns.unwrap_or(self.busy_until_ns.min(now_ns));
+    }
+
+    /// How many syncs of files and directories were asked for.
+    pub fn syncs_begun(&self) -> u64 {
+        self.syncs_begun
     }
 
     /// How many syncs of files and directories have succeeded.
@@ -443,25 +295,12 @@ impl Disk {
         };
         let jitter = self.settings.jitter_percent.min(100);
         let percent = self.latency.range(100 - jitter, 100 + jitter);
-        let factor = self.slow.values().fold(1u64, |product, &f| product.saturating_mul(f));
-        base_us.saturating_mul(10 * percent).saturating_mul(factor)
-    }
-
-    /// The error that a fault demands of the next operation of `kind`.
-    fn injected_error(&mut self, kind: OpKind) -> Option<Errno> {
-        let mut injected = None;
-        for rule in self.errors.values_mut().filter(|rule| rule.kinds.contains(&kind)) {
-            rule.seen += 1;
-            if rule.nth.is_none_or(|nth| nth == rule.seen) {
-                injected = injected.or(Some(rule.errno));
-            }
-        }
-        injected
+        base_us.saturating_mul(10 * percent).saturating_mul(self.faults.slowness())
     }
 
     fn perform(&mut self, operation: Operation) -> Result<Outcome, Errno> {
         if let Some(kind) = operation.kind()
-            && let Some(errno) = self.injected_error(kind)
+            && let Some(errno) = self.faults.injected_error(kind)
         {
             return Err(errno);
         }
@@ -519,8 +358,16 @@ impl Disk {
                 Change::Append(bytes) => (OpKind::Write, bytes.len()),
                 Change::Truncate(_) => (OpKind::Truncate, 0),
             };
-            let Some(errno) = self.injected_error(kind) else {
-                apply(self.file(inode), change);
+            let Some(errno) = self.faults.injected_error(kind) else {
+                let gone = match kind {
+                    OpKind::Write => self.faults.next_write_is(),
+                    _ => None,
+                };
+                let file = self.file(inode);
+                apply(file, change);
+                if let Some(gone) = gone {
+                    file.doom(len, &gone);
+                }
                 continue;
             };
             // A write that fails may have written a part (write(2)).
@@ -533,11 +380,12 @@ impl Disk {
         if !sync {
             return Ok(());
         }
-        if let Some(errno) = self.injected_error(OpKind::Sync) {
+        if let Some(errno) = self.faults.injected_error(OpKind::Sync) {
             self.file(inode).fail_sync();
             return Err(errno);
         }
-        self.file(inode).sync();
+        let strays = self.file(inode).sync();
+        self.misdirect(inode, strays);
         self.syncs += 1;
         Ok(())
     }

@@ -14,9 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::disk::OpKind;
+use crate::simulation::EngineKind;
 
 pub use marked::{MarkTarget, Snares, Sprung, Whose};
-pub use schedule::{Applied, Roles, Schedule};
+pub use schedule::{Applied, Forgot, Roles, Schedule, ServerSettings, Upgrades};
 
 /// A fault and its time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,6 +84,12 @@ pub enum Fault {
         down_ms: u64,
         /// How long after a start the next one is killed, in milliseconds.
         gap_ms: u64,
+        /// With which `snapCount` each comes back; none: as before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        snap_count: Option<u64>,
+        /// With which `commitLogCount` each comes back; none: as before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit_log_count: Option<usize>,
     },
     /// A disk is slow, or does not answer at all.
     SlowDisk {
@@ -110,6 +117,94 @@ pub enum Fault {
     FsyncFail {
         /// Whose.
         target: Target,
+    },
+    /// A server's writes are acknowledged, and its syncs too, but do not reach the disk: at the end
+    /// the power goes, and what was there before is there again.
+    LostWrite {
+        /// Whose; see [`Fault::is_amnesia`].
+        target: Target,
+        /// Only the n-th append, counted from 1; none for all until the end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nth: Option<u64>,
+        /// How long it stays down at the end, in milliseconds.
+        down_ms: u64,
+    },
+    /// As a lost write, but each sector has taken the place of another, in a file whose path contains
+    /// `onto`.
+    MisdirectedWrite {
+        /// Whose; see [`Fault::is_amnesia`].
+        target: Target,
+        /// Only the n-th append, counted from 1; none for all until the end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nth: Option<u64>,
+        /// A part of the path.
+        onto: String,
+        /// How long it stays down at the end, in milliseconds.
+        down_ms: u64,
+    },
+    /// The power goes, and bits of a file have flipped when it is back at the end.
+    Rot {
+        /// Whose; see [`Fault::is_amnesia`].
+        target: Target,
+        /// A part of the path of the file.
+        file: String,
+        /// In how many of its sectors.
+        sectors: u64,
+    },
+    /// A machine is replaced by another with an empty disk, which starts at the end.
+    Wipe {
+        /// Whose; see [`Fault::is_amnesia`].
+        target: Target,
+    },
+    /// A machine is lost, and set up again from an old backup, which starts at the end: a stale node
+    /// returns.
+    Restore {
+        /// Whose; see [`Fault::is_amnesia`].
+        target: Target,
+        /// When the backup was taken, in milliseconds since the start of the run.
+        taken_ms: u64,
+    },
+    /// Segments between hosts get lost; TCP sends them again.
+    FlakyLink {
+        /// One end of each link.
+        from: Vec<Target>,
+        /// The other end.
+        to: Vec<Target>,
+        /// With what probability, in each direction.
+        loss: f64,
+    },
+    /// Links carry little.
+    Bandwidth {
+        /// One end of each.
+        from: Vec<Target>,
+        /// The other end.
+        to: Vec<Target>,
+        /// How much, in each direction.
+        bytes_per_s: u64,
+    },
+    /// Connections cannot be made, because SYNs are dropped; those that are open go on.
+    ConnectHang {
+        /// Who tries to connect.
+        from: Vec<Target>,
+        /// To whom.
+        to: Vec<Target>,
+    },
+    /// A firewall between hosts forgets their connections: an end learns of it when it writes.
+    HalfOpen {
+        /// One end of each.
+        from: Vec<Target>,
+        /// The other end.
+        to: Vec<Target>,
+        /// Whether the firewall answers nothing, so that TCP has to time out.
+        #[serde(default)]
+        silent: bool,
+    },
+    /// Connections between hosts are reset.
+    Reset {
+        /// One end of each.
+        from: Vec<Target>,
+        /// The other end.
+        to: Vec<Target>,
     },
     /// Links are slower.
     SlowLink {
@@ -162,6 +257,11 @@ impl Fault {
             | Fault::Eio { target, .. }
             | Fault::Enospc { target }
             | Fault::FsyncFail { target }
+            | Fault::LostWrite { target, .. }
+            | Fault::MisdirectedWrite { target, .. }
+            | Fault::Rot { target, .. }
+            | Fault::Wipe { target }
+            | Fault::Restore { target, .. }
             | Fault::ClockOffset { target, .. }
             | Fault::ClockDrift { target, .. }
             | Fault::ClockJump { target, .. } => Some(target),
@@ -169,7 +269,33 @@ impl Fault {
             | Fault::OneWay { .. }
             | Fault::IsolateLeader { .. }
             | Fault::Restart { .. }
-            | Fault::SlowLink { .. } => None,
+            | Fault::SlowLink { .. }
+            | Fault::FlakyLink { .. }
+            | Fault::Bandwidth { .. }
+            | Fault::ConnectHang { .. }
+            | Fault::HalfOpen { .. }
+            | Fault::Reset { .. } => None,
+        }
+    }
+
+    /// Whether it makes a server forget what it had acknowledged. No protocol survives that at any
+    /// moment, so the schedule lets it strike a follower only, and only when nothing is lost with
+    /// it; see the module `amnesia` of the schedule.
+    pub fn is_amnesia(&self) -> bool {
+        self.damages() || matches!(self, Fault::Wipe { .. } | Fault::Restore { .. })
+    }
+
+    /// Whether it leaves on a disk what nobody wrote there. A server that finds it may refuse to
+    /// start.
+    pub fn damages(&self) -> bool {
+        matches!(self, Fault::LostWrite { .. } | Fault::MisdirectedWrite { .. } | Fault::Rot { .. })
+    }
+
+    /// The worlds that have it. Turmoil sends nothing again and does not count bytes.
+    pub fn engines(&self) -> &'static [EngineKind] {
+        match self {
+            Fault::FlakyLink { .. } | Fault::Bandwidth { .. } => &[EngineKind::Engine],
+            _ => &EngineKind::ALL,
         }
     }
 }
@@ -264,6 +390,17 @@ mod tests {
             r#"{"at_ms":1,"until_ms":5,"kind":"eio","target":"a","op":"sync_dir","nth":3}"#,
             r#"{"at_ms":1,"until_ms":5,"kind":"enospc","target":"a"}"#,
             r#"{"at_ms":1,"kind":"fsync_fail","target":"a"}"#,
+            r#"{"at_ms":1,"kind":"restart","targets":["a"],"down_ms":1,"gap_ms":2,"snap_count":50,"commit_log_count":9}"#,
+            r#"{"at_ms":1,"until_ms":5,"kind":"lost_write","target":"a","nth":3,"down_ms":9}"#,
+            r#"{"at_ms":1,"until_ms":5,"kind":"misdirected_write","target":"a","onto":"log.","down_ms":9}"#,
+            r#"{"at_ms":1,"until_ms":5,"kind":"rot","target":"follower:1","file":"snapshot.","sectors":2}"#,
+            r#"{"at_ms":1,"until_ms":5,"kind":"wipe","target":"a"}"#,
+            r#"{"at_ms":9,"until_ms":15,"kind":"restore","target":"a","taken_ms":4}"#,
+            r#"{"at_ms":1,"until_ms":5,"kind":"flaky_link","from":["a"],"to":["b"],"loss":0.25}"#,
+            r#"{"at_ms":1,"until_ms":5,"kind":"bandwidth","from":["a"],"to":["b"],"bytes_per_s":9000}"#,
+            r#"{"at_ms":1,"until_ms":5,"kind":"connect_hang","from":["a"],"to":["b"]}"#,
+            r#"{"at_ms":1,"until_ms":5,"kind":"half_open","from":["a"],"to":["b"],"silent":true}"#,
+            r#"{"at_ms":1,"until_ms":5,"kind":"reset","from":["a"],"to":["b"]}"#,
             r#"{"at_ms":1,"until_ms":5,"kind":"slow_link","from":["a"],"to":["b"],"extra_ms":40}"#,
             r#"{"at_ms":1,"until_ms":5,"kind":"clock_offset","target":"a","offset_ms":-7}"#,
             r#"{"at_ms":1,"until_ms":5,"kind":"clock_drift","target":"a","ppm":-200,"of":"wall"}"#,

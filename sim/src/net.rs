@@ -48,8 +48,11 @@ pub(crate) struct Conn {
     addresses: (SocketAddr, SocketAddr),
     /// Bytes sent that the peer's program has not read.
     in_flight: u64,
-    /// The peer's machine has lost power since the connection was made.
+    /// The peer's machine has lost power since the connection was made, or what stands between has
+    /// forgotten the connection.
     stale: bool,
+    /// Nobody answers what is sent into the void.
+    unanswered: bool,
     /// Nothing more will be read, though nothing says so.
     muted: bool,
     /// Bytes sent into the void: to a stale peer, or past a reset that is still held up.
@@ -75,6 +78,8 @@ pub(crate) enum Gate {
 pub(crate) struct Network {
     /// How many faults block each direction.
     blocks: BTreeMap<(HostId, HostId), u32>,
+    /// How many faults drop SYNs.
+    dropped_syns: BTreeMap<(HostId, HostId), u32>,
     conns: BTreeMap<ConnId, Conn>,
     by_addresses: BTreeMap<(HostId, SocketAddr, SocketAddr), ConnId>,
     /// Resets under way, by the time of their arrival.
@@ -91,6 +96,18 @@ impl Network {
 
     pub(crate) fn is_whole(&self, a: HostId, b: HostId) -> bool {
         self.is_open(a, b) && self.is_open(b, a)
+    }
+
+    /// Whether a SYN is dropped because it is one.
+    pub(crate) fn drops_syns(&self, from: HostId, to: HostId) -> bool {
+        self.dropped_syns.contains_key(&(from, to))
+    }
+
+    pub(crate) fn change_dropped_syns(&mut self, from: HostId, to: HostId, change: fn(u32) -> u32) {
+        let count = change(self.dropped_syns.remove(&(from, to)).unwrap_or(0));
+        if count > 0 {
+            self.dropped_syns.insert((from, to), count);
+        }
     }
 
     /// How many ends of connections exist.
@@ -155,6 +172,25 @@ impl State {
         }
     }
 
+    /// What stands between two hosts forgets their connections: each end is to the other as if its
+    /// machine had lost power and were back.
+    pub(crate) fn sever(&mut self, a: HostId, b: HostId, silent: bool) {
+        let arrival_ns = self.now_ns + self.round_trip_ns();
+        for (id, conn) in &mut self.net.conns {
+            let ends = (conn.local, conn.peer);
+            if a == b || (ends != (a, b) && ends != (b, a)) {
+                continue;
+            }
+            conn.stale = true;
+            conn.muted = true;
+            conn.unanswered = silent;
+            conn.unacknowledged += conn.in_flight;
+            if conn.in_flight > 0 && !silent {
+                self.net.resets.insert((arrival_ns, *id));
+            }
+        }
+    }
+
     /// The machine of `host` lost power: its peers hear nothing of it.
     pub(crate) fn fall_silent(&mut self, host: HostId) {
         let blocks = &self.net.blocks;
@@ -173,7 +209,8 @@ impl State {
             .net
             .conns
             .iter()
-            .filter(|(_, conn)| conn.peer == host && conn.stale && conn.unacknowledged > 0);
+            .filter(|(_, conn)| conn.peer == host && conn.stale && conn.unacknowledged > 0)
+            .filter(|(_, conn)| !conn.unanswered);
         self.net.resets.extend(stale.map(|(id, _)| (arrival_ns, *id)));
     }
 
@@ -246,6 +283,7 @@ impl State {
                 in_flight: 0,
                 stale,
                 muted: stale,
+                unanswered: false,
                 unacknowledged: 0,
                 reset: false,
                 reader: None,
@@ -357,7 +395,7 @@ impl State {
         let conn = self.net.conn(id);
         let is_first = conn.unacknowledged == 0;
         conn.unacknowledged += bytes.len() as u64;
-        let (local, peer, stale) = (conn.local, conn.peer, conn.stale);
+        let (local, peer, stale) = (conn.local, conn.peer, conn.stale && !conn.unanswered);
         if stale && (is_first || self.host(peer).powered) {
             self.net.resets.insert((arrival_ns, id));
         }

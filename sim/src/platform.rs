@@ -100,7 +100,8 @@ impl SimPlatform {
 
     /// One SYN and what comes of it. `None` if nothing came: another SYN may.
     async fn attempt(&self, peer: HostId, ip: IpAddr, port: u16) -> Option<io::Result<SimStream>> {
-        if !self.may_reach(peer) {
+        let is_dropped = self.shared.with(|state| state.net.drops_syns(self.host, peer));
+        if is_dropped || !self.may_reach(peer) {
             return None;
         }
         let attempt = Attempt::begin(&self.shared, self.host, peer);

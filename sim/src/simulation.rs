@@ -166,6 +166,30 @@ pub trait Simulation: Sized {
     /// Makes the link between two hosts slower, or with a negative number faster again.
     fn slow_link(&mut self, a: HostId, b: HostId, extra_ms: i64);
 
+    /// Segments between two hosts get lost with a probability.
+    fn flaky_link(&mut self, a: HostId, b: HostId, loss: f64);
+
+    /// Takes back one [`Simulation::flaky_link`] of the same loss.
+    fn end_flaky_link(&mut self, a: HostId, b: HostId, loss: f64);
+
+    /// Limits what the link between two hosts carries.
+    fn narrow_link(&mut self, a: HostId, b: HostId, bytes_per_s: u64);
+
+    /// Takes back one [`Simulation::narrow_link`] of the same limit.
+    fn end_narrow_link(&mut self, a: HostId, b: HostId, bytes_per_s: u64);
+
+    /// Drops SYNs from one host to another.
+    fn hang_connects(&mut self, from: HostId, to: HostId);
+
+    /// Takes back one [`Simulation::hang_connects`] of the same hosts.
+    fn end_hang_connects(&mut self, from: HostId, to: HostId);
+
+    /// What stands between two hosts forgets their connections.
+    fn half_open(&mut self, a: HostId, b: HostId, silent: bool);
+
+    /// Resets all connections between two hosts.
+    fn reset_all(&mut self, a: HostId, b: HostId);
+
     /// Moves a host's wall clock.
     fn shift_clock(&mut self, host: HostId, offset_ms: i64);
 
@@ -195,6 +219,9 @@ pub trait Simulation: Sized {
 
     /// A host's name.
     fn name(&self, host: HostId) -> String;
+
+    /// The seed.
+    fn seed(&self) -> u64;
 
     /// The hash over all events of the trace so far.
     fn trace_hash(&self) -> u64;
@@ -264,6 +291,22 @@ macro_rules! delegate {
             self.slow_link(a, b, extra_ms);
         }
 
+        fn hang_connects(&mut self, from: HostId, to: HostId) {
+            self.hang_connects(from, to);
+        }
+
+        fn end_hang_connects(&mut self, from: HostId, to: HostId) {
+            self.end_hang_connects(from, to);
+        }
+
+        fn half_open(&mut self, a: HostId, b: HostId, silent: bool) {
+            self.half_open(a, b, silent);
+        }
+
+        fn reset_all(&mut self, a: HostId, b: HostId) {
+            self.reset_all(a, b);
+        }
+
         fn shift_clock(&mut self, host: HostId, offset_ms: i64) {
             self.shift_clock(host, offset_ms);
         }
@@ -304,6 +347,10 @@ macro_rules! delegate {
             self.name(host)
         }
 
+        fn seed(&self) -> u64 {
+            self.seed()
+        }
+
         fn trace_hash(&self) -> u64 {
             self.recorder().hash()
         }
@@ -337,7 +384,28 @@ impl Simulation for World {
         Ok(())
     }
 
+    fn flaky_link(&mut self, _a: HostId, _b: HostId, _loss: f64) {
+        lacks("flaky links");
+    }
+
+    fn end_flaky_link(&mut self, _a: HostId, _b: HostId, _loss: f64) {
+        lacks("flaky links");
+    }
+
+    fn narrow_link(&mut self, _a: HostId, _b: HostId, _bytes_per_s: u64) {
+        lacks("limits of bandwidth");
+    }
+
+    fn end_narrow_link(&mut self, _a: HostId, _b: HostId, _bytes_per_s: u64) {
+        lacks("limits of bandwidth");
+    }
+
     delegate!();
+}
+
+/// See [`crate::fault::Fault::engines`].
+fn lacks(what: &str) -> ! {
+    panic!("turmoil has no {what}; plans are checked when they are loaded")
 }
 
 impl Simulation for EngineWorld {
@@ -349,6 +417,22 @@ impl Simulation for EngineWorld {
 
     fn pass_until_ns(&mut self, at_ns: u64, attention: &Attention) -> Result<(), RunPanic> {
         self.run_unless(at_ns, attention)
+    }
+
+    fn flaky_link(&mut self, a: HostId, b: HostId, loss: f64) {
+        self.flaky_link(a, b, loss);
+    }
+
+    fn end_flaky_link(&mut self, a: HostId, b: HostId, loss: f64) {
+        self.end_flaky_link(a, b, loss);
+    }
+
+    fn narrow_link(&mut self, a: HostId, b: HostId, bytes_per_s: u64) {
+        self.narrow_link(a, b, bytes_per_s);
+    }
+
+    fn end_narrow_link(&mut self, a: HostId, b: HostId, bytes_per_s: u64) {
+        self.end_narrow_link(a, b, bytes_per_s);
     }
 
     delegate!();

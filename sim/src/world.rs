@@ -4,6 +4,8 @@
 //! side. Time is simulated, in steps of a millisecond. Everything that happens is decided by the
 //! seed, the settings and the calls made here.
 
+mod trouble;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 use std::rc::Rc;

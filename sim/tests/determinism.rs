@@ -106,6 +106,7 @@ fn busy_run(seed: u64, program: impl Fn(&mut World)) -> Recorder {
         leader: world.hosts().into_iter().find(|host| world.is_running(*host)),
         followers: vec![HostId(1), HostId(2)],
         learners: vec![],
+        ..Roles::default()
     };
     while world.elapsed_ms() < 6_000 {
         schedule.advance(&mut world, &mut roles).unwrap();

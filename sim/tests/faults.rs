@@ -20,6 +20,7 @@ fn run(world: &mut World, faults: &str, end_ms: u64) -> Result<Vec<Applied>, Run
         leader: Some(SERVER).filter(|leader| world.is_running(*leader)),
         followers: vec![CLIENT],
         learners: vec![],
+        ..Roles::default()
     };
     while world.elapsed_ms() < end_ms {
         applied.extend(schedule.advance(world, &mut roles)?);

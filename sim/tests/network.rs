@@ -444,3 +444,42 @@ fn many_kills_leave_no_connection_behind() {
     world.run_for_ms(2_000).unwrap();
     assert_eq!(world.connection_ends(), 2);
 }
+
+#[test]
+fn hanging_connects_leave_open_connections_alone() {
+    let (mut world, log) = echo_world(1);
+    world.run_until_ms(100).unwrap();
+    world.hang_connects(CLIENT, SERVER);
+    world.run_until_ms(1_100).unwrap();
+    assert!(log.count_between("pong", 100, 1_100) >= 85);
+    world.crash(CLIENT).unwrap();
+    world.restart(CLIENT).unwrap();
+    world.run_until_ms(1_500).unwrap();
+    assert_eq!(log.count_between("connected", 1_100, 1_500), 0);
+    world.end_hang_connects(CLIENT, SERVER);
+    world.run_until_ms(2_200).unwrap();
+    assert_eq!(log.count_between("connected", 2_100, 2_110), 1, "the second SYN");
+}
+
+#[test]
+fn connection_that_a_firewall_forgot_is_reset_for_whoever_writes() {
+    for silent in [false, true] {
+        let (mut world, log) = echo_world(1);
+        world.run_until_ms(100).unwrap();
+        world.half_open(CLIENT, SERVER, silent);
+        world.run_until_ms(1_000).unwrap();
+        assert_eq!(log.count_between("pong", 101, 1_000), 0);
+        assert_eq!(log.at("read errno 104").is_some(), !silent, "{:?}", log.texts());
+        assert_eq!(world.connection_ends(), if silent { 2 } else { 1 });
+    }
+}
+
+#[test]
+fn reset_ends_both_ends_at_once() {
+    let (mut world, log) = echo_world(1);
+    world.run_until_ms(100).unwrap();
+    world.reset_all(SERVER, CLIENT);
+    world.run_until_ms(105).unwrap();
+    assert!(log.at("read errno 104").is_some());
+    assert_eq!(world.connection_ends(), 0);
+}

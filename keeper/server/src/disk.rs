@@ -40,15 +40,17 @@ pub struct Directories {
     pub log: String,
 }
 
-/// Performs operations until the node is gone or one fails.
+/// Performs operations until the node is gone or one fails. `last` is the last transaction of the
+/// history that was read back.
 pub(crate) async fn run<F: Files, I: Instruments>(
     files: F,
     instruments: I,
     directories: Directories,
+    last: Zxid,
     mut operations: UnboundedReceiver<(DiskToken, DiskOp)>,
     reports: UnboundedSender<DiskReport>,
 ) {
-    let mut disk = Disk { files, instruments, directories, log: None, snapshot: None };
+    let mut disk = Disk { files, instruments, directories, log: None, last, snapshot: None };
     let mut batch = Vec::new();
     while operations.recv_many(&mut batch, BATCH_MAX).await > 0 {
         let last = batch.last().map(|(token, _)| *token).expect("at least one was received");
@@ -58,6 +60,7 @@ pub(crate) async fn run<F: Files, I: Instruments>(
             // Planted: what could not be logged is let go; the machine keeps it in memory.
             Err(_) if is_log_only && planted!(disk, Zk4882) => {
                 disk.log = None;
+                disk.last = Zxid::ZERO;
                 continue;
             }
             Err(error) => DiskReport::Failed(error),
@@ -74,6 +77,8 @@ struct Disk<F: Files, I: Instruments> {
     instruments: I,
     directories: Directories,
     log: Option<Log<F::File>>,
+    /// The last transaction of the history, in the log or in a snapshot; zero if it is not known.
+    last: Zxid,
     snapshot: Option<Snapshot<F::File>>,
 }
 
@@ -131,7 +136,7 @@ impl<F: Files, I: Instruments> Disk<F, I> {
         if self.log.is_none() {
             let path = join(&self.directories.log, &FileName::Log(zxid).to_string());
             let file = self.files.create(&path).await?;
-            append_header(&mut bytes);
+            append_header(&mut bytes, self.last);
             reachable!(self, LogBegun);
             self.log = Some(Log { file, unsynced: 0, last: Zxid::ZERO, new: true });
         }
@@ -141,6 +146,7 @@ impl<F: Files, I: Instruments> Disk<F, I> {
             log.file.append(bytes);
             log.unsynced += 1;
             log.last = zxid;
+            self.last = zxid;
         }
         Ok(())
     }
@@ -158,6 +164,7 @@ impl<F: Files, I: Instruments> Disk<F, I> {
             Err(_) if planted!(self, Zk3701) => None,
             cut => cut?,
         };
+        self.last = upto;
         // Planted: the log is written on at the offset that it had before the cut.
         if let (Some(mut log), Some(hole)) = (open, cut)
             && planted!(self, Zk1489)
@@ -228,6 +235,8 @@ impl<F: Files, I: Instruments> Disk<F, I> {
         let path = join(&self.directories.data, &FileName::Snapshot(zxid).to_string());
         self.files.rename(&snapshot.temporary, &path).await?;
         self.files.sync_dir(&self.directories.data).await?;
+        // A leader's snapshot is ahead of the log.
+        self.last = self.last.max(zxid);
         reachable!(self, SnapshotFinished);
         Ok(())
     }

@@ -3,19 +3,28 @@
 //! Between two servers there is one connection, made by the one with the larger number. The other
 //! one connects only to make itself known: it is hung up on and called back. A vote that has not
 //! left yet is replaced by a later one.
+//!
+//! A connection that a firewall has silently forgotten looks alive for as long as TCP tries, which
+//! may be a quarter of an hour; ZooKeeper leaves that to `tcpKeepAlive`. Whoever looks for a leader
+//! asks again and again, and every server answers. So a connection over which votes are sent and none
+//! come is given up, and made anew.
 
 use std::collections::BTreeMap;
 
 use keeper_core::ids::ServerId;
 use keeper_core::jute::Encode;
 use keeper_core::wire::election::{ElectionDecoder, ElectionMessage, InitialMessage, Notification};
-use platform::{Platform, Stream, Task};
+use platform::{Mono, Platform, Stream, Task};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
 /// How long connecting and introducing oneself may take (`cnxTimeout`).
 const CONNECT_MS: u64 = 5_000;
+
+/// How long a connection may be silent after a vote was sent. Servers that look for a leader repeat
+/// theirs more often.
+const SILENT_MS: u64 = 5_000;
 
 /// Where another server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +61,8 @@ pub(crate) enum ElectionChange {
 struct Link<T: Task> {
     id: u64,
     votes: watch::Sender<Option<Notification>>,
+    /// When the first vote was sent of those that nothing has come after.
+    asked: Option<Mono>,
     reader: T,
     writer: T,
 }
@@ -60,6 +71,12 @@ impl<T: Task> Drop for Link<T> {
     fn drop(&mut self) {
         self.reader.abort();
         self.writer.abort();
+    }
+}
+
+impl<T: Task> Link<T> {
+    fn is_silent(&self, now: Mono) -> bool {
+        self.asked.is_some_and(|asked| now >= asked.after_ms(SILENT_MS))
     }
 }
 
@@ -124,9 +141,15 @@ impl<P: Platform> Elections<P> {
 
     /// Sends a vote as soon as there is a connection.
     pub(crate) fn notify(&mut self, to: ServerId, notification: Notification) {
+        let now = self.platform.now();
         let Some(peer) = self.peers.get_mut(&to) else { return };
-        match &peer.link {
+        if peer.link.as_ref().is_some_and(|link| link.is_silent(now)) {
+            tracing::warn!(server = to.0, "gives up an election connection that is silent");
+            peer.link = None;
+        }
+        match &mut peer.link {
             Some(link) => {
+                link.asked.get_or_insert(now);
                 link.votes.send_replace(Some(notification));
             }
             None => {
@@ -170,11 +193,10 @@ impl<P: Platform> Elections<P> {
                 }
             }
             ElectionArrival::Vote { peer, link, notification } => {
-                if self.current_link(peer) == Some(link) {
-                    vec![ElectionChange::Vote(peer, notification)]
-                } else {
-                    Vec::new()
-                }
+                let known = self.peers.get_mut(&peer).and_then(|known| known.link.as_mut());
+                let Some(link) = known.filter(|known| known.id == link) else { return Vec::new() };
+                link.asked = None;
+                vec![ElectionChange::Vote(peer, notification)]
             }
             ElectionArrival::Ended { peer, link } => {
                 if self.current_link(peer) == Some(link) {
@@ -209,10 +231,12 @@ impl<P: Platform> Elections<P> {
         let (input, output) = stream.into_split();
         let reader = self.platform.spawn(read_votes(peer, id, input, decoder, arrivals));
         let writer = self.platform.spawn(write_votes(output, queue));
+        let mut asked = None;
         if let Some(unsent) = known.unsent.take() {
             votes.send_replace(Some(unsent));
+            asked = Some(self.platform.now());
         }
-        known.link = Some(Link { id, votes, reader, writer });
+        known.link = Some(Link { id, votes, asked, reader, writer });
         Some(ElectionChange::Peer(peer, true))
     }
 

@@ -223,6 +223,7 @@ impl<P: Platform, I: Instruments> Node<P, I> {
             platform.files(),
             instruments.clone(),
             config.directories.clone(),
+            found.recovered.last_zxid(),
             queue,
             reports,
         ));

@@ -2,7 +2,8 @@
 //!
 //! What was made durable survives a kill and a loss of power, so those may strike any number of
 //! servers at once. A disk that answers with errors takes its server out of the quorum's reckoning
-//! instead: at any moment only a minority of the servers has one.
+//! instead: at any moment only a minority of the servers has one. What makes a server forget strikes
+//! when the schedule finds that nothing is lost by it (`sim/src/fault/schedule/amnesia.rs`).
 
 use std::collections::BTreeSet;
 
@@ -42,6 +43,16 @@ impl Atlas {
             | Fault::Restart { .. }
             | Fault::SlowDisk { .. }
             | Fault::SlowLink { .. }
+            | Fault::FlakyLink { .. }
+            | Fault::Bandwidth { .. }
+            | Fault::ConnectHang { .. }
+            | Fault::HalfOpen { .. }
+            | Fault::Reset { .. }
+            | Fault::LostWrite { .. }
+            | Fault::MisdirectedWrite { .. }
+            | Fault::Rot { .. }
+            | Fault::Wipe { .. }
+            | Fault::Restore { .. }
             | Fault::ClockOffset { .. }
             | Fault::ClockDrift { .. }
             | Fault::ClockJump { .. } => return true,

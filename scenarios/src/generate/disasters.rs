@@ -7,7 +7,7 @@ use sim::fault::{Fault, MarkTarget, Target, TimedFault, Whose};
 use super::faults::{Family, Kind, Site, host};
 
 /// Every kind of disaster.
-pub(super) const DISASTERS: [Kind; 13] = [
+pub(super) const DISASTERS: [Kind; 14] = [
     Kind { name: "leader among clients", family: Family::Network, draw: leader_among_clients },
     Kind { name: "power loss of most", family: Family::Process, draw: power_loss_of_most },
     Kind { name: "power loss of all", family: Family::Process, draw: power_loss_of_all },
@@ -21,6 +21,7 @@ pub(super) const DISASTERS: [Kind; 13] = [
     Kind { name: "rolling restart", family: Family::Process, draw: rolling_restart },
     Kind { name: "struck at a mark", family: Family::Process, draw: struck_at_a_mark },
     Kind { name: "struck after a cut", family: Family::Disk, draw: struck_after_a_cut },
+    Kind { name: "rolling upgrade", family: Family::Process, draw: rolling_upgrade },
 ];
 
 /// The leader is cut off from the servers, but clients still write to it: it logs proposals that
@@ -208,11 +209,27 @@ fn deposed_with_slow_disk(site: &mut Site<'_>) -> Vec<TimedFault> {
 }
 
 fn rolling_restart(site: &mut Site<'_>) -> Vec<TimedFault> {
+    one_after_the_other(site, None, None)
+}
+
+/// Each server comes back with other settings, so that for a while they differ.
+fn rolling_upgrade(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let snap_count = site.draws.log_uniform(20, 1_000);
+    let commit_log_count = site.draws.log_uniform(10, 500) as usize;
+    one_after_the_other(site, Some(snap_count), Some(commit_log_count))
+}
+
+fn one_after_the_other(
+    site: &mut Site<'_>,
+    snap_count: Option<u64>,
+    commit_log_count: Option<usize>,
+) -> Vec<TimedFault> {
     let targets = site.shuffled();
     let down_ms = site.draws.log_uniform(50, 800);
     let gap_ms = site.draws.log_uniform(50, 1_500);
     let all_ms = (down_ms + gap_ms) * targets.len() as u64;
-    vec![site.until(site.at_ms + all_ms + 1, Fault::Restart { targets, down_ms, gap_ms })]
+    let fault = Fault::Restart { targets, down_ms, gap_ms, snap_count, commit_log_count };
+    vec![site.until(site.at_ms + all_ms + 1, fault)]
 }
 
 /// Servers are killed, lose power or stand still at a place in their code, or soon after it: between

@@ -25,15 +25,25 @@ pub(crate) fn family(fault: &Fault) -> Family {
         Fault::Partition { .. }
         | Fault::OneWay { .. }
         | Fault::IsolateLeader { .. }
-        | Fault::SlowLink { .. } => Family::Network,
+        | Fault::SlowLink { .. }
+        | Fault::FlakyLink { .. }
+        | Fault::Bandwidth { .. }
+        | Fault::ConnectHang { .. }
+        | Fault::HalfOpen { .. }
+        | Fault::Reset { .. } => Family::Network,
         Fault::Crash { .. }
         | Fault::PowerLoss { .. }
         | Fault::Pause { .. }
-        | Fault::Restart { .. } => Family::Process,
+        | Fault::Restart { .. }
+        | Fault::Wipe { .. }
+        | Fault::Restore { .. } => Family::Process,
         Fault::SlowDisk { .. }
         | Fault::Eio { .. }
         | Fault::Enospc { .. }
-        | Fault::FsyncFail { .. } => Family::Disk,
+        | Fault::FsyncFail { .. }
+        | Fault::LostWrite { .. }
+        | Fault::MisdirectedWrite { .. }
+        | Fault::Rot { .. } => Family::Disk,
         Fault::ClockOffset { .. } | Fault::ClockDrift { .. } | Fault::ClockJump { .. } => {
             Family::Clock
         }
@@ -60,7 +70,7 @@ pub(super) struct Kind {
     pub(super) draw: fn(&mut Site<'_>) -> Vec<TimedFault>,
 }
 
-/// Every kind of single fault.
+/// Single faults; others are in [`super::links`] and [`super::amnesia`].
 pub(super) const SINGLE: [Kind; 15] = [
     Kind { name: "partition", family: Family::Network, draw: partition },
     Kind { name: "bridge", family: Family::Network, draw: bridge },

@@ -7,11 +7,13 @@
 //! Faults are chosen by swarm testing (Groce and others, "Swarm testing", ISSTA 2012): every family
 //! and every kind is on or off for a seed, and intensities are drawn from logarithmic ranges.
 
+mod amnesia;
 mod atlas;
 mod clients;
 mod disasters;
 mod faults;
 mod holders;
+mod links;
 mod timeline;
 mod workload;
 
@@ -155,7 +157,7 @@ mod tests {
         let with = |wanted: fn(&Fault) -> bool| {
             plans.iter().filter(|plan| plan.faults.iter().any(|f| wanted(&f.fault))).count()
         };
-        let wanted: [fn(&Fault) -> bool; 8] = [
+        let wanted: [fn(&Fault) -> bool; 18] = [
             |fault| matches!(fault, Fault::Partition { .. }),
             |fault| matches!(fault, Fault::PowerLoss { .. }),
             |fault| matches!(fault, Fault::Pause { .. }),
@@ -164,6 +166,16 @@ mod tests {
             |fault| matches!(fault, Fault::ClockOffset { .. }),
             |fault| matches!(fault, Fault::ClockDrift { .. }),
             |fault| matches!(fault, Fault::ClockJump { .. }),
+            |fault| matches!(fault, Fault::FlakyLink { .. }),
+            |fault| matches!(fault, Fault::Bandwidth { .. }),
+            |fault| matches!(fault, Fault::ConnectHang { .. }),
+            |fault| matches!(fault, Fault::HalfOpen { .. } | Fault::Reset { .. }),
+            |fault| matches!(fault, Fault::LostWrite { .. }),
+            |fault| matches!(fault, Fault::MisdirectedWrite { .. }),
+            |fault| matches!(fault, Fault::Rot { .. }),
+            |fault| matches!(fault, Fault::Wipe { .. }),
+            |fault| matches!(fault, Fault::Restore { .. }),
+            |fault| matches!(fault, Fault::Restart { snap_count: Some(_), .. }),
         ];
         for (index, wanted) in wanted.into_iter().enumerate() {
             let plans = with(wanted);

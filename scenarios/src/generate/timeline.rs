@@ -4,9 +4,11 @@ use sim::fault::TimedFault;
 use sim::seed::Draws;
 
 use super::FIRST_FAULT_MS;
+use super::amnesia::AMNESIAS;
 use super::atlas::Atlas;
 use super::disasters::DISASTERS;
 use super::faults::{Family, Kind, SINGLE, Site};
+use super::links::LINKS;
 
 /// What is left at the end for the last fault to be taken back.
 const MARGIN_MS: u64 = 300;
@@ -39,6 +41,11 @@ pub(super) fn faults(seed: u64, servers: u32, chaos_ms: u64) -> Vec<TimedFault> 
     faults
 }
 
+/// Every kind of fault. New ones come last.
+fn every_kind() -> impl Iterator<Item = Kind> {
+    SINGLE.into_iter().chain(DISASTERS).chain(LINKS).chain(AMNESIAS)
+}
+
 /// The kinds that are on for this seed: of at least two families.
 fn menu(seed: u64) -> Vec<Kind> {
     let mut draws = Draws::new(seed, "swarm", 0);
@@ -48,8 +55,7 @@ fn menu(seed: u64) -> Vec<Kind> {
     for (index, family) in families.into_iter().enumerate() {
         // Each kind draws even if its family is off: what is on elsewhere does not depend on it.
         let is_on = draws.chance(0.55) || index < 2;
-        let of_family: Vec<Kind> =
-            SINGLE.into_iter().chain(DISASTERS).filter(|kind| kind.family == family).collect();
+        let of_family: Vec<Kind> = every_kind().filter(|kind| kind.family == family).collect();
         let mut chosen: Vec<Kind> =
             of_family.iter().filter(|_| draws.chance(0.55)).copied().collect();
         if chosen.is_empty() {

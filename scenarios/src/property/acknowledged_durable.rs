@@ -9,6 +9,7 @@ use keeper_core::instruments::Observation;
 use sim::cluster::plan::Plan;
 use sim::cluster::record::{Observed, RunRecord};
 
+use super::memory::forgot_between;
 use super::{Property, PropertyVerdict, Story};
 
 pub(super) const PROPERTY: Property = Property {
@@ -42,6 +43,10 @@ fn check(_plan: &Plan, record: &RunRecord) -> PropertyVerdict {
             }
             Observation::Recovered { last, .. } => {
                 let Some((upto, first)) = vouched.get(&observed.server) else { continue };
+                if forgot_between(record, observed.server, first.at_ns, observed.at_ns) {
+                    vouched.remove(&observed.server);
+                    continue;
+                }
                 if last < *upto {
                     return Story::new("a server lost what it had acknowledged")
                         .seen(first, format!("acknowledged {upto}"), "")
@@ -57,6 +62,8 @@ fn check(_plan: &Plan, record: &RunRecord) -> PropertyVerdict {
 
 #[cfg(test)]
 mod tests {
+    use sim::fault::Forgot;
+
     use super::super::testing::{two_epochs, zxid};
     use super::*;
 
@@ -80,5 +87,19 @@ mod tests {
         two_epochs()
             .see(3, Observation::Recovered { snapshot, last, digest })
             .breaks(PROPERTY, "lost what it had acknowledged");
+    }
+
+    #[test]
+    fn whom_a_fault_made_forget_may_have_lost_what_it_acknowledged_before() {
+        let recovered = |last| Observation::Recovered { snapshot: Zxid::ZERO, last, digest: 0 };
+        let forgotten = || two_epochs().forget(3, Forgot::Damaged).see(3, recovered(zxid(1, 1)));
+        forgotten().keeps(PROPERTY);
+        let words = "lost what it had acknowledged";
+        forgotten()
+            .see(3, Observation::Acknowledged { zxid: zxid(2, 1), durable: zxid(2, 1) })
+            .see(3, recovered(zxid(1, 2)))
+            .breaks(PROPERTY, words);
+        let other = two_epochs().forget(2, Forgot::Damaged);
+        other.see(3, recovered(zxid(1, 2))).breaks(PROPERTY, words);
     }
 }

@@ -12,6 +12,7 @@ use keeper_core::instruments::Observation;
 use sim::cluster::plan::Plan;
 use sim::cluster::record::{Observed, RunRecord};
 
+use super::memory::forgot_between;
 use super::{Property, PropertyVerdict, Story};
 
 pub(super) const PROPERTY: Property = Property {
@@ -46,7 +47,10 @@ fn check(_plan: &Plan, record: &RunRecord) -> PropertyVerdict {
                         .seen(observed, text, "")
                         .violated(observed.at_ns);
                 }
-                if let Some(verdict) = told.last.and_then(|last| went_back(last, observed)) {
+                let remembered = told.last.filter(|(_, _, first)| {
+                    !forgot_between(record, observed.server, first.at_ns, observed.at_ns)
+                });
+                if let Some(verdict) = remembered.and_then(|last| went_back(last, observed)) {
                     return verdict;
                 }
                 told.last = Some((accepted, current, observed));
@@ -83,6 +87,7 @@ fn went_back(
 #[cfg(test)]
 mod tests {
     use keeper_core::ids::Zxid;
+    use sim::fault::Forgot;
 
     use super::super::testing::Script;
     use super::*;
@@ -114,5 +119,17 @@ mod tests {
             .see(1, epochs(1, 1))
             .breaks(PROPERTY, "over a restart");
         start().see(2, epochs(1, 1)).keeps(PROPERTY);
+    }
+
+    #[test]
+    fn whom_a_fault_made_forget_may_go_back_once_and_nobody_else() {
+        let again = |script: Script| script.recover(1, Zxid::ZERO, Zxid::ZERO);
+        let forgotten = || again(start().forget(1, Forgot::Wiped)).see(1, epochs(0, 0));
+        forgotten().keeps(PROPERTY);
+        again(forgotten().see(1, epochs(2, 1)))
+            .see(1, epochs(0, 0))
+            .breaks(PROPERTY, "over a restart");
+        let other = again(start().forget(2, Forgot::Wiped)).see(1, epochs(0, 0));
+        other.breaks(PROPERTY, "over a restart");
     }
 }

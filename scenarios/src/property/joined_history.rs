@@ -14,6 +14,7 @@ use keeper_core::instruments::Observation;
 use sim::cluster::plan::Plan;
 use sim::cluster::record::{Observed, RunRecord};
 
+use super::memory::forgot_between;
 use super::{Property, PropertyVerdict, Story};
 
 pub(super) const PROPERTY: Property = Property {
@@ -30,6 +31,8 @@ struct Server {
     leader: u32,
     /// What it holds of earlier epochs than this was given up on a leader's word.
     replaced_by: Epoch,
+    /// When a leader last had it brought up to its history.
+    brought_up_ns: u64,
 }
 
 fn check(_plan: &Plan, record: &RunRecord) -> PropertyVerdict {
@@ -49,8 +52,16 @@ fn check(_plan: &Plan, record: &RunRecord) -> PropertyVerdict {
                 let led = servers.get(&leader).map_or(Epoch(0), |leader| leader.led);
                 servers.entry(observed.server).or_default().replaced_by = led;
             }
+            Observation::SyncEnded => {
+                servers.entry(observed.server).or_default().brought_up_ns = observed.at_ns;
+            }
             Observation::Epochs { current, last_logged, .. } => {
                 let server = servers.entry(observed.server).or_default();
+                // What a fault left it to remember of an epoch is not its claim.
+                let since_ns = server.brought_up_ns;
+                if forgot_between(record, observed.server, since_ns, observed.at_ns) {
+                    continue;
+                }
                 let Some((history, first)) = established.get(&current) else { continue };
                 if current >= server.replaced_by && last_logged < *history {
                     let begins = format!("established epoch {current} with all up to {history}");
@@ -70,6 +81,7 @@ fn check(_plan: &Plan, record: &RunRecord) -> PropertyVerdict {
 #[cfg(test)]
 mod tests {
     use keeper_core::ids::ServerId;
+    use sim::fault::Forgot;
 
     use super::super::testing::{Script, two_epochs, zxid};
     use super::*;
@@ -115,5 +127,19 @@ mod tests {
         cut_by_a_later_leader()
             .see(3, joined(4, zxid(1, 2)))
             .breaks(PROPERTY, "whose history it does not hold");
+    }
+
+    #[test]
+    fn whom_a_fault_made_forget_claims_nothing_until_it_is_brought_up_again() {
+        let words = "whose history it does not hold";
+        let forgotten = || {
+            let script = two_epochs().forget(3, Forgot::Damaged).recover(3, Zxid::ZERO, zxid(1, 1));
+            script.see(3, joined(2, zxid(1, 1)))
+        };
+        forgotten().keeps(PROPERTY);
+        let brought_up = forgotten().see(3, Observation::SyncEnded);
+        brought_up.see(3, joined(2, zxid(1, 1))).breaks(PROPERTY, words);
+        let other = two_epochs().forget(1, Forgot::Damaged);
+        other.see(3, joined(2, zxid(1, 1))).breaks(PROPERTY, words);
     }
 }

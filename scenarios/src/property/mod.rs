@@ -29,6 +29,7 @@ mod left_behind;
 mod lines;
 mod local_primary_order;
 mod log_contiguity;
+mod memory;
 mod mutual_exclusion;
 mod pairs;
 mod panic;

@@ -6,7 +6,10 @@ use keeper_core::instruments::{Observation, SyncKind};
 use keeper_core::record::Acl;
 use keeper_core::wire::client::{CreateRequest, Request, Response};
 use sim::cluster::plan::Plan;
-use sim::cluster::record::{ClientOperation, ClientOutcome, FinalState, Observed, RunRecord};
+use sim::cluster::record::{
+    Amnesia, ClientOperation, ClientOutcome, FinalState, Observed, RunRecord,
+};
+use sim::fault::Forgot;
 
 use super::{Property, PropertyVerdict, Violation};
 
@@ -46,6 +49,14 @@ impl Script {
             incarnation: *incarnation,
             observation,
         });
+        self
+    }
+
+    /// A fault makes the server forget.
+    pub(crate) fn forget(mut self, server: u32, how: Forgot) -> Script {
+        self.record.end_ns += 1_000_000;
+        let at_ns = self.record.end_ns;
+        self.record.amnesias.push(Amnesia { server, at_ns, how });
         self
     }
 

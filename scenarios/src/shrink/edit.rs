@@ -94,16 +94,23 @@ pub(super) fn without_beginning(plan: &Plan, from_ms: u64) -> Option<Plan> {
         };
     }
     for fault in &mut plan.faults {
-        fault.at_ms = earlier(fault.at_ms);
-        fault.until_ms = fault.until_ms.map(earlier);
+        change_times(fault, earlier);
     }
     plan.chaos_ms -= by_ms;
     Some(plan)
 }
 
+fn change_times(fault: &mut TimedFault, change: impl Fn(u64) -> u64) {
+    fault.at_ms = change(fault.at_ms);
+    fault.until_ms = fault.until_ms.map(&change);
+    if let Fault::Restore { taken_ms, .. } = &mut fault.fault {
+        *taken_ms = change(*taken_ms);
+    }
+}
+
 /// A rolling restart as the crashes that it consists of; any other fault as it is.
 fn one_by_one(fault: &TimedFault) -> Vec<TimedFault> {
-    let Fault::Restart { targets, down_ms, gap_ms } = &fault.fault else {
+    let Fault::Restart { targets, down_ms, gap_ms, .. } = &fault.fault else {
         return vec![fault.clone()];
     };
     let at_ms = |turn: usize| fault.at_ms + turn as u64 * (down_ms + gap_ms);
@@ -229,8 +236,7 @@ pub(super) fn earlier(plan: &Plan, from_ms: u64, by_ms: u64) -> Plan {
         operation.at_ms = shift(operation.at_ms);
     }
     for fault in &mut plan.faults {
-        fault.at_ms = shift(fault.at_ms);
-        fault.until_ms = fault.until_ms.map(shift);
+        change_times(fault, shift);
     }
     plan
 }

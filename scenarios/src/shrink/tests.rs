@@ -135,7 +135,13 @@ fn a_plan_without_its_beginning_keeps_what_lasts() {
 #[test]
 fn a_beginning_is_cut_out_of_a_rolling_restart() {
     let targets = ["n1", "n2", "n3"].map(|name| Target::Host(name.to_owned())).to_vec();
-    let fault = Fault::Restart { targets: targets.clone(), down_ms: 100, gap_ms: 400 };
+    let fault = Fault::Restart {
+        targets: targets.clone(),
+        down_ms: 100,
+        gap_ms: 400,
+        snap_count: None,
+        commit_log_count: None,
+    };
     let rolling = TimedFault { at_ms: 9_000, until_ms: Some(20_000), fault };
     let plan = Plan { faults: vec![rolling], ..planted() };
     let shorter = edit::without_beginning(&plan, 9_550).unwrap();

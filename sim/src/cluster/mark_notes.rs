@@ -57,15 +57,25 @@ impl FaultFamily {
             Fault::Partition { .. }
             | Fault::OneWay { .. }
             | Fault::IsolateLeader { .. }
-            | Fault::SlowLink { .. } => FaultFamily::Network,
+            | Fault::SlowLink { .. }
+            | Fault::FlakyLink { .. }
+            | Fault::Bandwidth { .. }
+            | Fault::ConnectHang { .. }
+            | Fault::HalfOpen { .. }
+            | Fault::Reset { .. } => FaultFamily::Network,
             Fault::Crash { .. }
             | Fault::PowerLoss { .. }
             | Fault::Pause { .. }
-            | Fault::Restart { .. } => FaultFamily::Process,
+            | Fault::Restart { .. }
+            | Fault::Wipe { .. }
+            | Fault::Restore { .. } => FaultFamily::Process,
             Fault::SlowDisk { .. }
             | Fault::Eio { .. }
             | Fault::Enospc { .. }
-            | Fault::FsyncFail { .. } => FaultFamily::Disk,
+            | Fault::FsyncFail { .. }
+            | Fault::LostWrite { .. }
+            | Fault::MisdirectedWrite { .. }
+            | Fault::Rot { .. } => FaultFamily::Disk,
             Fault::ClockOffset { .. } | Fault::ClockDrift { .. } | Fault::ClockJump { .. } => {
                 FaultFamily::Clock
             }

@@ -9,6 +9,7 @@ pub mod plan;
 pub mod record;
 mod recording;
 mod requests;
+mod roles;
 pub mod run;
 pub mod states;
 

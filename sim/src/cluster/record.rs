@@ -11,6 +11,7 @@ use keeper_core::wire::client::{Request, Response};
 use super::claims::{Claim, GuardedWrite};
 use super::mark_notes::MarkNotes;
 use super::states::States;
+use crate::fault::Forgot;
 
 /// Everything that was seen of one run.
 #[derive(Clone, Debug, Default)]
@@ -52,8 +53,10 @@ pub struct RunRecord {
     pub trace_events: u64,
     /// The code under test panicked: where and with what.
     pub panic: Option<String>,
-    /// A server refused to go on: which and why.
-    pub fatal: Vec<(String, String)>,
+    /// Servers that refused to go on, in order of time.
+    pub fatal: Vec<Refusal>,
+    /// Servers that faults made forget what they had acknowledged, in order of time.
+    pub amnesias: Vec<Amnesia>,
     /// The run was cut off (event, memory or wall limit): why.
     pub cut_off: Option<String>,
     /// Where the planted bug first took effect.
@@ -64,6 +67,28 @@ pub struct RunRecord {
     pub states: States,
     /// Counters of faults by kind, of crashes during synchronisation and the like.
     pub counters: BTreeMap<String, u64>,
+}
+
+/// A server refused to go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Which, from 1.
+    pub server: u32,
+    /// When.
+    pub at_ns: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// A server lost power, and what it had acknowledged with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Amnesia {
+    /// Which, from 1.
+    pub server: u32,
+    /// When. It was down from then on.
+    pub at_ns: u64,
+    /// What became of its disk.
+    pub how: Forgot,
 }
 
 /// The first effect of a planted bug.

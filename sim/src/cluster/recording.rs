@@ -12,7 +12,7 @@ use super::claims::Resources;
 use super::mark_notes::BrokenClaim;
 use super::record::{
     ClientOperation, ClientOutcome, ClientSessionEvent, ClientWatchEvent, FinalState, Observed,
-    PlantReached, RunRecord,
+    PlantReached, Refusal, RunRecord,
 };
 use crate::fault::Snares;
 use crate::simulation::{Attention, SimHandle};
@@ -56,6 +56,10 @@ pub(crate) struct ServerNotes {
     pub(crate) epoch: Epoch,
     pub(crate) applied: Zxid,
     pub(crate) digest: u64,
+    /// The last transaction in its log, durable or not.
+    pub(crate) logged: Zxid,
+    /// Its program has given up.
+    pub(crate) refuses: bool,
 }
 
 impl Recording {
@@ -74,6 +78,7 @@ impl Recording {
             let mut notes = self.notes();
             let entry = notes.servers.entry(server).or_default();
             entry.incarnation += 1;
+            entry.refuses = false;
             entry.incarnation
         };
         Recorder { recording: self.clone(), platform: platform.clone(), server, incarnation, plant }
@@ -85,8 +90,17 @@ impl Recording {
         let entry = notes.servers.entry(server).or_default();
         let synchronising = entry.synchronising_since_ns.is_some();
         entry.stop();
+        entry.refuses = false;
         notes.record.states.down(server);
         synchronising
+    }
+
+    /// A server's program gives up.
+    pub(crate) fn refuse(&self, server: u32, at_ns: u64, reason: String) {
+        self.server_down(server);
+        let mut notes = self.notes();
+        notes.servers.entry(server).or_default().refuses = true;
+        notes.record.fatal.push(Refusal { server, at_ns, reason });
     }
 
     /// A request was made. The returned position names it.
@@ -207,9 +221,16 @@ impl ServerNotes {
             | Observation::Replaced { zxid, digest } => {
                 self.applied = *zxid;
                 self.digest = *digest;
+                if let Observation::Replaced { .. } = observation {
+                    self.logged = *zxid;
+                }
             }
-            Observation::Recovered { snapshot, digest, .. } => {
+            Observation::Logged { zxid, .. } | Observation::Truncated { zxid } => {
+                self.logged = *zxid;
+            }
+            Observation::Recovered { snapshot, last, digest } => {
                 self.stop();
+                self.logged = *last;
                 self.applied = *snapshot;
                 self.digest = *digest;
             }

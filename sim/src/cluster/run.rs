@@ -14,13 +14,14 @@ use keeper_server::{Directories, NodeConfig, PeerAddress};
 use super::client::{self, ClientPlan};
 use super::clocks;
 use super::plan::{Action, Plan, PlannedOperation};
-use super::record::{FaultWindow, RunRecord};
+use super::record::{Amnesia, FaultWindow, RunRecord};
 use super::recording::Recording;
+use super::roles::roles;
 use crate::disk::DiskSettings;
 use crate::engine::EngineWorld;
-use crate::fault::{Applied, Fault, Roles, Schedule, Sprung};
+use crate::fault::{Applied, Fault, Forgot, Schedule, ServerSettings, Sprung, Upgrades};
 use crate::shared::HostId;
-use crate::simulation::{Attention, EngineKind, Simulation};
+use crate::simulation::{Attention, EngineKind, SimHandle, Simulation};
 use crate::tap::Tapped;
 use crate::task::RunPanic;
 use crate::trace::Event;
@@ -103,17 +104,18 @@ impl<'a, S: Simulation> Run<'a, S> {
         let mut world = S::build(plan.seed, world_settings(plan, options));
         let plant =
             plan.plant.as_deref().map(|name| Plant::named(name).expect("plans are checked"));
+        let schedule = Schedule::new(plan.faults.clone());
+        let upgrades = schedule.upgrades();
         let servers = (1..=plan.topology.servers)
             .map(|number| match options.unobserved {
                 true => add_unobserved_server(&mut world, plan, number),
-                false => add_server(&mut world, plan, &recording, number, plant),
+                false => add_server(&mut world, plan, &recording, number, plant, &upgrades),
             })
             .collect();
         for number in 1..=plan.topology.clients {
             add_client(&mut world, plan, &recording, number, plant);
         }
         add_prober(&mut world, plan, &recording);
-        let schedule = Schedule::new(plan.faults.clone());
         let attention = Attention::default();
         lay_snares(plan, &recording, &attention);
         Run { plan, world, attention, recording, schedule, servers }
@@ -144,30 +146,22 @@ impl<'a, S: Simulation> Run<'a, S> {
     }
 
     fn strike(&mut self) -> Result<(), RunPanic> {
-        let (recording, servers) = (self.recording.clone(), self.servers.clone());
-        let mut roles = |world: &S| {
-            let notes = recording.notes();
-            let host = |server: u32| servers[server as usize - 1];
-            let leader = notes.leader();
-            let followers = notes
-                .servers
-                .iter()
-                .filter(|(server, notes)| notes.serving && Some(**server) != leader)
-                .map(|(server, _)| host(*server))
-                .collect();
-            let learners = notes
-                .servers
-                .iter()
-                .filter_map(|(server, notes)| Some((host(*server), notes.synchronising_since_ns?)))
-                .map(|(host, since_ns)| (host, (world.elapsed_ns() - since_ns) / 1_000_000))
-                .collect();
-            Roles { leader: leader.map(host), followers, learners }
-        };
+        let (recording, servers) = (&self.recording, &self.servers);
+        let mut roles = |world: &S| roles(&recording.notes(), servers, world.elapsed_ns());
         let sprung = self.recording.notes().snares.take_sprung();
         for Sprung { fault, server, at_ns } in sprung {
             self.schedule.spring(fault, self.servers[server as usize - 1], at_ns);
         }
         let applied = self.schedule.advance(&mut self.world, &mut roles)?;
+        self.note_faults(&applied);
+        Ok(())
+    }
+
+    /// The faults are over, but damage that they did may still be found.
+    fn tend(&mut self) -> Result<(), RunPanic> {
+        let (recording, servers) = (&self.recording, &self.servers);
+        let mut roles = |world: &S| roles(&recording.notes(), servers, world.elapsed_ns());
+        let applied = self.schedule.tend(&mut self.world, &mut roles)?;
         self.note_faults(&applied);
         Ok(())
     }
@@ -187,6 +181,7 @@ impl<'a, S: Simulation> Run<'a, S> {
                 self.recording.notes().record.healing_missing = missing;
                 return Ok(());
             }
+            self.tend()?;
             let next_ms = from_ms + healed_ms + HEALED_EVERY_MS;
             self.pass_until_ns(next_ms.saturating_mul(NS_PER_MS), options)?;
             if self.is_cut_off() {
@@ -233,6 +228,9 @@ impl<'a, S: Simulation> Run<'a, S> {
             let names: Vec<String> = each.hosts.iter().map(|host| self.world.name(*host)).collect();
             let at_ns = each.at_ns;
             let kind = kind_of(fault);
+            if let Some(how) = each.forgot {
+                self.note_amnesia(how, &each.hosts, at_ns);
+            }
             clocks::note(&mut self.recording.notes().record, fault, each, &names);
             if each.began {
                 self.note_downs(fault, &each.hosts);
@@ -282,6 +280,15 @@ impl<'a, S: Simulation> Run<'a, S> {
             if hosts.contains(server) && self.recording.server_down(index as u32 + 1) {
                 let mut notes = self.recording.notes();
                 *notes.record.counters.entry("crash-during-sync".to_owned()).or_default() += 1;
+            }
+        }
+    }
+
+    fn note_amnesia(&mut self, how: Forgot, hosts: &[HostId], at_ns: u64) {
+        for (server, host) in (1..).zip(&self.servers) {
+            if hosts.contains(host) {
+                self.recording.server_down(server);
+                self.recording.notes().record.amnesias.push(Amnesia { server, at_ns, how });
             }
         }
     }
@@ -388,21 +395,24 @@ fn add_server(
     recording: &Recording,
     number: u32,
     plant: Option<Plant>,
+    upgrades: &Upgrades,
 ) -> HostId {
     let config = node_config(plan, number);
-    let recording = recording.clone();
+    let (recording, upgrades) = (recording.clone(), upgrades.clone());
     world.host(&server_name(number), move |platform| {
-        let (config, recording) = (config.clone(), recording.clone());
+        let (mut config, recording) = (config.clone(), recording.clone());
+        let ServerSettings { snap_count, commit_log_count } = upgrades.of(platform.host());
+        let settings = &mut config.settings;
+        settings.snap_count = snap_count.unwrap_or(settings.snap_count);
+        settings.commit_log_count = commit_log_count.unwrap_or(settings.commit_log_count);
         async move {
             let own = platform.clone();
-            let instruments = recording.clone();
+            let (instruments, of_instruments) = (recording.clone(), own.clone());
             let ended = keeper_server::run(platform, config, move || {
-                instruments.instruments(&own, number, plant)
+                instruments.instruments(&of_instruments, number, plant)
             });
             if let Err(error) = ended.await {
-                recording.server_down(number);
-                let fatal = (server_name(number), error.to_string());
-                recording.notes().record.fatal.push(fatal);
+                recording.refuse(number, own.world_ns(), error.to_string());
             }
         }
     })

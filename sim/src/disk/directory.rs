@@ -207,6 +207,22 @@ impl Names {
         })
     }
 
+    /// The files that have a name, in order of their paths.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&str, InodeId)> {
+        self.live.iter().filter_map(|(path, entry)| match entry {
+            Entry::File(inode) => Some((path.as_str(), *inode)),
+            Entry::Directory => None,
+        })
+    }
+
+    /// The same names with nothing but what a power loss cannot take away.
+    pub(super) fn as_synced(&self) -> Names {
+        let mut names = Names { durable: self.durable.clone(), ..Names::default() };
+        names.drop_unreachable();
+        names.live.clone_from(&names.durable);
+        names
+    }
+
     /// Whether a power loss now would change no name.
     pub fn is_durable(&self) -> bool {
         self.pending.is_empty()

@@ -4,16 +4,35 @@
 //! kept with what they replaced; after a power loss each of them is either new or old, on its own,
 //! so that a record may be torn inside and later records may survive earlier ones. Size changes are
 //! metadata: they survive in order, up to any point, whatever becomes of the data.
+//!
+//! A sector whose write went wrong is kept as the disk holds it, too: reads see what was written
+//! until the power goes, or until it is written again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::fault::Gone;
 
 use crate::seed::Draws;
 
 /// The unit that a disk writes whole.
 pub const SECTOR_BYTES: usize = 512;
 
+/// The content of a sector, filled up with zeros.
+type Sector = Box<[u8; SECTOR_BYTES]>;
+
 /// What a sector held before; none if the file did not reach it.
-type Replaced = Option<Box<[u8; SECTOR_BYTES]>>;
+type Replaced = Option<Sector>;
+
+/// A sector that was written elsewhere.
+#[derive(Debug)]
+pub(super) struct Stray {
+    /// Where it belongs.
+    pub(super) sector: u64,
+    /// A part of the path of the file that it went to.
+    pub(super) onto: String,
+    /// What it holds.
+    pub(super) content: Sector,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SizeChange {
@@ -32,6 +51,10 @@ pub struct Inode {
     unsynced: BTreeMap<u64, Replaced>,
     /// Sectors that a failed sync left marked clean: they are read as written, and never written.
     lost: BTreeMap<u64, Replaced>,
+    /// Unsynced sectors whose writing will go wrong.
+    doomed: BTreeMap<u64, Gone>,
+    /// Sectors that the disk holds otherwise than reads see them, of which nobody was told.
+    wrong: BTreeMap<u64, Replaced>,
 }
 
 impl Inode {
@@ -68,22 +91,86 @@ impl Inode {
         self.content.resize(new_len, 0);
     }
 
-    /// Makes everything durable, but for what an earlier failed sync lost.
-    pub fn sync(&mut self) {
+    /// Makes everything durable, but for what an earlier failed sync lost and for what goes wrong:
+    /// of that, the sectors that are written elsewhere are returned.
+    pub(super) fn sync(&mut self) -> Vec<Stray> {
+        let mut strays = Vec::new();
+        for (sector, gone) in std::mem::take(&mut self.doomed) {
+            let Some(old) = self.unsynced.remove(&sector) else { continue };
+            self.wrong.insert(sector, old);
+            let content = sector_of(&self.content, sector as usize * SECTOR_BYTES);
+            if let (Gone::Misdirected { onto }, Some(content)) = (gone, content) {
+                strays.push(Stray { sector, onto, content });
+            }
+        }
         self.unsynced.clear();
         self.sizes.clear();
         self.synced_len = self.content.len() as u64;
+        strays
+    }
+
+    /// The writing of the last `len` bytes, which must not have been synced, will go wrong.
+    pub(super) fn doom(&mut self, len: usize, gone: &Gone) {
+        let end = self.content.len();
+        for sector in (end - len) / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES) {
+            self.doomed.insert(sector as u64, gone.clone());
+        }
+    }
+
+    /// Whether the disk holds, or would hold after a sync, otherwise than it said.
+    pub(super) fn has_bad_writes(&self) -> bool {
+        !self.wrong.is_empty() || !self.doomed.is_empty()
+    }
+
+    /// What went wrong without a word did not go wrong.
+    pub(super) fn make_good(&mut self) {
+        self.doomed.clear();
+        self.wrong.clear();
+    }
+
+    /// The sectors that the disk holds as reads see them.
+    pub(super) fn clean_sectors(&self) -> Vec<u64> {
+        let durable = self.synced_len.min(self.content.len() as u64);
+        let other: BTreeSet<&u64> = [&self.unsynced, &self.lost, &self.wrong]
+            .into_iter()
+            .flat_map(BTreeMap::keys)
+            .collect();
+        let all = 0..durable.div_ceil(SECTOR_BYTES as u64);
+        all.filter(|sector| !other.contains(sector)).collect()
+    }
+
+    /// Puts something else on the disk in place of a clean sector.
+    pub(super) fn overwrite_unseen(&mut self, sector: u64, content: Sector) {
+        self.wrong.insert(sector, Some(content));
+    }
+
+    /// Flips from one to eight bits of a byte of a clean sector. Returns the byte's offset.
+    pub(super) fn flip_bits(&mut self, sector: u64, draws: &mut Draws) -> u64 {
+        let start = sector * SECTOR_BYTES as u64;
+        let end = (start + SECTOR_BYTES as u64).min(self.content.len() as u64);
+        let offset = draws.range(start, end - 1);
+        self.content[offset as usize] ^= draws.range(1, 255) as u8;
+        offset
+    }
+
+    /// The same file with nothing but what a power loss cannot take away.
+    pub(super) fn as_synced(&self) -> Inode {
+        let mut file = self.clone();
+        file.settle(self.synced_len as usize, usize::MAX, || false);
+        file
     }
 
     /// A sync that reports an error: what was to be written is marked clean without having been
     /// written, as Linux does, so that the next sync succeeds and covers none of it.
     pub fn fail_sync(&mut self) {
         self.lost.append(&mut self.unsynced);
+        self.doomed.clear();
     }
 
     /// Whether a power loss now would change nothing.
     pub fn is_durable(&self) -> bool {
-        self.unsynced.is_empty() && self.sizes.is_empty() && self.lost.is_empty()
+        let other = [&self.unsynced, &self.lost, &self.wrong];
+        other.into_iter().all(BTreeMap::is_empty) && self.sizes.is_empty()
     }
 
     /// What the disk holds after the power went away.
@@ -95,15 +182,23 @@ impl Inode {
             1 => 1.0,
             _ => draws.below(1001) as f64 / 1000.0,
         };
+        self.settle(len, cut, || draws.chance(share));
+    }
+
+    /// Reads see what the disk holds from now on: `len` bytes, of the unsynced sectors those that
+    /// survive, each asked for once and in order, and of the rest what was there before.
+    fn settle(&mut self, len: usize, cut: usize, mut survives: impl FnMut() -> bool) {
         let live_len = self.content.len();
         self.content.resize(len.max(live_len), 0);
+        let doomed = std::mem::take(&mut self.doomed);
         for (sector, old) in std::mem::take(&mut self.unsynced) {
             let reached = (sector as usize) * SECTOR_BYTES < live_len;
-            if !(reached && draws.chance(share)) {
+            if !(reached && survives()) || doomed.contains_key(&sector) {
                 self.restore(sector, old.as_deref(), cut);
             }
         }
-        for (sector, old) in std::mem::take(&mut self.lost) {
+        let lost = std::mem::take(&mut self.lost);
+        for (sector, old) in lost.into_iter().chain(std::mem::take(&mut self.wrong)) {
             self.restore(sector, old.as_deref(), cut);
         }
         self.content.truncate(len);
@@ -149,8 +244,8 @@ impl Inode {
             if self.unsynced.contains_key(&key) {
                 continue;
             }
-            // Writing to a lost sector puts the whole of it in line for writing again.
-            let old = match self.lost.remove(&key) {
+            // Writing to such a sector puts the whole of it in line for writing again.
+            let old = match self.lost.remove(&key).or_else(|| self.wrong.remove(&key)) {
                 Some(old) => old,
                 None => sector_of(&self.content, sector * SECTOR_BYTES),
             };

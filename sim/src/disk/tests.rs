@@ -4,34 +4,34 @@ use super::*;
 
 const MS: u64 = 1_000_000;
 
-fn disk() -> Disk {
+pub(super) fn disk() -> Disk {
     Disk::new(1, 0, DiskSettings::default())
 }
 
 /// Does one operation, whatever its latency, unless the disk stalls.
-fn run(disk: &mut Disk, operation: Operation) -> Result<Outcome, Errno> {
+pub(super) fn run(disk: &mut Disk, operation: Operation) -> Result<Outcome, Errno> {
     let now_ns = disk.busy_until_ns;
     let id = disk.submit(now_ns, operation);
     disk.advance(disk.busy_until_ns);
     disk.take(id).expect("done by now")
 }
 
-fn append(file: Handle, bytes: &[u8]) -> Operation {
+pub(super) fn append(file: Handle, bytes: &[u8]) -> Operation {
     Operation::Commit { file, changes: vec![Change::Append(bytes.to_vec())], sync: false }
 }
 
-fn sync(file: Handle) -> Operation {
+pub(super) fn sync(file: Handle) -> Operation {
     Operation::Commit { file, changes: vec![], sync: true }
 }
 
-fn create(disk: &mut Disk, path: &str) -> Handle {
+pub(super) fn create(disk: &mut Disk, path: &str) -> Handle {
     match run(disk, Operation::Create(path.to_owned())) {
         Ok(Outcome::File(file)) => file,
         other => panic!("{other:?}"),
     }
 }
 
-fn log_with(content: &[u8]) -> (Disk, Handle) {
+pub(super) fn log_with(content: &[u8]) -> (Disk, Handle) {
     let mut disk = disk();
     let log = create(&mut disk, "log");
     run(&mut disk, append(log, content)).unwrap();
@@ -202,6 +202,28 @@ fn power_loss_keeps_what_was_synced_and_any_part_of_the_rest() {
         assert!(disk.is_durable());
     }
     assert!(lens.contains(&6) && lens.contains(&100) && lens.len() > 2, "{lens:?}");
+}
+
+#[test]
+fn power_loss_during_a_sync_leaves_any_subset_of_its_sectors() {
+    let mut seen = BTreeSet::new();
+    for seed in 0..400 {
+        let mut disk = Disk::new(seed, 0, DiskSettings::default());
+        let log = create(&mut disk, "log");
+        run(&mut disk, Operation::SyncDir("/".to_owned())).unwrap();
+        run(&mut disk, append(log, &[b'x'; 3 * 512])).unwrap();
+        let begun_ns = disk.busy_until_ns;
+        let sync = disk.submit(begun_ns, sync(log));
+        assert_eq!((disk.syncs_begun(), disk.syncs()), (2, 1));
+        disk.lose_power(begun_ns);
+        assert_eq!(disk.take(sync), None, "nobody was told that it succeeded");
+        assert_eq!(disk.syncs(), 1);
+        let sectors = disk.peek("log").unwrap().chunks(512);
+        seen.insert(sectors.map(|sector| sector[0] == b'x').collect::<Vec<_>>());
+    }
+    let whole = seen.iter().filter(|sectors| sectors.len() == 3).count();
+    assert_eq!(whole, 8, "every subset of three sectors: {seen:?}");
+    assert!(seen.contains(&vec![]), "{seen:?}");
 }
 
 #[test]

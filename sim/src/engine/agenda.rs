@@ -19,6 +19,8 @@ pub(crate) enum Event {
     Retransmit { conn: ConnKey, side: u8, epoch: u32 },
     /// What it sent again arrives.
     Retransmitted { conn: ConnKey, side: u8, epoch: u32 },
+    /// The reset of a firewall that does not know the connection arrives at the sender.
+    Rejected { conn: ConnKey, side: u8 },
     /// A sender learns that its reader has made room.
     Room { conn: ConnKey, side: u8 },
     /// A connecting host sends its next SYN, or gives up.

@@ -83,32 +83,39 @@ impl State {
     /// A SYN arrives, or is lost.
     pub(crate) fn syn_arrives(&mut self, key: ConnKey) {
         let now_ns = self.now_ns;
-        let Some(conn) = self.net.conns.get_mut(key) else { return };
+        let Some(conn) = self.net.conns.get(key) else { return };
         let (from, to) = (conn.ends[0].host, conn.ends[1].host);
+        let port = conn.ends[1].address.port();
         let is_there = self.net.links.is_open(from, to) && self.hosts[to.0 as usize].powered;
         if !is_there || conn.phase != Phase::Connecting {
             return;
         }
-        let listening = self.net.ports.get(to, conn.ends[1].address.port());
+        if self.drops_syns(from, to) || self.is_next_lost(from, to) {
+            return;
+        }
+        let listening = self.net.ports.get(to, port);
         let listening = listening.filter(|listening| !listening.is_loopback || from == to);
         if listening.is_some_and(|l| l.backlog.len() >= self.settings.backlog_max) {
             return;
         }
-        conn.greeted = listening.map(|listening| listening.birth);
+        let greeted = listening.map(|listening| listening.birth);
+        let Some(conn) = self.net.conns.get_mut(key) else { return };
+        conn.greeted = greeted;
         let lane = &mut conn.lanes[usize::from(SERVER)];
         let arrival_ns = self.net.links.arrival_ns(lane, now_ns, 0);
-        let answer = Event::SynAnswer { conn: key, refused: conn.greeted.is_none() };
+        let answer = Event::SynAnswer { conn: key, refused: greeted.is_none() };
         self.agenda.push(arrival_ns, answer);
     }
 
     /// The answer to a SYN arrives, or is lost.
     pub(crate) fn syn_answered(&mut self, key: ConnKey, refused: bool) {
-        let Some(conn) = self.net.conns.get_mut(key) else { return };
+        let Some(conn) = self.net.conns.get(key) else { return };
         let (from, to) = (conn.ends[0].host, conn.ends[1].host);
         let is_there = self.net.links.is_open(to, from) && self.hosts[from.0 as usize].powered;
-        if !is_there || conn.phase != Phase::Connecting {
+        if !is_there || conn.phase != Phase::Connecting || self.is_next_lost(to, from) {
             return;
         }
+        let Some(conn) = self.net.conns.get_mut(key) else { return };
         if refused {
             return self.fail_connecting(key, CONNECTION_REFUSED);
         }

@@ -8,6 +8,7 @@
 //! the way back is open then, and otherwise as if the acknowledgement had been lost. That is a
 //! latency too early, which shows only in when a retransmission would have begun. News of room for a
 //! writer that waits takes its time; if it is lost, the writer's probes find out (RFC 9293, 3.8.6.1).
+//! A flaky link loses no acknowledgement for good, because the next one says the same.
 
 use super::agenda::Event;
 use super::connect::Opening;
@@ -84,7 +85,9 @@ impl State {
                 self.agenda.push(item.arrival_ns, Event::Arrive { conn: key, side });
                 break;
             }
-            let received = match passes {
+            let comes_through =
+                passes && self.passes_firewall(key, side) && !self.is_next_lost(from, to);
+            let received = match comes_through {
                 true => self.receive(key, side, item.what),
                 false => Reception::Ignored,
             };
@@ -173,9 +176,11 @@ impl State {
         let is_late = lane.timeout.is_none_or(|timeout| timeout.epoch != epoch);
         let (from, to) = (lane.from, lane.to);
         let passes = self.net.links.is_open(from, to) && self.hosts[to.0 as usize].powered;
-        if is_late || !passes {
+        if is_late || !passes || !self.passes_firewall(key, side) || self.is_next_lost(from, to) {
             return;
         }
+        let Some(conn) = self.net.conns.get_mut(key) else { return };
+        let lane = &mut conn.lanes[usize::from(side)];
         let receiver = conn.ends[usize::from(1 - side)].kernel;
         let is_opening = lane.items.front().is_some_and(|item| item.what == What::Open);
         if lane.is_refused || (receiver == Kernel::Unknown && !is_opening) {
@@ -235,7 +240,8 @@ impl State {
         let Some(conn) = self.net.conns.get_mut(key) else { return };
         let (end, lane) = (&mut conn.ends[usize::from(side)], &mut conn.lanes[usize::from(side)]);
         lane.is_room_under_way = false;
-        if self.net.links.is_open(lane.to, lane.from) && end.kernel.is_sending() {
+        let comes_through = self.net.links.is_open(lane.to, lane.from) && conn.severed.is_none();
+        if comes_through && end.kernel.is_sending() {
             lane.known_read = lane.read;
             self.wakes.push(end.writer.take());
         }

@@ -9,7 +9,8 @@
 //! (`current`). Everything that happens at an instant is taken from the agenda (`agenda`) before any
 //! task is polled (`executor`). The network is in `network` (the table), `lane` (one direction of a
 //! connection), `delivery` (what arrives, is lost and is sent again), `connect` (handshakes),
-//! `ports` and `stream` (what programs see); alarms are in `timers`, files in `files`.
+//! `trouble` (flaky links, firewalls), `ports` and `stream` (what programs see); alarms are in
+//! `timers`, files in `files`.
 
 mod agenda;
 mod connect;
@@ -25,6 +26,7 @@ mod settings;
 mod state;
 mod stream;
 mod timers;
+mod trouble;
 pub mod world;
 
 pub use files::{EngineFile, EngineFiles};

@@ -12,6 +12,7 @@ use super::lane::{Lane, What};
 use super::ports::Ports;
 use super::settings::EngineSettings;
 use super::state::State;
+use super::trouble::{Severed, Troubles};
 use crate::net::ConnId;
 use crate::seed::Draws;
 use crate::shared::HostId;
@@ -89,6 +90,8 @@ pub(crate) struct Conn {
     /// Which listener has answered the SYN.
     pub(crate) greeted: Option<u64>,
     pub(crate) ends: [End; 2],
+    /// What stands between the ends has forgotten the connection.
+    pub(crate) severed: Option<Severed>,
     /// Lane `n` leads away from end `n`.
     pub(crate) lanes: [Lane; 2],
 }
@@ -126,6 +129,7 @@ impl Conns {
             connector: Waiter::Nobody,
             has_port: true,
             greeted: None,
+            severed: None,
             ends,
             lanes,
         };
@@ -156,6 +160,14 @@ impl Conns {
         }
         found.sort_unstable_by_key(|(birth, _)| *birth);
         found.into_iter().map(|(_, key)| key).collect()
+    }
+
+    /// Those of two hosts, the oldest first.
+    pub(crate) fn between(&self, a: HostId, b: HostId) -> Vec<ConnKey> {
+        self.select(|conn| {
+            let hosts = (conn.ends[0].host, conn.ends[1].host);
+            hosts == (a, b) || hosts == (b, a)
+        })
     }
 
     /// How many there are.
@@ -227,6 +239,7 @@ pub(crate) struct Network {
     seed: u64,
     pub(crate) conns: Conns,
     pub(crate) links: Links,
+    pub(crate) troubles: Troubles,
     pub(crate) ports: Ports,
     /// How many connections each host has tried to make to each other.
     attempts: BTreeMap<(HostId, HostId), u64>,
@@ -244,6 +257,7 @@ impl Network {
             seed,
             conns: Conns::default(),
             links,
+            troubles: Troubles::default(),
             ports: Ports::default(),
             attempts: BTreeMap::new(),
         }
@@ -320,13 +334,9 @@ impl State {
 
     /// Resets connections between two hosts, each with `probability`.
     pub(crate) fn reset_between(&mut self, a: HostId, b: HostId, probability: f64, d: &mut Draws) {
-        let between = self.net.conns.select(|conn| {
-            let hosts = (conn.ends[0].host, conn.ends[1].host);
-            let is_pair = hosts == (a, b) || hosts == (b, a);
-            is_pair && conn.phase != Phase::Connecting
-        });
-        for key in between {
-            if !d.chance(probability) {
+        for key in self.net.conns.between(a, b) {
+            let conn = self.net.conns.get(key).expect("it was found above");
+            if conn.phase == Phase::Connecting || !d.chance(probability) {
                 continue;
             }
             for side in [CLIENT, SERVER] {

@@ -207,6 +207,7 @@ impl State {
             Event::Arrive { conn, side } => self.arrive(conn, side),
             Event::Retransmit { conn, side, epoch } => self.retransmit(conn, side, epoch),
             Event::Retransmitted { conn, side, epoch } => self.retransmitted(conn, side, epoch),
+            Event::Rejected { conn, side } => self.rejected(conn, side),
             Event::Room { conn, side } => self.room(conn, side),
             Event::Syn { conn, attempt } => self.syn(conn, attempt),
             Event::SynArrive { conn } => self.syn_arrives(conn),

@@ -29,8 +29,8 @@ type Program = Rc<dyn Fn(EnginePlatform) -> Work>;
 
 /// Hosts, a network between them, and time.
 pub struct EngineWorld {
-    id: WorldId,
-    state: Rc<RefCell<State>>,
+    pub(super) id: WorldId,
+    pub(super) state: Rc<RefCell<State>>,
     /// What each host runs.
     programs: Vec<Program>,
     wall_offsets: Vec<WallOffset>,
@@ -393,20 +393,6 @@ impl EngineWorld {
         state.slow_down(a, b, extra_ns);
         let slower_ms = state.slow_down(b, a, extra_ns) / 1_000_000;
         let content = [b.0.to_le_bytes().as_slice(), &slower_ms.to_le_bytes()].concat();
-        state.record(Some(a), Kind::Fault, &content);
-    }
-
-    /// Limits what each direction of the link between two hosts carries, in bytes per second; none:
-    /// to what the settings say.
-    ///
-    /// # Panics
-    /// If the limit is zero, which is a partition.
-    pub fn limit_bandwidth(&mut self, a: HostId, b: HostId, bytes_per_s: Option<u64>) {
-        assert_ne!(bytes_per_s, Some(0), "a link that carries nothing is a partition");
-        let mut state = self.state.borrow_mut();
-        state.limit_bandwidth(a, b, bytes_per_s);
-        state.limit_bandwidth(b, a, bytes_per_s);
-        let content = [u64::from(b.0), bytes_per_s.unwrap_or(0)].map(u64::to_le_bytes).concat();
         state.record(Some(a), Kind::Fault, &content);
     }
 

@@ -1,16 +1,26 @@
 //! Strikes a world with faults at their times, and takes them back.
 //!
 //! Faults may overlap: a host that two faults hold down starts when the later one ends, blocks of a
-//! link and shifts of a clock add up.
+//! link and shifts of a clock add up. What a fault does is in the module of what it befalls; that a
+//! server forgets only when nothing is lost by it is the business of `amnesia`.
+
+mod amnesia;
+mod clocks;
+mod disks;
+mod links;
+mod process;
 
 use std::collections::BTreeMap;
 
 use super::{Fault, Target, TimedFault};
-use crate::clock::Clock;
-use crate::disk::{DiskFault, DiskFaultId, EIO, ENOSPC, OpKind};
+use crate::disk::DiskFaultId;
 use crate::shared::HostId;
 use crate::simulation::Simulation;
 use crate::task::RunPanic;
+use amnesia::Amnesia;
+pub use amnesia::Forgot;
+use process::How;
+pub use process::{ServerSettings, Upgrades};
 
 const NS_PER_MS: u64 = 1_000_000;
 
@@ -23,6 +33,13 @@ pub struct Roles {
     pub followers: Vec<HostId>,
     /// Who is being synchronised by a leader, and for how long, in milliseconds; in a stable order.
     pub learners: Vec<(HostId, u64)>,
+    /// All servers, whatever they do; the other hosts are clients.
+    pub servers: Vec<HostId>,
+    /// Servers but for the leader without which nothing would be lost: each other server serves in
+    /// the leader's epoch, and has applied all that this one ever logged.
+    pub expendable: Vec<HostId>,
+    /// Servers whose program has given up because of what it found on its disk.
+    pub refusing: Vec<HostId>,
 }
 
 /// Something that a schedule did.
@@ -36,36 +53,28 @@ pub struct Applied {
     pub began: bool,
     /// Whom it struck; empty if its target did not exist at the time, so that nothing happened.
     pub hosts: Vec<HostId>,
+    /// Whether they went down and forgot what they had acknowledged, and how.
+    pub forgot: Option<Forgot>,
 }
 
 /// How to take a fault back.
 #[derive(Debug)]
 enum Undo {
-    /// Directed links, each to be unblocked, and with what probability connections are reset.
-    Links(Vec<(HostId, HostId)>, f64),
+    Links(links::Undo),
     Start(HostId),
     Resume(HostId),
     Disk(HostId, DiskFaultId),
-    SlowLinks(Vec<(HostId, HostId)>, u32),
-    Clock(HostId, i64),
-    Drift {
-        host: HostId,
-        clock: Clock,
-        ppm: i64,
-        since_ns: u64,
-    },
-    /// A wall clock that jumps: by how much it is off, and when it jumps again.
-    Jumping {
-        host: HostId,
-        off_ms: i64,
-        next_ms: u64,
-    },
+    Clock(HostId, clocks::Undo),
     /// A rolling restart: who is down, the next turn and its time.
     Rolling {
         down: Option<HostId>,
         turn: usize,
         next_ms: u64,
     },
+    /// Writes go wrong, of which nobody knows until the power goes.
+    Armed(HostId, DiskFaultId),
+    /// A server that has forgotten stays down until then, in nanoseconds.
+    Down(HostId, u64),
     Nothing,
 }
 
@@ -88,20 +97,35 @@ struct Entry {
 }
 
 impl Entry {
+    fn new(timed: TimedFault) -> Entry {
+        let stage = match timed.mark() {
+            Some(_) => Stage::Snare,
+            None => Stage::Waiting(timed.at_ms.saturating_mul(NS_PER_MS)),
+        };
+        Entry { timed, stage, here: None }
+    }
+
     fn until_ns(&self) -> Option<u64> {
         self.timed.until_ms.map(|until_ms| until_ms.saturating_mul(NS_PER_MS))
     }
 
     fn next_ns(&self) -> Option<u64> {
+        let first = |next_ms: u64| {
+            let next_ns = next_ms.saturating_mul(NS_PER_MS);
+            Some(self.until_ns().map_or(next_ns, |until_ns| until_ns.min(next_ns)))
+        };
         match &self.stage {
             Stage::Waiting(at_ns) => Some(*at_ns),
-            Stage::Active(Undo::Rolling { next_ms, .. } | Undo::Jumping { next_ms, .. }) => {
-                let next_ns = next_ms.saturating_mul(NS_PER_MS);
-                Some(self.until_ns().map_or(next_ns, |until_ns| until_ns.min(next_ns)))
-            }
+            Stage::Active(Undo::Rolling { next_ms, .. }) => first(*next_ms),
+            Stage::Active(Undo::Clock(_, clocks::Undo::Jumping { next_ms, .. })) => first(*next_ms),
+            Stage::Active(Undo::Down(_, until_ns)) => Some(*until_ns),
             Stage::Snare | Stage::Active(_) => self.until_ns(),
             Stage::Done => None,
         }
+    }
+
+    fn is_over(&self, now_ns: u64) -> bool {
+        self.until_ns().is_some_and(|until_ns| until_ns <= now_ns)
     }
 }
 
@@ -112,25 +136,32 @@ pub struct Schedule {
     entries: Vec<Entry>,
     /// How many faults hold each host down.
     down: BTreeMap<HostId, u32>,
+    amnesia: Amnesia,
+    upgrades: Upgrades,
 }
 
 impl Schedule {
     /// A schedule of which nothing has happened yet.
     pub fn new(faults: Vec<TimedFault>) -> Schedule {
-        let entry = |timed: TimedFault| {
-            let stage = match timed.mark() {
-                Some(_) => Stage::Snare,
-                None => Stage::Waiting(timed.at_ms.saturating_mul(NS_PER_MS)),
-            };
-            Entry { timed, stage, here: None }
-        };
-        Schedule { entries: faults.into_iter().map(entry).collect(), down: BTreeMap::new() }
+        let amnesia = Amnesia::new(&faults);
+        Schedule {
+            entries: faults.into_iter().map(Entry::new).collect(),
+            down: BTreeMap::new(),
+            amnesia,
+            upgrades: Upgrades::default(),
+        }
+    }
+
+    /// With which settings servers start again, once the schedule has changed them.
+    pub fn upgrades(&self) -> Upgrades {
+        self.upgrades.clone()
     }
 
     /// When the next fault begins, goes on or ends, in nanoseconds since the start of the run; none
     /// if nothing is left to do by time.
     pub fn next_ns(&self) -> Option<u64> {
-        self.entries.iter().filter_map(Entry::next_ns).min()
+        let faults = self.entries.iter().filter_map(Entry::next_ns);
+        faults.chain(self.amnesia.next_ns()).min()
     }
 
     /// The mark that a fault waits for was hit by `host`: it strikes at `at_ns`.
@@ -152,29 +183,40 @@ impl Schedule {
         world: &mut S,
         roles: &mut dyn FnMut(&S) -> Roles,
     ) -> Result<Vec<Applied>, RunPanic> {
-        let mut applied = Vec::new();
+        let mut applied = self.tend(world, roles)?;
         let now_ns = world.elapsed_ns();
         loop {
             let due = |entry: &Entry| entry.next_ns().filter(|next_ns| *next_ns <= now_ns);
             let times = self.entries.iter().enumerate();
             let next = times.filter_map(|(index, entry)| Some((due(entry)?, index))).min();
             let Some((_, index)) = next else { return Ok(applied) };
-            if let Some(target) = self.awaited(index, now_ns)
-                && resolve(world, roles, None, std::slice::from_ref(target)).is_empty()
-            {
-                self.entries[index].stage = Stage::Waiting(now_ns + NS_PER_MS);
-                continue;
+            match self.instead(index, world, roles) {
+                Some(stage) => self.entries[index].stage = stage,
+                None => applied.push(self.advance_one(index, world, roles)?),
             }
-            applied.push(self.advance_one(index, world, roles)?);
         }
     }
 
-    /// Whom a fault that has not struck waits for; none if it strikes at once, or its time is over.
-    fn awaited(&self, index: usize, now_ns: u64) -> Option<&Target> {
-        let entry = &self.entries[index];
-        let Stage::Waiting(_) = &entry.stage else { return None };
-        let is_over = entry.until_ns().is_some_and(|until_ns| until_ns <= now_ns);
-        entry.timed.fault.target().filter(|target| matches!(target, Target::Learner(_)) && !is_over)
+    /// What comes of a fault that is due to strike and may not yet; none of any other.
+    fn instead<S: Simulation>(
+        &self,
+        index: usize,
+        world: &S,
+        roles: &mut dyn FnMut(&S) -> Roles,
+    ) -> Option<Stage> {
+        let now_ns = world.elapsed_ns();
+        let Entry { timed, stage: Stage::Waiting(_), here } = &self.entries[index] else {
+            return None;
+        };
+        let (fault, here) = (timed.fault.clone(), *here);
+        let is_over = self.entries[index].is_over(now_ns);
+        let later = Stage::Waiting(now_ns + NS_PER_MS);
+        if !self.may_begin(index, &fault, world, roles) {
+            return Some(if is_over { Stage::Done } else { later });
+        }
+        let awaited = fault.target().filter(|target| matches!(target, Target::Learner(_)))?;
+        let is_there = !resolve(world, roles, here, std::slice::from_ref(awaited)).is_empty();
+        (!is_there && !is_over).then_some(later)
     }
 
     /// Ends every fault, those to come too.
@@ -198,128 +240,84 @@ impl Schedule {
         world: &mut S,
         roles: &mut dyn FnMut(&S) -> Roles,
     ) -> Result<Applied, RunPanic> {
-        let now_ns = world.elapsed_ns();
+        let at_ns = world.elapsed_ns();
         let timed = self.entries[index].timed.clone();
-        let is_over = self.entries[index].until_ns().is_some_and(|until_ns| until_ns <= now_ns);
-        let here = self.entries[index].here;
+        let (is_over, here) = (self.entries[index].is_over(at_ns), self.entries[index].here);
+        let began = |hosts| Applied { at_ns, index, began: true, hosts, forgot: None };
         match std::mem::replace(&mut self.entries[index].stage, Stage::Done) {
             Stage::Active(undo @ Undo::Rolling { .. }) if !is_over => {
                 let (stage, hosts) = self.roll_on(&timed.fault, undo, world, roles)?;
                 self.entries[index].stage = stage;
-                Ok(Applied { at_ns: now_ns, index, began: true, hosts })
+                Ok(began(hosts))
             }
-            Stage::Active(Undo::Jumping { host, off_ms, .. }) if !is_over => {
-                let undo = jump(&timed.fault, host, off_ms, world);
+            Stage::Active(Undo::Clock(host, clocks::Undo::Jumping { off_ms, .. })) if !is_over => {
+                let undo = Undo::Clock(host, clocks::jump(&timed.fault, host, off_ms, world));
                 self.entries[index].stage = Stage::Active(undo);
-                Ok(Applied { at_ns: now_ns, index, began: true, hosts: vec![host] })
+                Ok(began(vec![host]))
             }
+            Stage::Active(Undo::Armed(host, id)) => self.discharge(index, host, id, world, roles),
             Stage::Active(undo) => self.undo(index, undo, world),
             Stage::Waiting(_) => {
                 let who = &mut |world: &S, targets: &[Target]| resolve(world, roles, here, targets);
-                let (undo, hosts) = self.strike(&timed.fault, world, who)?;
+                let (undo, hosts) = self.strike(index, &timed.fault, world, who)?;
                 self.entries[index].stage = Stage::Active(undo);
-                Ok(Applied { at_ns: now_ns, index, began: true, hosts })
+                let forgot = Forgot::by(&timed.fault).filter(|_| !hosts.is_empty());
+                Ok(Applied { forgot, ..began(hosts) })
             }
             // Nobody has hit its mark.
-            Stage::Snare => Ok(Applied { at_ns: now_ns, index, began: false, hosts: vec![] }),
+            Stage::Snare => Ok(Applied { began: false, ..began(Vec::new()) }),
             Stage::Done => unreachable!("what is done is never due"),
         }
     }
 
     fn strike<S: Simulation>(
         &mut self,
+        index: usize,
         fault: &Fault,
         world: &mut S,
         who: &mut dyn FnMut(&S, &[Target]) -> Vec<HostId>,
     ) -> Result<(Undo, Vec<HostId>), RunPanic> {
-        let mut one =
-            |world: &S, target: &Target| who(world, std::slice::from_ref(target)).first().copied();
-        let error =
-            |kinds: &[OpKind], errno, nth| DiskFault::Error { kinds: kinds.to_vec(), errno, nth };
-        let (target, disk_fault) = match fault {
-            Fault::Partition { .. } | Fault::OneWay { .. } | Fault::IsolateLeader { .. } => {
-                return Ok(cut(fault, world, who));
-            }
-            Fault::SlowLink { from, to, extra_ms } => {
-                let links = pairs(&who(world, from), &who(world, to));
-                for &(a, b) in &links {
-                    world.slow_link(a, b, i64::from(*extra_ms));
-                }
-                let hosts = ends(&links);
-                return Ok((Undo::SlowLinks(links, *extra_ms), hosts));
-            }
-            Fault::Restart { .. } => {
+        let Some(target) = fault.target() else {
+            if let Fault::Restart { .. } = fault {
                 let next_ms = world.elapsed_ms();
                 return Ok((Undo::Rolling { down: None, turn: 0, next_ms }, Vec::new()));
             }
-            Fault::Crash { target } | Fault::PowerLoss { target } => {
-                let Some(host) = one(world, target) else { return Ok((Undo::Nothing, vec![])) };
-                let is_power_loss = matches!(fault, Fault::PowerLoss { .. });
-                self.take_down(world, host, is_power_loss)?;
-                return Ok((Undo::Start(host), vec![host]));
+            let undo = links::begin(fault, world, who);
+            let hosts = undo.hosts();
+            return Ok((Undo::Links(undo), hosts));
+        };
+        let Some(host) = who(world, std::slice::from_ref(target)).first().copied() else {
+            return Ok((Undo::Nothing, Vec::new()));
+        };
+        let undo = match fault {
+            Fault::Crash { .. } => {
+                self.take_down(world, host, How::Kill)?;
+                Undo::Start(host)
             }
-            Fault::Pause { target } => {
-                let Some(host) = one(world, target) else { return Ok((Undo::Nothing, vec![])) };
+            Fault::PowerLoss { .. } => {
+                self.take_down(world, host, How::PowerLoss)?;
+                Undo::Start(host)
+            }
+            Fault::Wipe { .. } | Fault::Restore { .. } | Fault::Rot { .. } => {
+                self.forget(index, fault, host, world)?;
+                Undo::Start(host)
+            }
+            Fault::Pause { .. } => {
                 world.pause(host);
-                return Ok((Undo::Resume(host), vec![host]));
+                Undo::Resume(host)
             }
-            Fault::ClockOffset { target, offset_ms } => {
-                let Some(host) = one(world, target) else { return Ok((Undo::Nothing, vec![])) };
-                world.shift_clock(host, *offset_ms);
-                return Ok((Undo::Clock(host, *offset_ms), vec![host]));
+            Fault::ClockOffset { .. } | Fault::ClockDrift { .. } | Fault::ClockJump { .. } => {
+                Undo::Clock(host, clocks::begin(fault, host, world))
             }
-            Fault::ClockDrift { target, ppm, of } => {
-                let Some(host) = one(world, target) else { return Ok((Undo::Nothing, vec![])) };
-                world.drift_clock(host, *of, *ppm);
-                let (clock, ppm, since_ns) = (*of, *ppm, world.elapsed_ns());
-                return Ok((Undo::Drift { host, clock, ppm, since_ns }, vec![host]));
+            _ => {
+                let id = world.add_disk_fault(host, disks::begin(fault));
+                match Forgot::by_writes(fault) {
+                    Some(_) => Undo::Armed(host, id),
+                    None => Undo::Disk(host, id),
+                }
             }
-            Fault::ClockJump { target, .. } => {
-                let Some(host) = one(world, target) else { return Ok((Undo::Nothing, vec![])) };
-                return Ok((jump(fault, host, 0, world), vec![host]));
-            }
-            Fault::SlowDisk { target, factor: 0 } => (target, DiskFault::Stall),
-            Fault::SlowDisk { target, factor } => (target, DiskFault::Slow { factor: *factor }),
-            Fault::Eio { target, op, nth } => (target, error(&[*op], EIO, *nth)),
-            Fault::Enospc { target } => {
-                (target, error(&[OpKind::Write, OpKind::Create], ENOSPC, None))
-            }
-            Fault::FsyncFail { target } => (target, error(&[OpKind::Sync], EIO, Some(1))),
         };
-        let Some(host) = one(world, target) else { return Ok((Undo::Nothing, vec![])) };
-        let id = world.add_disk_fault(host, disk_fault);
-        Ok((Undo::Disk(host, id), vec![host]))
-    }
-
-    /// The next turn of a rolling restart: starts who is down, or kills the next.
-    fn roll_on<S: Simulation>(
-        &mut self,
-        fault: &Fault,
-        undo: Undo,
-        world: &mut S,
-        roles: &mut dyn FnMut(&S) -> Roles,
-    ) -> Result<(Stage, Vec<HostId>), RunPanic> {
-        let (Fault::Restart { targets, down_ms, gap_ms }, Undo::Rolling { down, turn, .. }) =
-            (fault, undo)
-        else {
-            unreachable!("only a rolling restart rolls on");
-        };
-        let now_ms = world.elapsed_ms();
-        if let Some(host) = down {
-            self.let_up(world, host)?;
-            let next_ms = now_ms + gap_ms;
-            let is_last = turn == targets.len();
-            let rolling = Stage::Active(Undo::Rolling { down: None, turn, next_ms });
-            return Ok((if is_last { Stage::Done } else { rolling }, vec![host]));
-        }
-        let Some(target) = targets.get(turn) else { return Ok((Stage::Done, vec![])) };
-        let host = resolve(world, roles, None, std::slice::from_ref(target)).first().copied();
-        if let Some(host) = host {
-            self.take_down(world, host, false)?;
-        }
-        let next_ms = now_ms + down_ms;
-        let rolling = Undo::Rolling { down: host, turn: turn + 1, next_ms };
-        Ok((Stage::Active(rolling), host.into_iter().collect()))
+        Ok((undo, vec![host]))
     }
 
     fn undo<S: Simulation>(
@@ -329,14 +327,8 @@ impl Schedule {
         world: &mut S,
     ) -> Result<Applied, RunPanic> {
         let hosts = match undo {
-            Undo::Links(links, reset_on_heal) => {
-                for &(from, to) in &links {
-                    world.heal_one_way(&[from], &[to]);
-                }
-                reset_across(world, &links, reset_on_heal, index);
-                ends(&links)
-            }
-            Undo::Start(host) => {
+            Undo::Links(undo) => undo.end(world, index),
+            Undo::Start(host) | Undo::Down(host, _) => {
                 self.let_up(world, host)?;
                 vec![host]
             }
@@ -354,123 +346,22 @@ impl Schedule {
                 world.remove_disk_fault(host, id);
                 vec![host]
             }
-            Undo::SlowLinks(links, extra_ms) => {
-                for &(a, b) in &links {
-                    world.slow_link(a, b, -i64::from(extra_ms));
-                }
-                ends(&links)
-            }
-            Undo::Clock(host, offset_ms) => {
-                world.shift_clock(host, offset_ms.saturating_neg());
+            Undo::Armed(host, id) => {
+                disks::disarm(world, host, id);
                 vec![host]
             }
-            Undo::Drift { host, clock, ppm, since_ns } => {
-                world.end_clock_drift(host, clock, ppm, since_ns);
-                vec![host]
-            }
-            Undo::Jumping { host, off_ms, .. } => {
-                world.shift_clock(host, off_ms.saturating_neg());
+            Undo::Clock(host, undo) => {
+                undo.end(host, world);
                 vec![host]
             }
             Undo::Nothing => Vec::new(),
         };
-        Ok(Applied { at_ns: world.elapsed_ns(), index, began: false, hosts })
-    }
-
-    fn take_down<S: Simulation>(
-        &mut self,
-        world: &mut S,
-        host: HostId,
-        is_power_loss: bool,
-    ) -> Result<(), RunPanic> {
-        *self.down.entry(host).or_default() += 1;
-        match is_power_loss {
-            true => world.power_loss(host),
-            false if world.is_running(host) => world.crash(host),
-            false => Ok(()),
-        }
-    }
-
-    fn let_up<S: Simulation>(&mut self, world: &mut S, host: HostId) -> Result<(), RunPanic> {
-        let count = self.down.get_mut(&host).expect("who is let up was taken down");
-        *count -= 1;
-        if *count > 0 {
-            return Ok(());
-        }
-        self.down.remove(&host);
-        world.restart(host)
+        Ok(Applied { at_ns: world.elapsed_ns(), index, began: false, hosts, forgot: None })
     }
 }
 
-/// The next jump of a wall clock that is off by `off_ms`: away from the right time or back to it.
-fn jump<S: Simulation>(fault: &Fault, host: HostId, off_ms: i64, world: &mut S) -> Undo {
-    let Fault::ClockJump { by_ms, every_ms, .. } = fault else {
-        unreachable!("only a fault that jumps jumps again");
-    };
-    let off_after_ms = if off_ms == 0 { *by_ms } else { 0 };
-    world.shift_clock(host, off_after_ms.saturating_sub(off_ms));
-    // Two jumps in one moment would never let time pass.
-    let next_ms = every_ms.map_or(u64::MAX, |every_ms| world.elapsed_ms() + every_ms.max(1));
-    Undo::Jumping { host, off_ms: off_after_ms, next_ms }
-}
-
-/// Blocks links.
-fn cut<S: Simulation>(
-    fault: &Fault,
-    world: &mut S,
-    who: &mut dyn FnMut(&S, &[Target]) -> Vec<HostId>,
-) -> (Undo, Vec<HostId>) {
-    let mut links = Vec::new();
-    let reset_on_heal = match fault {
-        Fault::Partition { sides, reset_on_heal } => {
-            let sides: Vec<Vec<HostId>> = sides.iter().map(|side| who(world, side)).collect();
-            for (n, side) in sides.iter().enumerate() {
-                let others = sides.iter().enumerate().filter(|(other, _)| *other != n);
-                others.for_each(|(_, other)| links.extend(pairs(side, other)));
-            }
-            *reset_on_heal
-        }
-        Fault::OneWay { from, to, reset_on_heal } => {
-            links = pairs(&who(world, from), &who(world, to));
-            *reset_on_heal
-        }
-        Fault::IsolateLeader { reset_on_heal } => {
-            let leader = who(world, &[Target::Leader]);
-            let others: Vec<HostId> =
-                world.hosts().into_iter().filter(|host| !leader.contains(host)).collect();
-            links = pairs(&leader, &others);
-            links.extend(pairs(&others, &leader));
-            *reset_on_heal
-        }
-        other => unreachable!("{other:?} cuts no link"),
-    };
-    for &(from, to) in &links {
-        world.one_way(&[from], &[to]);
-    }
-    let hosts = ends(&links);
-    (Undo::Links(links, reset_on_heal), hosts)
-}
-
-fn reset_across<S: Simulation>(
-    world: &mut S,
-    links: &[(HostId, HostId)],
-    probability: f64,
-    index: usize,
-) {
-    if probability <= 0.0 {
-        return;
-    }
-    let mut undirected: Vec<(HostId, HostId)> =
-        links.iter().map(|&(a, b)| (a.min(b), a.max(b))).collect();
-    undirected.sort_unstable();
-    undirected.dedup();
-    for (n, (a, b)) in undirected.into_iter().enumerate() {
-        let stream = (index as u64) << 32 | n as u64;
-        world.reset_connections(&[a], &[b], probability, stream);
-    }
-}
-
-/// The hosts that targets stand for, each once; `here` is who hit the mark of a fault that waited. Who does not exist is left out.
+/// The hosts that targets stand for, each once; `here` is who hit the mark of a fault that waited.
+/// Who does not exist is left out.
 fn resolve<S: Simulation>(
     world: &S,
     roles: &mut dyn FnMut(&S) -> Roles,
@@ -495,17 +386,5 @@ fn resolve<S: Simulation>(
         };
         hosts.extend(host.filter(|host| !hosts.contains(host)));
     }
-    hosts
-}
-
-fn pairs(from: &[HostId], to: &[HostId]) -> Vec<(HostId, HostId)> {
-    let all = from.iter().flat_map(|&from| to.iter().map(move |&to| (from, to)));
-    all.filter(|(from, to)| from != to).collect()
-}
-
-fn ends(links: &[(HostId, HostId)]) -> Vec<HostId> {
-    let mut hosts: Vec<HostId> = links.iter().flat_map(|&(a, b)| [a, b]).collect();
-    hosts.sort_unstable();
-    hosts.dedup();
     hosts
 }

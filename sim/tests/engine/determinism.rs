@@ -45,10 +45,10 @@ fn strike(world: &mut EngineWorld) {
     world.remove_disk_fault(n1, slow);
     world.heal_one_way(&[n3], &[n0]);
     world.slow_link(n0, n1, 30);
-    world.limit_bandwidth(n0, n2, Some(2_000));
+    world.narrow_link(n0, n2, 2_000);
     until(world, 3_900);
     world.slow_link(n0, n1, -30);
-    world.limit_bandwidth(n0, n2, None);
+    world.end_narrow_link(n0, n2, 2_000);
     for (turn, host) in [n0, n1, n2, n3].into_iter().enumerate() {
         until(world, 4_000 + turn as u64 * 300);
         world.crash(host).unwrap();

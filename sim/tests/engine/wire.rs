@@ -232,9 +232,9 @@ fn bandwidth_of_one_link_can_be_limited_and_freed() {
         }
         std::future::pending::<()>().await;
     });
-    world.limit_bandwidth(SERVER, CLIENT, Some(1_000_000));
+    world.narrow_link(SERVER, CLIENT, 1_000_000);
     world.run_until_ms(150).unwrap();
-    world.limit_bandwidth(SERVER, CLIENT, None);
+    world.end_narrow_link(SERVER, CLIENT, 1_000_000);
     world.run_until_ms(1_000).unwrap();
     let times: Vec<u64> = log.all().into_iter().map(|(at, _)| at).collect();
     assert!((11..14).contains(&(times[1] - times[0])), "{times:?}");

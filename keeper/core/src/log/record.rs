@@ -15,10 +15,12 @@ use crate::jute::{Reader, put_buffer, put_int, put_long};
 /// `ZKLG`.
 const MAGIC: [u8; 4] = *b"ZKLG";
 const VERSION: i32 = 2;
-/// Apache never sets it.
-const DB_ID: i64 = 0;
 /// The length of the header, in bytes.
 pub(super) const HEADER_BYTES: usize = 16;
+/// Where the header holds what Apache calls the database's identifier, always writes as zero, and
+/// never reads. Ours is the last transaction before the file: without it nobody could see that the
+/// end of a log is missing, where the next log begins with another epoch.
+const AFTER: Range<usize> = 8..16;
 /// Ends every record.
 const END_MARK: u8 = b'B';
 /// Checksum, length and end mark.
@@ -31,6 +33,9 @@ const ZXID: Range<usize> = 12..20;
 /// What a log file holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scan {
+    /// The last transaction before the file, if it says so; zero if not. Apache's files never do, and
+    /// Apache does not look.
+    pub after: Zxid,
     /// The records up to the first that is not right.
     pub records: Vec<LogRecord>,
     /// The length of header and records, in bytes: where the next record goes. Zero if there is not
@@ -84,11 +89,11 @@ pub enum TornReason {
     Malformed,
 }
 
-/// Begins a log file.
-pub fn append_header(out: &mut Vec<u8>) {
+/// Begins a log file, after the last transaction of the history; zero if that is not known.
+pub fn append_header(out: &mut Vec<u8>, after: Zxid) {
     out.extend_from_slice(&MAGIC);
     put_int(out, VERSION);
-    put_long(out, DB_ID);
+    put_long(out, after.0 as i64);
 }
 
 /// Appends the record of one encoded transaction.
@@ -107,8 +112,9 @@ pub fn scan(bytes: &[u8]) -> Scan {
             true => End::Clean,
             false => End::Torn { offset: 0, reason: TornReason::Header },
         };
-        return Scan { records, valid_len: 0, end };
+        return Scan { after: Zxid::ZERO, records, valid_len: 0, end };
     }
+    let after = Zxid(u64::from_be_bytes(bytes[AFTER].try_into().expect("eight bytes")));
     let mut offset = HEADER_BYTES;
     loop {
         match read_record(bytes, offset) {
@@ -118,11 +124,11 @@ pub fn scan(bytes: &[u8]) -> Scan {
             }
             Ok(None) => {
                 let end = if offset == bytes.len() { End::Clean } else { End::ZeroPadding };
-                return Scan { records, valid_len: offset, end };
+                return Scan { after, records, valid_len: offset, end };
             }
             Err(reason) => {
                 let end = End::Torn { offset, reason };
-                return Scan { records, valid_len: offset, end };
+                return Scan { after, records, valid_len: offset, end };
             }
         }
     }
@@ -189,7 +195,7 @@ mod tests {
     /// A log of these bodies, and where each record ends.
     fn log(bodies: &[Vec<u8>]) -> (Vec<u8>, Vec<usize>) {
         let mut bytes = Vec::new();
-        append_header(&mut bytes);
+        append_header(&mut bytes, Zxid::ZERO);
         let mut ends = vec![bytes.len()];
         for (zxid, body) in (1..).zip(bodies) {
             append_record(&mut bytes, &txn(zxid, body));
@@ -205,7 +211,7 @@ mod tests {
     #[test]
     fn the_format_is_apaches() {
         let mut bytes = Vec::new();
-        append_header(&mut bytes);
+        append_header(&mut bytes, Zxid::ZERO);
         assert_eq!(bytes, *b"ZKLG\0\0\0\x02\0\0\0\0\0\0\0\0");
         let txn = txn(5, b"x");
         append_record(&mut bytes, &txn);
@@ -308,7 +314,7 @@ mod tests {
         fn no_bytes_panic(bytes: Vec<u8>, headed: bool, last: u64) {
             let mut file = Vec::new();
             if headed {
-                append_header(&mut file);
+                append_header(&mut file, Zxid::ZERO);
             }
             file.extend_from_slice(&bytes);
             let scan = scan(&file);

@@ -64,6 +64,11 @@ pub struct Recovered {
 }
 
 impl Recovered {
+    /// The last transaction of the history.
+    pub fn last_zxid(&self) -> Zxid {
+        self.tail.last().map_or(self.tree.last_zxid(), |(zxid, _)| *zxid)
+    }
+
     /// A server that has never run.
     pub fn empty() -> Recovered {
         Recovered {

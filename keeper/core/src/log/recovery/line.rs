@@ -82,8 +82,10 @@ impl Line {
         bytes: &[u8],
         warnings: &mut Vec<Warning>,
     ) -> Result<(), RecoveryError> {
+        let mut after = scan.after;
         for record in &scan.records {
-            self.record(file, record, &bytes[record.txn.clone()], warnings)?;
+            self.record(file, record, after, &bytes[record.txn.clone()], warnings)?;
+            after = record.zxid;
         }
         if scan.records.is_empty() {
             self.empty.push(file);
@@ -100,6 +102,7 @@ impl Line {
         &mut self,
         file: FileName,
         record: &LogRecord,
+        after: Zxid,
         txn: &[u8],
         warnings: &mut Vec<Warning>,
     ) -> Result<(), RecoveryError> {
@@ -110,7 +113,7 @@ impl Line {
         if self.tail.last().is_some_and(|(last, _)| zxid <= *last) {
             return self.again(file, zxid, txn, warnings);
         }
-        self.expect_successor(file, zxid)?;
+        self.expect_successor(file, zxid, after)?;
         for torn in self.torn.drain(..) {
             let Torn { file, offset, reason } = torn;
             warnings.push(Warning::TornAndContinued { file, offset, reason });
@@ -139,10 +142,17 @@ impl Line {
     /// A torn log may be passed if provably nothing is missing behind it; and at the change of an
     /// epoch if it looks like what a crash leaves, because Apache leaves it there and begins another
     /// log. A record that is complete and wrong was damaged later.
-    fn expect_successor(&self, file: FileName, found: Zxid) -> Result<(), RecoveryError> {
+    /// Whatever it looks like, what the file says to stand before `found` must have been read.
+    fn expect_successor(
+        &self,
+        file: FileName,
+        found: Zxid,
+        after: Zxid,
+    ) -> Result<(), RecoveryError> {
         let successor = match self.last() {
+            Some(last) if last < after => Successor::No,
             Some(last) => Successor::of(last, found),
-            None if found.counter() == 1 => Successor::NextEpoch,
+            None if found.counter() == 1 && after == Zxid::ZERO => Successor::NextEpoch,
             None => return Err(RecoveryError::NoSnapshot { rejected: 0, first_log: Some(file) }),
         };
         let damage = self.torn.iter().find(|torn| match successor {

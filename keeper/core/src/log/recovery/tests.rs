@@ -23,10 +23,15 @@ fn txn(zxid: Zxid, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A log file of these transactions.
+/// A log file of these transactions, as Apache writes it.
 fn log(zxids: &[Zxid]) -> (FileName, Vec<u8>) {
+    log_after(Zxid::ZERO, zxids)
+}
+
+/// A log file of these transactions that says what stands before it.
+fn log_after(after: Zxid, zxids: &[Zxid]) -> (FileName, Vec<u8>) {
     let mut bytes = Vec::new();
-    append_header(&mut bytes);
+    append_header(&mut bytes, after);
     for zxid in zxids {
         append_record(&mut bytes, &txn(*zxid, b"body"));
     }
@@ -238,13 +243,36 @@ fn a_torn_log_before_others_is_passed_only_where_nothing_can_be_missing() {
 }
 
 #[test]
+fn a_log_of_ours_shows_that_the_end_of_an_earlier_epoch_is_missing() {
+    let first = log(&line(1, 1..=4));
+    let epoch = log_after(zxid(1, 4), &line(2, 1..=2));
+    let try_with = |files: &[(FileName, Vec<u8>)]| {
+        recover(&disk(&[&[snapshot(Zxid::ZERO)], files, &[epoch.clone()]].concat()))
+    };
+    let whole = try_with(std::slice::from_ref(&first)).unwrap();
+    assert_eq!(tail(&whole), [line(1, 1..=4), line(2, 1..=2)].concat());
+    let error = try_with(&[cut(&first, 3)]).unwrap_err();
+    assert!(matches!(error, RecoveryError::Damaged { .. }), "{error}");
+    // As preallocated files end, and as sectors look that were never written.
+    let last = log(&line(1, 1..=3)).1.len();
+    let mut zeros = first.clone();
+    zeros.1[last..].fill(0);
+    let (after, before, file) = (zxid(1, 3), Some(first.0), epoch.0);
+    let gap = RecoveryError::Gap { after, before, found: zxid(2, 1), file };
+    assert_eq!(try_with(&[zeros]), Err(gap));
+    let behind = [snapshot(zxid(1, 4)), epoch.clone()];
+    assert_eq!(tail(&recover(&disk(&behind)).unwrap()), line(2, 1..=2));
+    assert!(recover(&disk(&[epoch.clone()])).is_err(), "it does not begin the history");
+}
+
+#[test]
 fn a_repeated_transaction_is_harmless_and_a_different_one_is_not() {
     let repeated = [snapshot(Zxid::ZERO), log(&line(1, 1..=4)), log(&line(1, 3..=5))];
     let recovered = recover(&disk(&repeated)).unwrap();
     assert_eq!(tail(&recovered), line(1, 1..=5));
     assert_eq!(recovered.warnings.len(), 2);
     let mut other = Vec::new();
-    append_header(&mut other);
+    append_header(&mut other, Zxid::ZERO);
     append_record(&mut other, &txn(zxid(1, 3), b"another"));
     let file = FileName::Log(zxid(1, 3));
     let files = [snapshot(Zxid::ZERO), log(&line(1, 1..=4)), (file, other)];

@@ -67,6 +67,7 @@ impl Server {
     }
 
     fn append(&mut self, body: &[u8]) {
+        let after = self.written.last().map_or(Zxid::ZERO, |(zxid, _)| *zxid);
         self.last = self.last.next().unwrap();
         let file = *self.open.get_or_insert_with(|| {
             self.synced_len = 0;
@@ -74,7 +75,7 @@ impl Server {
         });
         let bytes = self.disk.entry(file).or_default();
         if bytes.is_empty() {
-            append_header(bytes);
+            append_header(bytes, after);
         }
         append_record(bytes, &txn(self.last, body));
         self.written.push((self.last, txn(self.last, body)));

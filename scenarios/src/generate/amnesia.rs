@@ -1,0 +1,67 @@
+//! Faults that make a server forget what it had acknowledged. When they strike is the business of
+//! the schedule, which lets a server forget only when nothing is lost by it, so that they are drawn
+//! with time to wait.
+
+use sim::fault::{Fault, Target, TimedFault};
+
+use super::FIRST_FAULT_MS;
+use super::faults::{Family, Kind, Site};
+
+/// Every kind of amnesia.
+pub(super) const AMNESIAS: [Kind; 5] = [
+    Kind { name: "lost write", family: Family::Disk, draw: lost_write },
+    Kind { name: "misdirected write", family: Family::Disk, draw: misdirected_write },
+    Kind { name: "rot", family: Family::Disk, draw: rot },
+    Kind { name: "wipe", family: Family::Process, draw: wipe },
+    Kind { name: "restore", family: Family::Process, draw: restore },
+];
+
+/// Files whose content has a checksum. The epoch files have none, neither in ZooKeeper nor here, so
+/// that nobody can notice another number in them.
+const FILES: [&str; 3] = ["log.", "log.", "snapshot."];
+
+/// A follower, or the server of that name once it follows.
+fn follower(site: &mut Site<'_>) -> Target {
+    match site.draws.chance(0.5) {
+        true => Target::RandomFollower(site.draws.below(site.servers.into())),
+        false => site.any_host(),
+    }
+}
+
+fn file(site: &mut Site<'_>) -> String {
+    FILES[site.draws.below(FILES.len() as u64) as usize].to_owned()
+}
+
+/// All writes from a moment on, or one of them.
+fn nth(site: &mut Site<'_>) -> Option<u64> {
+    site.draws.chance(0.4).then(|| site.draws.log_uniform(1, 64))
+}
+
+fn lost_write(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let (target, nth) = (follower(site), nth(site));
+    let down_ms = site.draws.log_uniform(20, 2_000);
+    vec![site.for_ms(100, 3_000, Fault::LostWrite { target, nth, down_ms })]
+}
+
+fn misdirected_write(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let (target, nth, onto) = (follower(site), nth(site), file(site));
+    let down_ms = site.draws.log_uniform(20, 2_000);
+    vec![site.for_ms(100, 3_000, Fault::MisdirectedWrite { target, nth, onto, down_ms })]
+}
+
+fn rot(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let (target, file) = (follower(site), file(site));
+    let sectors = site.draws.log_uniform(1, 8);
+    vec![site.for_ms(500, 5_000, Fault::Rot { target, file, sectors })]
+}
+
+fn wipe(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let target = follower(site);
+    vec![site.for_ms(500, 5_000, Fault::Wipe { target })]
+}
+
+fn restore(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let target = follower(site);
+    let taken_ms = site.draws.range(FIRST_FAULT_MS / 2, site.at_ms.min(site.end_ms - 1));
+    vec![site.for_ms(500, 5_000, Fault::Restore { target, taken_ms })]
+}

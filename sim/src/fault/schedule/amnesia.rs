@@ -1,0 +1,343 @@
+//! When a server may forget: the fault atlas at run time.
+//!
+//! ZAB, as every protocol of its kind, takes for granted that a server keeps what it has
+//! acknowledged (DSN 2011, section II: servers recover with their stable storage). So a server
+//! forgets only when the ensemble loses nothing by it:
+//!
+//! - it follows a leader that serves, and *all other* servers serve in the leader's epoch and have
+//!   applied all that it has logged: it could be replaced by a new server;
+//! - no other fault that may part or stop servers lasts;
+//! - until it has served again, no such fault begins: it waits, or, once its time is over, never
+//!   comes.
+//!
+//! ```text
+//!               may forget                       serves again
+//!   remembers ─────────────► down, forgets ──────────────────────► remembers
+//!                                 │                                    ▲
+//!                                 │ starts, finds damage, gives up     │
+//!                                 ▼              nothing is lost by it │
+//!                              refuses ──────────► disk wiped, starts ─┘
+//! ```
+//!
+//! Lost and misdirected writes are armed when their fault begins and show when it ends, in a loss of
+//! power, if the server may forget at that moment. If not, or if the power goes for another reason
+//! before, they are made good: they did not go wrong.
+//!
+//! A server that finds damage may give up rather than serve it (ZooKeeper Administrator's Guide,
+//! "Troubleshooting": delete the data of the server and restart it). The operator is the schedule,
+//! under the same condition. Damage may lie unread for long, in an old snapshot, so that at most a
+//! minority of the disks may hold damage at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::process::How;
+use super::{Applied, Entry, NS_PER_MS, Roles, Schedule, Stage, Undo, resolve};
+use crate::clock::Clock;
+use crate::disk::{Disk, DiskFaultId, DiskImage};
+use crate::fault::{Fault, Target, TimedFault};
+use crate::seed::Draws;
+use crate::shared::HostId;
+use crate::simulation::Simulation;
+use crate::task::RunPanic;
+
+/// How often the operator looks after servers with damaged disks, in nanoseconds.
+const TEND_EVERY_NS: u64 = 100 * NS_PER_MS;
+
+/// How a server came to forget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forgot {
+    /// Its disk is empty.
+    Wiped,
+    /// Its disk was set back.
+    SetBack,
+    /// Its disk is damaged: it may hold less than it did, and what nobody wrote.
+    Damaged,
+}
+
+impl Forgot {
+    /// How a server forgets whom this fault strikes.
+    pub(super) fn by(fault: &Fault) -> Option<Forgot> {
+        match fault {
+            Fault::Wipe { .. } => Some(Forgot::Wiped),
+            Fault::Restore { .. } => Some(Forgot::SetBack),
+            Fault::Rot { .. } => Some(Forgot::Damaged),
+            _ => None,
+        }
+    }
+
+    /// How a server forgets whose writes went wrong.
+    pub(super) fn by_writes(fault: &Fault) -> Option<Forgot> {
+        let goes_wrong = matches!(fault, Fault::LostWrite { .. } | Fault::MisdirectedWrite { .. });
+        goes_wrong.then_some(Forgot::Damaged)
+    }
+}
+
+/// Who has forgotten, and what may be damaged.
+#[derive(Debug, Default)]
+pub(super) struct Amnesia {
+    /// Who has forgotten and not served since, and when it went down, in nanoseconds.
+    forgetful: Option<(HostId, u64)>,
+    /// Whose disk may hold damage, and by which fault.
+    damaged: BTreeMap<HostId, usize>,
+    /// When which fault needs backups that are not taken yet, in nanoseconds.
+    to_back_up: BTreeSet<(u64, usize)>,
+    /// Backups, by the fault that needs them.
+    backups: BTreeMap<usize, BTreeMap<HostId, DiskImage>>,
+    tended_ns: u64,
+}
+
+impl Amnesia {
+    pub(super) fn new(faults: &[TimedFault]) -> Amnesia {
+        let taken = |(index, timed): (usize, &TimedFault)| match timed.fault {
+            Fault::Restore { taken_ms, .. } => Some((taken_ms.saturating_mul(NS_PER_MS), index)),
+            _ => None,
+        };
+        let to_back_up = faults.iter().enumerate().filter_map(taken).collect();
+        Amnesia { to_back_up, ..Amnesia::default() }
+    }
+
+    /// When a backup is due, or the operator looks again.
+    pub(super) fn next_ns(&self) -> Option<u64> {
+        let tend_ns = (!self.damaged.is_empty()).then_some(self.tended_ns + TEND_EVERY_NS);
+        let backup_ns = self.to_back_up.first().map(|(at_ns, _)| *at_ns);
+        tend_ns.into_iter().chain(backup_ns).min()
+    }
+
+    /// Takes the backups that are due, of every server.
+    fn back_up<S: Simulation>(&mut self, world: &mut S, roles: &mut dyn FnMut(&S) -> Roles) {
+        while let Some(&(at_ns, index)) = self.to_back_up.first()
+            && at_ns <= world.elapsed_ns()
+        {
+            self.to_back_up.pop_first();
+            let servers = roles(world).servers;
+            let image = |host| (host, world.with_disk(host, |disk| disk.backup()));
+            self.backups.insert(index, servers.into_iter().map(image).collect());
+        }
+    }
+}
+
+impl Schedule {
+    /// Whether a fault that is due to strike may.
+    pub(super) fn may_begin<S: Simulation>(
+        &self,
+        index: usize,
+        fault: &Fault,
+        world: &S,
+        roles: &mut dyn FnMut(&S) -> Roles,
+    ) -> bool {
+        if !fault.is_amnesia() {
+            return self.amnesia.forgetful.is_none() || !disrupts(fault, world, &roles(world));
+        }
+        let Some(target) = fault.target() else { return false };
+        let here = self.entries[index].here;
+        let hosts = resolve(world, roles, here, std::slice::from_ref(target));
+        let Some(&host) = hosts.first() else { return false };
+        let now = roles(world);
+        if fault.damages() && !self.may_be_damaged(host, &now) {
+            return false;
+        }
+        match Forgot::by_writes(fault) {
+            Some(_) => now.followers.contains(&host),
+            None => self.may_forget(index, host, world, &now),
+        }
+    }
+
+    /// See the module's head.
+    fn may_forget<S: Simulation>(
+        &self,
+        index: usize,
+        host: HostId,
+        world: &S,
+        roles: &Roles,
+    ) -> bool {
+        self.amnesia.forgetful.is_none()
+            && roles.leader.is_some_and(|leader| leader != host)
+            && roles.followers.contains(&host)
+            && self.may_be_lost(index, host, world, roles)
+    }
+
+    /// Whether nothing is lost with what a server knows, and nothing that lasts may change that.
+    fn may_be_lost<S: Simulation>(
+        &self,
+        index: usize,
+        host: HostId,
+        world: &S,
+        roles: &Roles,
+    ) -> bool {
+        let is_other = |(other, _): &(usize, &Entry)| *other != index;
+        let mut others = self.entries.iter().enumerate().filter(is_other);
+        roles.expendable.contains(&host)
+            && self.amnesia.forgetful.is_none_or(|(forgetful, _)| forgetful == host)
+            && !others.any(|(_, entry)| {
+                let is_active = matches!(&entry.stage, Stage::Active(undo) if undo.is_felt());
+                is_active && disrupts(&entry.timed.fault, world, roles)
+            })
+    }
+
+    /// Only a minority of the disks may hold damage.
+    fn may_be_damaged(&self, host: HostId, roles: &Roles) -> bool {
+        let minority = roles.servers.len().saturating_sub(1) / 2;
+        let mut damaged: BTreeSet<HostId> = self.amnesia.damaged.keys().copied().collect();
+        damaged.insert(host);
+        damaged.len() <= minority
+    }
+
+    /// A server goes down and forgets.
+    pub(super) fn forget<S: Simulation>(
+        &mut self,
+        index: usize,
+        fault: &Fault,
+        host: HostId,
+        world: &mut S,
+    ) -> Result<(), RunPanic> {
+        self.go_down_and_forget(index, host, world, Forgot::by(fault))?;
+        match fault {
+            Fault::Wipe { .. } => world.with_disk(host, Disk::wipe),
+            Fault::Restore { .. } => {
+                let images = self.amnesia.backups.remove(&index).unwrap_or_default();
+                if let Some(image) = images.get(&host) {
+                    world.with_disk(host, |disk| disk.restore(image));
+                }
+            }
+            Fault::Rot { file, sectors, .. } => {
+                let draws = &mut Draws::for_host(world.seed(), "rot", host.0, index as u64);
+                world.with_disk(host, |disk| disk.rot(file, *sectors, draws));
+            }
+            other => unreachable!("{other:?} makes nobody forget at once"),
+        }
+        Ok(())
+    }
+
+    /// Writes that went wrong show in a loss of power, or are made good.
+    pub(super) fn discharge<S: Simulation>(
+        &mut self,
+        index: usize,
+        host: HostId,
+        id: DiskFaultId,
+        world: &mut S,
+        roles: &mut dyn FnMut(&S) -> Roles,
+    ) -> Result<Applied, RunPanic> {
+        let at_ns = world.elapsed_ns();
+        let fault = self.entries[index].timed.fault.clone();
+        let now = roles(world);
+        let is_wrong = world.with_disk(host, |disk| disk.has_bad_writes());
+        let may_show = self.may_forget(index, host, world, &now) && self.may_be_damaged(host, &now);
+        if !is_wrong || !may_show {
+            return self.undo(index, Undo::Armed(host, id), world);
+        }
+        let forgot = Forgot::by_writes(&fault);
+        self.go_down_and_forget(index, host, world, forgot)?;
+        world.remove_disk_fault(host, id);
+        let (Fault::LostWrite { down_ms, .. } | Fault::MisdirectedWrite { down_ms, .. }) = fault
+        else {
+            unreachable!("only writes are armed");
+        };
+        self.entries[index].stage = Stage::Active(Undo::Down(host, at_ns + down_ms * NS_PER_MS));
+        Ok(Applied { at_ns, index, began: true, hosts: vec![host], forgot })
+    }
+
+    fn go_down_and_forget<S: Simulation>(
+        &mut self,
+        index: usize,
+        host: HostId,
+        world: &mut S,
+        forgot: Option<Forgot>,
+    ) -> Result<(), RunPanic> {
+        self.amnesia.forgetful = Some((host, world.elapsed_ns()));
+        match forgot {
+            Some(Forgot::Damaged) => {
+                self.amnesia.damaged.insert(host, index);
+            }
+            Some(Forgot::Wiped) => {
+                self.amnesia.damaged.remove(&host);
+            }
+            // The backup may hold old damage.
+            Some(Forgot::SetBack) | None => {}
+        }
+        self.take_down(world, host, How::Forget)
+    }
+
+    /// What an operator does now and then: a server that gave up because of damage that a fault did
+    /// is started anew with an empty disk, once nothing is lost by it. Call it when the faults are
+    /// over, too.
+    ///
+    /// # Errors
+    /// As [`Schedule::advance`].
+    pub fn tend<S: Simulation>(
+        &mut self,
+        world: &mut S,
+        roles: &mut dyn FnMut(&S) -> Roles,
+    ) -> Result<Vec<Applied>, RunPanic> {
+        let now_ns = world.elapsed_ns();
+        let mut applied = Vec::new();
+        self.amnesia.back_up(world, roles);
+        if self.amnesia.forgetful.is_none() && self.amnesia.damaged.is_empty() {
+            return Ok(applied);
+        }
+        self.amnesia.tended_ns = now_ns;
+        let now = roles(world);
+        if let Some((host, since_ns)) = self.amnesia.forgetful
+            && since_ns < now_ns
+            && !self.down.contains_key(&host)
+            && (now.followers.contains(&host) || now.leader == Some(host))
+        {
+            self.amnesia.forgetful = None;
+        }
+        for (host, index) in self.amnesia.damaged.clone() {
+            let gave_up = now.refusing.contains(&host) && !self.down.contains_key(&host);
+            if !gave_up || !self.may_be_lost(index, host, world, &now) {
+                continue;
+            }
+            let forgot = Some(Forgot::Wiped);
+            self.go_down_and_forget(index, host, world, forgot)?;
+            world.with_disk(host, Disk::wipe);
+            self.let_up(world, host)?;
+            applied.push(Applied { at_ns: now_ns, index, began: false, hosts: vec![host], forgot });
+        }
+        Ok(applied)
+    }
+}
+
+impl Undo {
+    /// Whether the fault has struck anybody so far that he can feel it.
+    fn is_felt(&self) -> bool {
+        !matches!(self, Undo::Nothing | Undo::Armed(..))
+    }
+}
+
+/// Whether a fault may part servers, stop one, or make one forget.
+fn disrupts<S: Simulation>(fault: &Fault, world: &S, roles: &Roles) -> bool {
+    let is_server = |target: &Target| match target {
+        Target::Host(name) => world.find(name).is_some_and(|host| roles.servers.contains(&host)),
+        _ => true,
+    };
+    let has_server = |targets: &[Target]| targets.iter().any(is_server);
+    match fault {
+        Fault::Partition { sides, .. } => sides.iter().filter(|side| has_server(side)).count() > 1,
+        Fault::IsolateLeader { .. } => true,
+        Fault::OneWay { from, to, .. }
+        | Fault::SlowLink { from, to, .. }
+        | Fault::FlakyLink { from, to, .. }
+        | Fault::Bandwidth { from, to, .. }
+        | Fault::ConnectHang { from, to }
+        | Fault::HalfOpen { from, to, .. }
+        | Fault::Reset { from, to } => has_server(from) && has_server(to),
+        Fault::Restart { targets, .. } => has_server(targets),
+        // Servers decide by their monotonic clocks alone.
+        Fault::ClockOffset { .. } | Fault::ClockJump { .. } => false,
+        Fault::ClockDrift { of: Clock::Wall, .. } => false,
+        Fault::Crash { target }
+        | Fault::PowerLoss { target }
+        | Fault::Pause { target }
+        | Fault::SlowDisk { target, .. }
+        | Fault::Eio { target, .. }
+        | Fault::Enospc { target }
+        | Fault::FsyncFail { target }
+        | Fault::LostWrite { target, .. }
+        | Fault::MisdirectedWrite { target, .. }
+        | Fault::Rot { target, .. }
+        | Fault::Wipe { target }
+        | Fault::Restore { target, .. }
+        | Fault::ClockDrift { target, .. } => is_server(target),
+    }
+}
