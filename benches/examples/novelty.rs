@@ -12,6 +12,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 
 use scenarios::campaign::Campaign;
+use scenarios::judge::Failure;
 use scenarios::novelty::{Pool, Reached, features};
 use scenarios::registry::{SCENARIOS, Scenario, scenario};
 
@@ -57,6 +58,11 @@ fn perform(scenarios: &[&'static Scenario], seed: u64, runs: u64, explore: bool)
     let summary = campaign.run(&AtomicBool::new(false), &mut |finished| {
         if let Ok(outcome) = &finished.result {
             pool.learn(&finished.plan, features(&outcome.marks, &outcome.states));
+            for failure in outcome.failures().iter().take(1) {
+                let (scenario, seed) = (&outcome.scenario, outcome.seed);
+                let Failure { property, headline, .. } = failure;
+                eprintln!("{scenario} seed {seed}, {:?}: {property}: {headline}", finished.origin);
+            }
         }
         ControlFlow::Continue(())
     });

@@ -12,6 +12,8 @@ use crate::validate::validate;
 const MARGIN_MS: u64 = 300;
 /// The shortest and the longest shift of a fault, in milliseconds.
 const SHIFT_MS: (u64, u64) = (5, 4_000);
+/// The shortest and the longest stretch of another plan's faults that is laid over, in milliseconds.
+const OVERLAY_MS: (u64, u64) = (500, 15_000);
 /// Faults of a plan that splicing and doubling do not go beyond.
 const FAULTS_MAX: usize = 120;
 
@@ -33,11 +35,12 @@ pub fn mutate(plan: &Plan, other: &Plan, draws: &mut Draws) -> Plan {
 }
 
 fn change(plan: &mut Plan, other: &Plan, draws: &mut Draws) {
-    match draws.below(16) {
+    match draws.below(20) {
         0..3 => shift_one(plan, draws),
         3 => shift_from(plan, draws),
         4..7 => splice(plan, other, draws),
         7..9 => double(plan, draws),
+        16.. => overlay(plan, other, draws),
         9..12 => change_target(plan, draws),
         12 => stretch(plan, draws),
         13 => forget_half(plan, draws),
@@ -67,10 +70,7 @@ fn shift_from(plan: &mut Plan, draws: &mut Draws) {
 /// The faults of two plans: one's up to a moment, the other's from there on.
 fn splice(plan: &mut Plan, other: &Plan, draws: &mut Draws) {
     let end_ms = end_ms(plan);
-    // Hosts that this plan does not have cannot be struck.
-    let fits = other.topology.servers <= plan.topology.servers
-        && other.topology.clients <= plan.topology.clients;
-    if !fits || end_ms <= FIRST_FAULT_MS {
+    if !has_hosts_of(plan, other) || end_ms <= FIRST_FAULT_MS {
         return new_seed(plan, draws);
     }
     let at_ms = draws.range(FIRST_FAULT_MS, end_ms);
@@ -78,6 +78,28 @@ fn splice(plan: &mut Plan, other: &Plan, draws: &mut Draws) {
     let rest = other.faults.iter().filter(|fault| fault.at_ms >= at_ms);
     plan.faults.extend(rest.map(|fault| moved(fault, false, 0, end_ms)));
     plan.faults.truncate(FAULTS_MAX);
+}
+
+/// Faults of another plan strike beside this one's for a while, so that more of them meet.
+fn overlay(plan: &mut Plan, other: &Plan, draws: &mut Draws) {
+    let end_ms = end_ms(plan);
+    if !has_hosts_of(plan, other) || other.faults.is_empty() {
+        return new_seed(plan, draws);
+    }
+    let first = draws.below(other.faults.len() as u64) as usize;
+    let from_ms = other.faults[first].at_ms;
+    let until_ms = from_ms + draws.log_uniform(OVERLAY_MS.0, OVERLAY_MS.1);
+    // They may come at another time than there, all of them by as much.
+    let (earlier, by_ms) = if draws.chance(0.5) { shift(draws) } else { (false, 0) };
+    let taken = other.faults.iter().filter(|fault| (from_ms..until_ms).contains(&fault.at_ms));
+    let room = FAULTS_MAX.saturating_sub(plan.faults.len());
+    plan.faults.extend(taken.take(room).map(|fault| moved(fault, earlier, by_ms, end_ms)));
+}
+
+/// Whether every host that the other plan's faults may strike is one of this plan's.
+fn has_hosts_of(plan: &Plan, other: &Plan) -> bool {
+    other.topology.servers <= plan.topology.servers
+        && other.topology.clients <= plan.topology.clients
 }
 
 /// A fault strikes once more.
@@ -235,6 +257,14 @@ mod tests {
             splice(plan, &small.next().unwrap(), draws);
         };
         assert_eq!(changed(splice), ["times", "faults"].into());
+        let overlay = |plan: &mut Plan, draws: &mut Draws| {
+            let before = plan.faults.clone();
+            let others = (8..).map(|seed| SCENARIOS[1].plan(seed));
+            let mut small = others.filter(|other| other.topology.servers == 3);
+            overlay(plan, &small.next().unwrap(), draws);
+            assert!(plan.faults.starts_with(&before) && plan.faults.len() > before.len());
+        };
+        assert_eq!(changed(overlay), ["times", "faults"].into());
     }
 
     #[test]
