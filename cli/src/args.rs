@@ -87,6 +87,7 @@ Examples:
   squall fuzz --scenario keeper/watch --runs 500    exactly 500 runs of one scenario
   squall fuzz --plant ack-before-fsync --runs 200   does the harness find a planted bug?
   squall fuzz --engine turmoil                      the same on another simulator
+  squall fuzz --shrink                              and make the plan of each failure smaller
   squall fuzz --seed 7 --partition slice:2/8        the second of eight parts; see squall merge
 
 A campaign's folder is new each time: OUT/<UTC time>-<seed>, with OUT/latest and OUT/latest-failure
@@ -176,6 +177,12 @@ pub(crate) struct FuzzArgs {
     #[command(flatten)]
     pub(crate) publish: PublishArgs,
     /// A plan that must fail, in the place of the built-in one.
+    /// In the end make the plan of each distinct failure smaller.
+    #[arg(long)]
+    pub(crate) shrink: bool,
+    /// For how long at most for each, as 500ms, 60s, 10m or 1h. 60s, unless given.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "shrink")]
+    pub(crate) shrink_time: Option<Duration>,
     #[arg(long, value_name = "PLAN", hide = true)]
     pub(crate) canary: Option<PathBuf>,
     /// Exit with 0 where it would be 1: for batch engines that retry what fails.

@@ -1,5 +1,7 @@
 //! `squall fuzz`: a campaign, its folder, and its one closing line.
 
+mod smaller;
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,6 +31,7 @@ use crate::plans::read_plan;
 use crate::progress::Progress;
 use crate::seed::SeedArgument;
 
+use smaller::Evidence;
 /// How long a campaign lasts when nobody says.
 const TIME_DEFAULT: Duration = Duration::from_secs(60);
 
@@ -96,6 +99,8 @@ struct Fuzz<'a> {
     /// Where in `failures` each fingerprint is.
     known: BTreeMap<String, usize>,
     undecided: Vec<UndecidedRun>,
+    /// The evidence of each of `failures`, in the same order.
+    evidence: Vec<Evidence>,
     canary: Option<Canary>,
     junit: JUnit,
     doubts: Vec<String>,
@@ -128,6 +133,7 @@ impl<'a> Fuzz<'a> {
             known: BTreeMap::new(),
             undecided: Vec::new(),
             canary: None,
+            evidence: Vec::new(),
             junit: args.publish.junit(),
             doubts: Vec::new(),
             exit: Exit::Passed,
@@ -168,6 +174,12 @@ impl<'a> Fuzz<'a> {
         }
         let interrupted = stop.load(Ordering::Relaxed);
         if interrupted {
+        if self.args.shrink
+            && let Err(error) = self.make_smaller(campaign.jobs, stop)
+        {
+            complain(&error.to_string());
+            self.exit = self.exit.and(Exit::Internal);
+        }
             self.exit = self.exit.and(Exit::Interrupted);
         } else if let Err(missing) = summary.enough() {
             self.doubts.push(format!("{SAW_NO}{}", missing.join(", no ")));
@@ -298,8 +310,11 @@ impl<'a> Fuzz<'a> {
             seed: plan.seed,
             count: 1,
             folder,
+            smaller: None,
         });
         self.progress.aside(|| self.output.text(&format!("{message}\n")));
+        let sim_ms = outcome.stats.simulated_ms;
+        self.evidence.push(Evidence { plan: plan.clone(), message, sim_ms });
         // A campaign that is killed keeps what it has told.
         self.write_so_far()
     }

@@ -308,6 +308,7 @@ fn without_evidence(fingerprint: &str, line: &RunLine) -> DistinctFailure {
         seed: line.seed,
         count: 0,
         folder: String::new(),
+        smaller: None,
     }
 }
 

@@ -187,6 +187,26 @@ pub struct DistinctFailure {
 }
 
 /// A run without a verdict.
+    /// A smaller plan that fails the same way, if one was looked for and found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smaller: Option<SmallerPlan>,
+}
+
+/// A plan made smaller.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SmallerPlan {
+    /// The plan, relative to the summary's folder.
+    pub plan: String,
+    /// By how much: `ops 412 -> 7, faults 9 -> 2, nodes 5 -> 3`.
+    pub change: String,
+    /// Its operations.
+    pub operations: usize,
+    /// Its faults.
+    pub faults: usize,
+    /// Runs that it took.
+    pub runs: u64,
+    /// Whether nothing more could be left out; otherwise time was up.
+    pub complete: bool,
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UndecidedRun {
     /// The scenario.
@@ -272,6 +292,14 @@ pub(crate) fn example() -> Summary {
         undecided: vec![UndecidedRun {
             scenario: run.scenario,
             seed: 5,
+            smaller: Some(SmallerPlan {
+                plan: "failures/12ab/plan.min.json".to_owned(),
+                change: "ops 412 -> 7, faults 9 -> 2".to_owned(),
+                operations: 7,
+                faults: 2,
+                runs: 61,
+                complete: true,
+            }),
             reason: "nothing was checked".to_owned(),
             plan: "undecided/keeper-register-5.json".to_owned(),
         }],

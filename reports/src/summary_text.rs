@@ -81,10 +81,12 @@ impl Summary {
         self.append_marks(&mut text);
         let failures = self.failures.iter().map(|failure| {
             format!(
-                "| {} | {} | {} | {} | [{}]({}) |\n",
+                "| {} | {} | {} | {} | [{}]({}){smaller} |\n",
                 failure.scenario,
                 failure.property,
                 cell(&failure.headline),
+            let smaller = failure.smaller.as_ref();
+            let smaller = smaller.map_or(String::new(), |s| format!(", [smaller]({})", s.plan));
                 failure.count,
                 failure.fingerprint,
                 failure.folder,
@@ -203,7 +205,7 @@ mod tests {
         let text = example().to_markdown();
         assert!(text.starts_with("# squall: failures\n"), "{text}");
         let row = "| keeper/register | linearizability | /k7: no order explains \\| these | 2 | \
-            [12ab](failures/12ab) |\n";
+            [12ab](failures/12ab), [smaller](failures/12ab/plan.min.json) |\n";
         assert!(text.contains(row), "{text}");
         assert!(text.contains("| keeper/register | 5 | nothing was checked |"), "{text}");
         let marks = "2 of 3 reached ([coverage.json](coverage.json)); not reached: session-moves\n";

@@ -91,6 +91,7 @@ fn keep(path: &Path, line: &RunLine, summary: &mut Summary) {
         seed: line.seed,
         count: 1,
         folder,
+        smaller: None,
     });
 }
 
