@@ -314,5 +314,8 @@ fn without_evidence(fingerprint: &str, line: &RunLine) -> DistinctFailure {
 
 /// Where a campaign keeps the plan of an undecided run, relative to its folder.
 fn undecided_plan(line: &RunLine) -> String {
-    format!("undecided/{}", line.plan_name())
+    match line.position {
+        Some(position) => format!("undecided/{position}-plan.json"),
+        None => format!("undecided/{}", line.plan_name()),
+    }
 }

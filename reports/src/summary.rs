@@ -141,6 +141,9 @@ pub struct Utilization {
     pub syncs: Syncs,
     /// Crashes of servers that were being synchronised.
     pub crashes_during_sync: u64,
+    /// Runs that were performed twice, to see that both end the same.
+    #[serde(default)]
+    pub repeated: u64,
 }
 
 /// Runs by verdict.
@@ -184,9 +187,6 @@ pub struct DistinctFailure {
     pub count: u64,
     /// Its folder, relative to the summary's.
     pub folder: String,
-}
-
-/// A run without a verdict.
     /// A smaller plan that fails the same way, if one was looked for and found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smaller: Option<SmallerPlan>,
@@ -207,6 +207,9 @@ pub struct SmallerPlan {
     pub runs: u64,
     /// Whether nothing more could be left out; otherwise time was up.
     pub complete: bool,
+}
+
+/// A run without a verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UndecidedRun {
     /// The scenario.
@@ -245,6 +248,7 @@ impl Utilization {
         self.syncs.trunc += run.syncs.trunc;
         self.syncs.snap += run.syncs.snap;
         self.crashes_during_sync += run.crashes_during_sync;
+        self.repeated += u64::from(run.repeated.is_some());
         for (kind, count) in &run.faults {
             *self.faults.entry(kind.clone()).or_default() += count;
         }
@@ -288,10 +292,6 @@ pub(crate) fn example() -> Summary {
             seed: 1234,
             count: 2,
             folder: "failures/12ab".to_owned(),
-        }],
-        undecided: vec![UndecidedRun {
-            scenario: run.scenario,
-            seed: 5,
             smaller: Some(SmallerPlan {
                 plan: "failures/12ab/plan.min.json".to_owned(),
                 change: "ops 412 -> 7, faults 9 -> 2".to_owned(),
@@ -300,6 +300,10 @@ pub(crate) fn example() -> Summary {
                 runs: 61,
                 complete: true,
             }),
+        }],
+        undecided: vec![UndecidedRun {
+            scenario: run.scenario,
+            seed: 5,
             reason: "nothing was checked".to_owned(),
             plan: "undecided/keeper-register-5.json".to_owned(),
         }],

@@ -9,17 +9,22 @@ const MARKDOWN_BYTES_MAX: usize = 60_000;
 impl Summary {
     /// The campaign in one line.
     pub fn closing_line(&self) -> String {
-        let Utilization { runs, wall_ms, sim_ms, operations, acknowledged, .. } = self.utilization;
+        let Utilization { runs, wall_ms, sim_ms, operations, acknowledged, repeated, .. } =
+            self.utilization;
         let distinct = match runs.failed {
             0 => String::new(),
             _ => format!(" ({} distinct)", self.failures.len()),
         };
         let interrupted = if self.interrupted { "interrupted: " } else { "" };
+        let repeated = match repeated {
+            0 => String::new(),
+            many => format!("; {} performed twice", count(many, "run")),
+        };
         let doubts: String =
             self.doubts.iter().map(|doubt| format!("; NOT TRUSTED: {doubt}")).collect();
         format!(
             "{interrupted}{}, {} passed, {} failed{distinct}, {} undecided; {} simulated in {}; \
-             {} ({acknowledged} acknowledged); {}{}{doubts}",
+             {} ({acknowledged} acknowledged); {}{}{repeated}{doubts}",
             count(runs.total, "run"),
             runs.passed,
             runs.failed,
@@ -80,13 +85,13 @@ impl Summary {
         );
         self.append_marks(&mut text);
         let failures = self.failures.iter().map(|failure| {
+            let smaller = failure.smaller.as_ref();
+            let smaller = smaller.map_or(String::new(), |s| format!(", [smaller]({})", s.plan));
             format!(
                 "| {} | {} | {} | {} | [{}]({}){smaller} |\n",
                 failure.scenario,
                 failure.property,
                 cell(&failure.headline),
-            let smaller = failure.smaller.as_ref();
-            let smaller = smaller.map_or(String::new(), |s| format!(", [smaller]({})", s.plan));
                 failure.count,
                 failure.fingerprint,
                 failure.folder,
