@@ -13,7 +13,7 @@ use crate::merge::{MERGE_EXAMPLES, MergeArgs};
 use crate::partition::{PartitionArgument, parse_partition};
 use crate::publish::PublishArgs;
 use crate::report::{REPORT_EXAMPLES, ReportArgs};
-use crate::seed::{SeedArgument, parse_duration, parse_seed};
+use crate::seed::{SeedArgument, parse_duration, parse_seed, parse_size};
 use crate::selftest::SelftestArgs;
 use crate::shrink::ShrinkArgs;
 
@@ -87,6 +87,7 @@ Examples:
   squall fuzz --scenario keeper/watch --runs 500    exactly 500 runs of one scenario
   squall fuzz --plant ack-before-fsync --runs 200   does the harness find a planted bug?
   squall fuzz --engine turmoil                      the same on another simulator
+  squall fuzz --shrink                              and make the plan of each failure smaller
   squall fuzz --seed 7 --partition slice:2/8        the second of eight parts; see squall merge
 
 A campaign's folder is new each time: OUT/<UTC time>-<seed>, with OUT/latest and OUT/latest-failure
@@ -157,6 +158,13 @@ pub(crate) struct FuzzArgs {
     /// End after so many failed runs.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_failures: Option<u64>,
+    /// Cut a run off that takes longer, as 500ms, 60s, 10m or 1h: it ends undecided. 120s, unless
+    /// given.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) run_time_max: Option<Duration>,
+    /// Cut a run off whose record takes more memory, as 500K, 100M or 2G: it ends undecided.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) run_memory_max: Option<u64>,
     /// Leave the regression corpus out.
     #[arg(long)]
     pub(crate) no_corpus: bool,
@@ -169,6 +177,12 @@ pub(crate) struct FuzzArgs {
     /// Plant this bug into the servers.
     #[arg(long, value_name = "ID")]
     pub(crate) plant: Option<String>,
+    /// In the end make the plan of each distinct failure smaller.
+    #[arg(long)]
+    pub(crate) shrink: bool,
+    /// For how long at most for each, as 500ms, 60s, 10m or 1h. 60s, unless given.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "shrink")]
+    pub(crate) shrink_time: Option<Duration>,
     /// Perform only a part of the runs: slice:K/N, the K-th of N shards from 1, or env for what the
     /// batch engine says (Slurm, Kubernetes, AWS Batch, GitLab, Buildkite). Needs --seed.
     #[arg(long, value_name = "SLICE", value_parser = parse_partition, conflicts_with = "explore")]

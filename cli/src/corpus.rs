@@ -247,7 +247,7 @@ struct Line {
     scenario: String,
     #[serde(flatten)]
     size: Size,
-    engine: String,
+    engine: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     build: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -263,7 +263,7 @@ impl Line {
             name: name.to_owned(),
             scenario: plan.scenario.clone(),
             size: Size::of(plan),
-            engine: engine(plan),
+            engine: plan.engine.name(),
             build: found.map(|found| found.build.clone()),
             fingerprint: found.and_then(|found| found.fingerprint.clone()),
             note: plan.note.clone(),
@@ -282,12 +282,6 @@ impl Line {
             None => found,
         }
     }
-}
-
-/// The world that a plan is performed in, as it spells it.
-fn engine(plan: &Plan) -> String {
-    let json = serde_json::to_value(plan).expect("a plan is plain data with text keys");
-    json.get("engine").and_then(|engine| engine.as_str()).unwrap_or("turmoil").to_owned()
 }
 
 fn list(args: &ListArgs) -> Result<Exit, String> {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Args;
 use reports::{OutputFolder, folder_name, words};
 use scenarios::campaign::Campaign;
-use scenarios::determinism::{Difference, difference, perform, perform_beside};
+use scenarios::determinism::{Difference, difference, part, perform, perform_beside};
 use scenarios::sim::cluster::plan::Plan;
 use serde::Serialize;
 
@@ -28,7 +28,7 @@ pub(crate) const EXAMPLES: &str = "\
 Examples:
   squall determinism                         20 plans of all scenarios
   squall determinism --scenario keeper/lock --seeds 100
-  squall determinism --plant hash-order      must fail
+  squall determinism --plant hash-order      must fail, as must wall-clock and thread
 
 Each plan is performed twice in this process, once in another process, and once beside other runs
 on other threads; all must end with the same rolling hash over everything that happened. Where two
@@ -50,7 +50,7 @@ pub(crate) struct DeterminismArgs {
     seed: SeedArgument,
     #[command(flatten)]
     engine: EngineArgs,
-    /// Plant this bug into the servers: one named `hash-order` must be noticed.
+    /// Plant this bug into the servers: `hash-order`, `wall-clock` and `thread` must be noticed.
     #[arg(long, value_name = "ID")]
     plant: Option<String>,
     /// Where evidence has its folder, if two runs differ.
@@ -129,11 +129,7 @@ fn compare_all(args: &DeterminismArgs, stop: &AtomicBool) -> Result<Exit, String
         scenarios: names::scenarios(&args.scenarios)?,
         seed: args.seed.resolve()?,
         engine: args.engine.kind(),
-        plant: match args.plant.as_deref() {
-            // It breaks determinism and nothing else, so the catalogue of bugs to find has it not.
-            Some("hash-order") => args.plant.clone(),
-            _ => names::plant(args.plant.as_ref())?,
-        },
+        plant: names::plant(args.plant.as_ref())?,
         ..Campaign::default()
     };
     let output = Output::new(args.format);
@@ -194,7 +190,7 @@ fn compare(plan: &Plan, others: &[Plan], scratch: &Scratch) -> Result<Line, Stri
     let other = found.into_iter().find(|(_, hash)| *hash != first);
     let difference = match other {
         None => None,
-        Some((company, _)) => part(plan, company, scratch)?,
+        Some((company, _)) => part_in(company, plan, scratch)?,
     };
     Ok(Line {
         scenario: plan.scenario.clone(),
@@ -208,11 +204,11 @@ fn compare(plan: &Plan, others: &[Plan], scratch: &Scratch) -> Result<Line, Stri
 }
 
 /// Performs both runs again, with their events.
-fn part(plan: &Plan, company: Company, scratch: &Scratch) -> Result<Option<Difference>, String> {
-    let (_, one) = perform(plan, true);
+fn part_in(company: Company, plan: &Plan, scratch: &Scratch) -> Result<Option<Difference>, String> {
     if company != Company::OtherProcess {
-        return Ok(difference(&one, &perform(plan, true).1));
+        return Ok(part(plan));
     }
+    let (_, one) = perform(plan, true);
     let file = scratch.folder.path().join("events.txt");
     scratch.perform(plan, Some(&file))?;
     let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
@@ -229,20 +225,11 @@ fn shown(line: &Line) -> String {
         Some(Company::BesideOthers) => "beside other runs",
         None => return String::new(),
     };
-    let mut text =
-        format!("DIFFERS {scenario}   seed {seed}: {trace_hash}, and {other} {company}\n");
+    let text = format!("DIFFERS {scenario}   seed {seed}: {trace_hash}, and {other} {company}\n");
     let Some(difference) = &line.difference else {
         return text + "  the next two runs were equal: it differs only sometimes\n";
     };
-    text += &format!("  the first event that differs is number {}\n", difference.event);
-    for (mark, lines) in
-        [("   ", &difference.before), ("  <", &difference.one), ("  >", &difference.other)]
-    {
-        for line in lines {
-            text += &format!("{mark} {line}\n");
-        }
-    }
-    text
+    text + &difference.to_string()
 }
 
 /// A folder for what the other process reads and writes; gone in the end.

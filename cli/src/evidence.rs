@@ -167,6 +167,7 @@ pub(crate) fn keep_failure(
     message.commands = Commands {
         replay: Some(format!("squall replay {}", path.join("plan.json").display())),
         shrink: Some(format!("squall shrink {}", path.join("plan.json").display())),
+        smaller: None,
         read: Some(path.join("explanation.txt").display().to_string()),
     };
     let trace = trace_lines(&outcome.trace);

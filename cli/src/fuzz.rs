@@ -1,5 +1,7 @@
 //! `squall fuzz`: a campaign, its folder, and its one closing line.
 
+mod smaller;
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +14,7 @@ use reports::{
 };
 use scenarios::campaign::{Campaign, Finished, Origin};
 use scenarios::canary;
+use scenarios::determinism::part;
 use scenarios::novelty::mutant_name;
 use scenarios::partition::Partition;
 use scenarios::run::Outcome;
@@ -28,6 +31,7 @@ use crate::output::{Output, complain, say};
 use crate::plans::read_plan;
 use crate::progress::Progress;
 use crate::seed::SeedArgument;
+use smaller::Evidence;
 
 /// How long a campaign lasts when nobody says.
 const TIME_DEFAULT: Duration = Duration::from_secs(60);
@@ -78,6 +82,8 @@ fn campaign(args: &FuzzArgs) -> Result<Campaign, String> {
         engine: args.engine.kind(),
         plant: names::plant(args.plant.as_ref())?,
         explore: args.explore,
+        run_time_max: args.run_time_max.unwrap_or(defaults.run_time_max),
+        run_memory_max: args.run_memory_max,
         ..defaults
     })
 }
@@ -93,6 +99,8 @@ struct Fuzz<'a> {
     utilization: Utilization,
     coverage: Coverage,
     failures: Vec<DistinctFailure>,
+    /// The evidence of each of `failures`, in the same order.
+    evidence: Vec<Evidence>,
     /// Where in `failures` each fingerprint is.
     known: BTreeMap<String, usize>,
     undecided: Vec<UndecidedRun>,
@@ -125,6 +133,7 @@ impl<'a> Fuzz<'a> {
             utilization: Utilization::default(),
             coverage: Coverage::new(declared_marks()),
             failures: Vec::new(),
+            evidence: Vec::new(),
             known: BTreeMap::new(),
             undecided: Vec::new(),
             canary: None,
@@ -161,11 +170,17 @@ impl<'a> Fuzz<'a> {
                 }
             }
         });
-        self.progress.end();
         if let Err(error) = self.keep_novel(&summary) {
             complain(&error.to_string());
             self.exit = self.exit.and(Exit::Internal);
         }
+        if self.args.shrink
+            && let Err(error) = self.make_smaller(campaign.jobs, stop)
+        {
+            complain(&error.to_string());
+            self.exit = self.exit.and(Exit::Internal);
+        }
+        self.progress.end();
         let interrupted = stop.load(Ordering::Relaxed);
         if interrupted {
             self.exit = self.exit.and(Exit::Interrupted);
@@ -249,13 +264,10 @@ impl<'a> Fuzz<'a> {
             }
         }
         if let Some(reason) = &line.reason {
-            self.undecided(finished, &line, reason)?;
+            self.undecided(finished, reason)?;
         }
         if finished.repeated == Some(false) {
-            let file = format!("not-deterministic/{}", line.plan_name());
-            self.folder.write(&file, plan_text(plan).as_bytes())?;
-            self.doubts.push(format!("{file} ends differently each time"));
-            self.exit = self.exit.and(Exit::Untrusted);
+            self.not_deterministic(plan, &line)?;
         }
         let wall = words::duration(self.watch.elapsed_ms());
         let runs = self.utilization.runs;
@@ -298,21 +310,43 @@ impl<'a> Fuzz<'a> {
             seed: plan.seed,
             count: 1,
             folder,
+            smaller: None,
         });
         self.progress.aside(|| self.output.text(&format!("{message}\n")));
+        let sim_ms = outcome.stats.simulated_ms;
+        self.evidence.push(Evidence { plan: plan.clone(), message, sim_ms });
         // A campaign that is killed keeps what it has told.
         self.write_so_far()
     }
 
-    fn undecided(
-        &mut self,
-        finished: &Finished,
-        line: &RunLine,
-        reason: &str,
-    ) -> Result<(), FolderError> {
+    /// Keeps a plan of which two runs differed, and says where they part.
+    fn not_deterministic(&mut self, plan: &Plan, line: &RunLine) -> Result<(), FolderError> {
+        self.exit = self.exit.and(Exit::Untrusted);
+        let name = format!("not-deterministic/{}", line.plan_name());
+        self.folder.write(&name, plan_text(plan).as_bytes())?;
+        let event = match part(plan) {
+            None => "it was equal when it was performed again".to_owned(),
+            Some(difference) => {
+                let file = name.replace(".json", ".difference.txt");
+                self.folder.write(&file, difference.to_string().as_bytes())?;
+                let file = name.replace(".json", ".difference.json");
+                self.folder.write(&file, plan_text(&difference).as_bytes())?;
+                let text = &difference;
+                self.progress.aside(|| {
+                    let Plan { scenario, seed, .. } = plan;
+                    self.output.text(&format!("DIFFERS {scenario}   seed {seed}\n{text}\n"));
+                });
+                format!("event {} is the first that differs", difference.event)
+            }
+        };
+        self.doubts.push(format!("{name} ends differently each time: {event}"));
+        Ok(())
+    }
+
+    fn undecided(&mut self, finished: &Finished, reason: &str) -> Result<(), FolderError> {
         self.exit = self.exit.and(Exit::Undecided);
         let plan = &finished.plan;
-        let file = format!("undecided/{}", line.plan_name());
+        let file = format!("undecided/{}-plan.json", finished.position);
         self.folder.write(&file, plan_text(plan).as_bytes())?;
         let (scenario, reason) = (plan.scenario.clone(), reason.to_owned());
         self.undecided.push(UndecidedRun { scenario, seed: plan.seed, reason, plan: file });

@@ -1,6 +1,6 @@
 //! Names on the command line, looked up; what is not there is answered with what is.
 
-use scenarios::plant::planted_bugs;
+use scenarios::plant::{BREAK_DETERMINISM, PANICS, planted_bugs};
 use scenarios::registry::{SCENARIOS, Scenario};
 
 /// The scenario of that name.
@@ -26,11 +26,23 @@ pub(crate) fn scenarios(names: &[String]) -> Result<Vec<&'static Scenario>, Stri
     Ok(found)
 }
 
-/// The planted bug of that name, if one was named.
+/// The name of something that can be planted, if one was named: a bug of the catalogue, or one that
+/// tests the harness itself.
 pub(crate) fn plant(name: Option<&String>) -> Result<Option<String>, String> {
     match name {
+        Some(name) if BREAK_DETERMINISM.iter().chain(&PANICS).any(|other| other == name) => {
+            Ok(Some(name.clone()))
+        }
+        name => bug(name),
+    }
+}
+
+/// The planted bug of that name, if one was named.
+pub(crate) fn bug(name: Option<&String>) -> Result<Option<String>, String> {
+    match name {
         Some(name) if scenarios::plant::planted_bug(name).is_none() => {
-            let known = planted_bugs().map(|bug| bug.name).collect::<Vec<_>>().join(", ");
+            let known = planted_bugs().map(|bug| bug.name).chain(BREAK_DETERMINISM);
+            let known = known.collect::<Vec<_>>().join(", ");
             Err(format!("there is no planted bug `{name}`; there are {known}"))
         }
         name => Ok(name.cloned()),

@@ -1,4 +1,4 @@
-//! Seeds and durations, as they are written on a command line.
+//! Seeds, durations and sizes, as they are written on a command line.
 
 use std::process::Command;
 use std::time::Duration;
@@ -70,6 +70,24 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Reads `500K`, `100M`, `2G` or bytes.
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let bytes_per_unit = match unit {
+        "" => Some(1),
+        "K" => Some(1 << 10),
+        "M" => Some(1 << 20),
+        "G" => Some(1 << 30),
+        _ => None,
+    };
+    let number: Option<u64> = number.parse().ok();
+    let bytes = number.zip(bytes_per_unit).and_then(|(n, unit): (u64, u64)| n.checked_mul(unit));
+    bytes
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| "expected a size like 500K, 100M or 2G".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +105,16 @@ mod tests {
         assert_eq!(parse_seed("auto"), Ok(SeedArgument::Auto));
         for bad in ["", "-1", "+1", "x", "18446744073709551616", "0x10", &"g".repeat(40)] {
             assert!(parse_seed(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(parse_size("3"), Ok(3));
+        assert_eq!(parse_size("500K"), Ok(512_000));
+        assert_eq!(parse_size("2G"), Ok(2 << 30));
+        for bad in ["", "G", "0", "2g", "1.5M", "-1", "99999999999999G"] {
+            assert!(parse_size(bad).is_err(), "{bad}");
         }
     }
 

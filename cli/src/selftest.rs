@@ -70,7 +70,8 @@ pub(crate) struct SelftestArgs {
     /// For how long at most for each find, as 500ms, 60s, 10m or 1h. 60s, unless given.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "shrink")]
     shrink_time: Option<Duration>,
-    /// Put the small plans of finds that are proven into this folder, in the place of older ones.
+    /// Put the plans of finds that are proven and became small into this folder, in the place of
+    /// older ones.
     #[arg(long, value_name = "DIR", requires = "shrink")]
     store: Option<PathBuf>,
     /// Where the results have their folder.
@@ -135,7 +136,7 @@ impl Work {
 
 fn bugs(names: &[String]) -> Result<Vec<&'static PlantedBug>, String> {
     for name in names {
-        names::plant(Some(name))?;
+        names::bug(Some(name))?;
     }
     let wanted = |bug: &&PlantedBug| names.is_empty() || names.iter().any(|n| n == bug.name);
     Ok(planted_bugs().filter(wanted).collect())
@@ -289,7 +290,7 @@ impl Test<'_> {
             line.doubt(format!("made smaller: {doubt}"));
         }
         match &self.args.store {
-            Some(folder) if again.is_proven() => {
+            Some(folder) if again.is_proven() && line.is_small() => {
                 write_atomically(&folder.join(format!("{}.json", bug.name)), text.as_bytes())
             }
             Some(_) | None => Ok(()),

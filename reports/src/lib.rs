@@ -50,6 +50,6 @@ pub use report::{Report, ReportError};
 pub use run_line::{RunLine, RunVerdict};
 pub use story::{Arrow, Contradiction, HostSpan, HostState, Point, Step, Story};
 pub use summary::{
-    Canary, Counts, DistinctFailure, Environment, MarkFigures, SCHEMA_VERSION, Shard, Summary,
-    Syncs, UndecidedRun, Utilization,
+    Canary, Counts, DistinctFailure, Environment, MarkFigures, SCHEMA_VERSION, Shard, SmallerPlan,
+    Summary, Syncs, UndecidedRun, Utilization,
 };

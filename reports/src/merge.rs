@@ -308,10 +308,14 @@ fn without_evidence(fingerprint: &str, line: &RunLine) -> DistinctFailure {
         seed: line.seed,
         count: 0,
         folder: String::new(),
+        smaller: None,
     }
 }
 
 /// Where a campaign keeps the plan of an undecided run, relative to its folder.
 fn undecided_plan(line: &RunLine) -> String {
-    format!("undecided/{}", line.plan_name())
+    match line.position {
+        Some(position) => format!("undecided/{position}-plan.json"),
+        None => format!("undecided/{}", line.plan_name()),
+    }
 }

@@ -56,6 +56,8 @@ pub struct Commands {
     pub replay: Option<String>,
     /// Makes the plan smaller.
     pub shrink: Option<String>,
+    /// Shows the failure with a smaller plan, if there is one, and how much smaller that is.
+    pub smaller: Option<(String, String)>,
     /// The file to read.
     pub read: Option<String>,
 }
@@ -86,9 +88,12 @@ impl fmt::Display for FailureMessage {
         if self.runs > 1 {
             writeln!(f, "  seen in {}", count(self.runs, "run"))?;
         }
-        let Commands { replay, shrink, read } = &self.commands;
+        let Commands { replay, shrink, smaller, read } = &self.commands;
         if let Some(command) = replay {
             writeln!(f, "  replay   {command}        (build {})", self.build)?;
+        }
+        if let Some((command, change)) = smaller {
+            writeln!(f, "  smaller  {command}        ({change})")?;
         }
         for (label, command) in [("shrink", shrink), ("read  ", read)] {
             if let Some(command) = command {
@@ -206,6 +211,7 @@ pub(crate) mod tests {
             commands: Commands {
                 replay: Some("squall replay out/latest-failure/plan.json".to_owned()),
                 shrink: Some("squall shrink out/latest-failure/plan.json".to_owned()),
+                smaller: None,
                 read: Some("out/latest-failure/explanation.txt".to_owned()),
             },
         }
@@ -227,6 +233,18 @@ n2 (epoch 3) at 5.705 s
   read     out/latest-failure/explanation.txt
 ";
         assert_eq!(example().to_string(), expected);
+    }
+
+    #[test]
+    fn a_smaller_plan_is_named_with_what_it_lacks() {
+        let mut message = example();
+        assert!(!message.to_string().contains("smaller"));
+        let command = "squall replay out/latest-failure/plan.min.json".to_owned();
+        message.commands.smaller = Some((command, "ops 412 -> 7, faults 9 -> 2".to_owned()));
+        let text = message.to_string();
+        let line = "\n  smaller  squall replay out/latest-failure/plan.min.json        \
+                    (ops 412 -> 7, faults 9 -> 2)\n";
+        assert!(text.contains(line), "{text}");
     }
 
     #[test]

@@ -141,6 +141,9 @@ pub struct Utilization {
     pub syncs: Syncs,
     /// Crashes of servers that were being synchronised.
     pub crashes_during_sync: u64,
+    /// Runs that were performed twice, to see that both end the same.
+    #[serde(default)]
+    pub repeated: u64,
 }
 
 /// Runs by verdict.
@@ -184,6 +187,26 @@ pub struct DistinctFailure {
     pub count: u64,
     /// Its folder, relative to the summary's.
     pub folder: String,
+    /// A smaller plan that fails the same way, if one was looked for and found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smaller: Option<SmallerPlan>,
+}
+
+/// A plan made smaller.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SmallerPlan {
+    /// The plan, relative to the summary's folder.
+    pub plan: String,
+    /// By how much: `ops 412 -> 7, faults 9 -> 2, nodes 5 -> 3`.
+    pub change: String,
+    /// Its operations.
+    pub operations: usize,
+    /// Its faults.
+    pub faults: usize,
+    /// Runs that it took.
+    pub runs: u64,
+    /// Whether nothing more could be left out; otherwise time was up.
+    pub complete: bool,
 }
 
 /// A run without a verdict.
@@ -225,6 +248,7 @@ impl Utilization {
         self.syncs.trunc += run.syncs.trunc;
         self.syncs.snap += run.syncs.snap;
         self.crashes_during_sync += run.crashes_during_sync;
+        self.repeated += u64::from(run.repeated.is_some());
         for (kind, count) in &run.faults {
             *self.faults.entry(kind.clone()).or_default() += count;
         }
@@ -268,6 +292,14 @@ pub(crate) fn example() -> Summary {
             seed: 1234,
             count: 2,
             folder: "failures/12ab".to_owned(),
+            smaller: Some(SmallerPlan {
+                plan: "failures/12ab/plan.min.json".to_owned(),
+                change: "ops 412 -> 7, faults 9 -> 2".to_owned(),
+                operations: 7,
+                faults: 2,
+                runs: 61,
+                complete: true,
+            }),
         }],
         undecided: vec![UndecidedRun {
             scenario: run.scenario,

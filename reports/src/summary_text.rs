@@ -9,17 +9,22 @@ const MARKDOWN_BYTES_MAX: usize = 60_000;
 impl Summary {
     /// The campaign in one line.
     pub fn closing_line(&self) -> String {
-        let Utilization { runs, wall_ms, sim_ms, operations, acknowledged, .. } = self.utilization;
+        let Utilization { runs, wall_ms, sim_ms, operations, acknowledged, repeated, .. } =
+            self.utilization;
         let distinct = match runs.failed {
             0 => String::new(),
             _ => format!(" ({} distinct)", self.failures.len()),
         };
         let interrupted = if self.interrupted { "interrupted: " } else { "" };
+        let repeated = match repeated {
+            0 => String::new(),
+            many => format!("; {} performed twice", count(many, "run")),
+        };
         let doubts: String =
             self.doubts.iter().map(|doubt| format!("; NOT TRUSTED: {doubt}")).collect();
         format!(
             "{interrupted}{}, {} passed, {} failed{distinct}, {} undecided; {} simulated in {}; \
-             {} ({acknowledged} acknowledged); {}{}{doubts}",
+             {} ({acknowledged} acknowledged); {}{}{repeated}{doubts}",
             count(runs.total, "run"),
             runs.passed,
             runs.failed,
@@ -80,8 +85,10 @@ impl Summary {
         );
         self.append_marks(&mut text);
         let failures = self.failures.iter().map(|failure| {
+            let smaller = failure.smaller.as_ref();
+            let smaller = smaller.map_or(String::new(), |s| format!(", [smaller]({})", s.plan));
             format!(
-                "| {} | {} | {} | {} | [{}]({}) |\n",
+                "| {} | {} | {} | {} | [{}]({}){smaller} |\n",
                 failure.scenario,
                 failure.property,
                 cell(&failure.headline),
@@ -203,7 +210,7 @@ mod tests {
         let text = example().to_markdown();
         assert!(text.starts_with("# squall: failures\n"), "{text}");
         let row = "| keeper/register | linearizability | /k7: no order explains \\| these | 2 | \
-            [12ab](failures/12ab) |\n";
+            [12ab](failures/12ab), [smaller](failures/12ab/plan.min.json) |\n";
         assert!(text.contains(row), "{text}");
         assert!(text.contains("| keeper/register | 5 | nothing was checked |"), "{text}");
         let marks = "2 of 3 reached ([coverage.json](coverage.json)); not reached: session-moves\n";

@@ -19,10 +19,14 @@ use sim::seed::Draws;
 use sim::simulation::EngineKind;
 
 use crate::corpus;
+use crate::judge::Verdict;
 use crate::partition::Partition;
 use crate::registry::{SCENARIOS, Scenario};
 use crate::run::{Outcome, run_plan};
 use crate::summary::Summary;
+
+/// One run of so many is performed twice, unless a campaign says otherwise.
+const TWICE_EVERY: u64 = 20;
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -47,6 +51,8 @@ pub struct Campaign {
     pub plant: Option<String>,
     /// A run that takes longer on the wall is cut off and undecided.
     pub run_time_max: Duration,
+    /// A run whose record takes more memory, in bytes, is cut off and undecided; none for no limit.
+    pub run_memory_max: Option<u64>,
     /// Every so many runs one is performed twice, and must end the same; 0 for never.
     pub twice_every: u64,
     /// Whether a third of the runs are changed plans of runs that showed something new. It excludes
@@ -103,7 +109,8 @@ impl Default for Campaign {
             engine: EngineKind::default(),
             plant: None,
             run_time_max: Duration::from_secs(120),
-            twice_every: 100,
+            run_memory_max: None,
+            twice_every: TWICE_EVERY,
             explore: false,
         }
     }
@@ -231,16 +238,19 @@ impl Work<'_> {
         let twice = twice_every > 0 && position.is_multiple_of(twice_every);
         // The plan is only read: a panic leaves nothing half-done behind.
         let performed = catch_unwind(AssertUnwindSafe(|| {
-            let first = self.run_timed(&plan);
-            let again = twice.then(|| self.run_timed(&plan).trace_hash);
-            (first, again)
+            let (first, is_whole) = self.run_timed(&plan);
+            let again = (twice && is_whole).then(|| self.run_timed(&plan));
+            // Where the wall's clock ends a run says nothing of the run.
+            let again = again.filter(|(_, is_whole)| *is_whole);
+            let repeated = again.map(|(second, _)| second.trace_hash == first.trace_hash);
+            (first, repeated)
         }));
         match performed {
-            Ok((outcome, again)) => Finished {
+            Ok((outcome, repeated)) => Finished {
                 position,
                 origin,
                 plan: outcome.stored(&plan),
-                repeated: again.map(|hash| hash == outcome.trace_hash),
+                repeated,
                 result: Ok(outcome),
             },
             Err(panic) => {
@@ -250,13 +260,29 @@ impl Work<'_> {
         }
     }
 
-    fn run_timed(&self, plan: &Plan) -> Outcome {
+    /// Performs a plan, and says whether it came to its end in time.
+    fn run_timed(&self, plan: &Plan) -> (Outcome, bool) {
         let clock = Clock::start();
-        let is_late = || clock.elapsed() > self.campaign.run_time_max;
-        let options = RunOptions { should_stop: Some(&is_late), ..RunOptions::default() };
+        let time_max = self.campaign.run_time_max;
+        let was_stopped = AtomicBool::new(false);
+        let is_late = || {
+            let is_late = clock.elapsed() > time_max;
+            was_stopped.fetch_or(is_late, Ordering::Relaxed) || is_late
+        };
+        let options = RunOptions {
+            should_stop: Some(&is_late),
+            memory_max: self.campaign.run_memory_max,
+            ..RunOptions::default()
+        };
         let mut outcome = (self.runner)(plan, &options);
         outcome.stats.wall_ms = clock.elapsed().as_millis() as u64;
-        outcome
+        let was_stopped = was_stopped.load(Ordering::Relaxed);
+        if let Verdict::Undecided(reason) = &mut outcome.verdict
+            && was_stopped
+        {
+            *reason = format!("the run was cut off: it took longer than {time_max:?}");
+        }
+        (outcome, !was_stopped)
     }
 }
 
@@ -306,7 +332,6 @@ mod tests {
     use sim::cluster::record::RunRecord;
 
     use super::*;
-    use crate::judge::Verdict;
     use crate::property::testing::honest_run;
     use crate::run::outcome;
 
@@ -456,6 +481,6 @@ mod tests {
             ControlFlow::Continue(())
         });
         let Verdict::Undecided(reason) = &verdicts[0] else { panic!("{verdicts:?}") };
-        assert!(reason.contains("cut off"), "{reason}");
+        assert_eq!(reason, "the run was cut off: it took longer than 0ns");
     }
 }

@@ -5,12 +5,16 @@
 //! first event that differs is named with what came before it. What differs each time may differ
 //! elsewhere then; any first difference is as good a clue as the other.
 
+use std::fmt;
+
 use sim::cluster::plan::Plan;
 use sim::cluster::{self, RunOptions};
 use sim::trace::{Event, first_difference};
 
 /// Events shown before the first that differs.
 const CONTEXT_EVENTS: usize = 5;
+/// How often a plan is performed to see two runs differ once more.
+const ATTEMPTS_MAX: usize = 4;
 
 /// Where two runs of one plan part.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -23,6 +27,18 @@ pub struct Difference {
     pub one: Vec<String>,
     /// The same of the second run.
     pub other: Vec<String>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "  the first event that differs is number {}", self.event)?;
+        for (mark, lines) in [("   ", &self.before), ("  <", &self.one), ("  >", &self.other)] {
+            for line in lines {
+                writeln!(f, "{mark} {line}")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The rolling hash of a run, and all its events as text if `keep`.
@@ -44,6 +60,13 @@ pub fn perform_beside(plan: &Plan, others: &[Plan]) -> u64 {
     })
 }
 
+/// Performs a plan of which two runs differed until two differ again, and says where; none if they
+/// are equal now, again and again.
+pub fn part(plan: &Plan) -> Option<Difference> {
+    let (_, one) = perform(plan, true);
+    (1..ATTEMPTS_MAX).find_map(|_| difference(&one, &perform(plan, true).1))
+}
+
 /// The first difference of two lists of events, or of what was told of them.
 pub fn difference<T: PartialEq + ToString>(one: &[T], other: &[T]) -> Option<Difference> {
     let (event, _, _) = first_difference(one, other)?;
@@ -62,6 +85,7 @@ pub fn difference<T: PartialEq + ToString>(one: &[T], other: &[T]) -> Option<Dif
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plant::BREAK_DETERMINISM;
     use crate::registry::scenario;
 
     fn plan(seed: u64) -> Plan {
@@ -83,12 +107,17 @@ mod tests {
 
     #[test]
     fn a_run_that_is_none_is_seen_and_the_event_is_named() {
-        let planted = Plan { plant: Some("hash-order".to_owned()), ..plan(1) };
-        let runs: Vec<(u64, Vec<Event>)> = (0..4).map(|_| perform(&planted, true)).collect();
-        let differing = runs.iter().find(|run| run.0 != runs[0].0).expect("four orders are equal");
-        let difference = difference(&runs[0].1, &differing.1).unwrap();
-        assert_eq!(difference.before.len(), CONTEXT_EVENTS);
-        assert_ne!(difference.one[0], difference.other[0]);
+        for plant in BREAK_DETERMINISM {
+            let planted = Plan { plant: Some(plant.to_owned()), ..plan(1) };
+            let difference = part(&planted).unwrap_or_else(|| panic!("{plant}: all are equal"));
+            assert!(difference.event > 0 && !difference.before.is_empty(), "{plant}");
+            assert_ne!(difference.one[0], difference.other[0]);
+            let text = difference.to_string();
+            assert!(text.contains(&format!("is number {}", difference.event)), "{text}");
+            assert!(text.contains(&format!("  < {}", difference.one[0])), "{text}");
+            assert!(text.contains(&format!("  > {}", difference.other[0])), "{text}");
+        }
+        assert_eq!(part(&plan(1)), None);
     }
 
     #[test]

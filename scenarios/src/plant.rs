@@ -29,6 +29,13 @@ pub struct PlantedBug {
     pub budget_seeds: u64,
 }
 
+/// Planted bugs that break determinism and nothing else, so that no property finds them: a hash map
+/// is iterated, the real clock is read, real threads race. `squall determinism` must find them.
+pub const BREAK_DETERMINISM: [&str; 3] = ["hash-order", "wall-clock", "thread"];
+
+/// Planted bugs of no system in particular: a program that panics, and a harness that does.
+pub const PANICS: [&str; 2] = ["panic", "harness-panic"];
+
 /// Every planted bug: the protocol between servers first, then what one server does for clients,
 /// then what clients do.
 pub fn planted_bugs() -> impl Iterator<Item = &'static PlantedBug> {
@@ -63,5 +70,8 @@ mod tests {
             }
         }
         assert_eq!(planted_bug("none"), None);
+        for name in BREAK_DETERMINISM.iter().chain(&PANICS) {
+            assert!(Plant::named(name).is_some() && planted_bug(name).is_none(), "{name}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! One plan, run and judged.
 
 use checker::znode::ZHistory;
+use keeper_core::instruments::Plant;
 use sim::cluster::mark_notes::MarkNotes;
 use sim::cluster::plan::{Found, Plan};
 use sim::cluster::record::RunRecord;
@@ -111,6 +112,8 @@ pub fn look_closer(plan: &Plan, seen: &Outcome) -> Result<Outcome, String> {
 
 /// Judges what a run left behind.
 pub fn outcome(plan: &Plan, record: RunRecord, trace: Vec<Event>) -> Outcome {
+    let is_planted = plan.plant.as_deref() == Some(Plant::HarnessPanic.name());
+    assert!(!is_planted, "the planted panic of the harness");
     let judged = judge(plan, &record);
     let stats = stats(plan, &record);
     let has_passed = judged.verdict == Verdict::Pass;

@@ -139,6 +139,15 @@ plants! {
     Zk3701 = "ZK-3701",
     /// A cut takes along the last transaction that it should keep.
     Zk1156 = "ZK-1156",
+    /// When a server starts depends on the machine's clock: a bug of determinism, planted by the
+    /// simulator around the server.
+    WallClock = "wall-clock",
+    /// When a server starts depends on a race of real threads: the same.
+    Thread = "thread",
+    /// A server panics when it begins to lead: no bug of the protocol, but of any program.
+    Panic = "panic",
+    /// The harness panics when it judges the run.
+    HarnessPanic = "harness-panic",
     /// The counter of an epoch that is used up runs over into the epoch.
     Zk1277 = "ZK-1277",
     /// Replaying the log does not count creations under their parent.

@@ -91,6 +91,7 @@ fn keep(path: &Path, line: &RunLine, summary: &mut Summary) {
         seed: line.seed,
         count: 1,
         folder,
+        smaller: None,
     });
 }
 
@@ -230,8 +231,8 @@ fn shards_become_one_campaign() {
         format!("  replay   squall replay {}/failures/f0/plan.json        (", out.display());
     assert!(explanation.contains(&replay), "{explanation}");
     assert!(explanation.contains(&format!("said {}", b.display())), "only commands: {explanation}");
-    assert_eq!(undecided[0].plan, "undecided/keeper-register-5.json");
-    assert!(out.join("undecided/keeper-register-5.json").is_file());
+    assert_eq!(undecided[0].plan, "undecided/5-plan.json");
+    assert!(out.join("undecided/5-plan.json").is_file());
     assert_eq!((shards.len(), environment.jobs), (2, 4));
     let coverage = result.coverage.unwrap();
     assert_eq!((coverage.runs, coverage.marks["leader-proposes"].hits), (5, 5 * 800));

@@ -71,8 +71,9 @@ fn with_paths_of(out: &Path, place: &str, explanation: Vec<u8>) -> Vec<u8> {
     let folder = folder.parent().unwrap_or(Path::new("")).to_string_lossy().into_owned() + "/";
     let lines = text.split_inclusive('\n').map(|line| {
         let command = line.trim_start();
-        let is_command =
-            ["replay ", "shrink ", "read "].iter().any(|verb| command.starts_with(verb));
+        let is_command = ["replay ", "shrink ", "smaller ", "read "]
+            .iter()
+            .any(|verb| command.starts_with(verb));
         match line.find(&folder).filter(|_| is_command) {
             Some(at) => {
                 let from = line[..at].rfind(' ').map_or(0, |space| space + 1);

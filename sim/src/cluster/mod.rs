@@ -6,6 +6,7 @@ mod client;
 mod clocks;
 pub mod mark_notes;
 pub mod plan;
+mod plants;
 pub mod record;
 mod recording;
 mod requests;

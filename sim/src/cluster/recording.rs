@@ -42,6 +42,10 @@ pub(crate) struct Notes {
     pub(crate) attention: Attention,
     /// What locks and elections protect.
     pub(crate) resources: Resources,
+    /// About how much memory the record takes: what each entry is made of and, for what hangs on
+    /// it, the length of its text. Nothing else of a run grows without limit: disks hold what is
+    /// written down here too, and the network what fits into its windows.
+    pub(crate) held_bytes: u64,
     text: String,
 }
 
@@ -106,6 +110,7 @@ impl Recording {
     /// A request was made. The returned position names it.
     pub(crate) fn begin(&self, operation: ClientOperation) -> usize {
         let mut notes = self.notes();
+        notes.hold::<ClientOperation>(0);
         notes.record.operations.push(operation);
         notes.record.operations.len() - 1
     }
@@ -126,6 +131,7 @@ impl Recording {
         text.clear();
         let _ = write!(text, "{position} {outcome:?}");
         platform.record(TAG_OPERATION, text.as_bytes());
+        notes.hold::<ClientOutcome>(text.len());
         notes.text = text;
         outcome
     }
@@ -139,16 +145,25 @@ impl Recording {
 
     pub(crate) fn session(&self, platform: &impl SimHandle, event: ClientSessionEvent) {
         platform.record(TAG_EVENT, format!("{event:?}").as_bytes());
-        self.notes().record.sessions.push(event);
+        let mut notes = self.notes();
+        notes.hold::<ClientSessionEvent>(0);
+        notes.record.sessions.push(event);
     }
 
     pub(crate) fn watch(&self, platform: &impl SimHandle, event: ClientWatchEvent) {
         platform.record(TAG_EVENT, format!("{event:?}").as_bytes());
-        self.notes().record.watches.push(event);
+        let mut notes = self.notes();
+        notes.hold::<ClientWatchEvent>(event.path.len());
+        notes.record.watches.push(event);
     }
 }
 
 impl Notes {
+    /// An entry more, with so many bytes of text.
+    fn hold<T>(&mut self, text_bytes: usize) {
+        self.held_bytes += (size_of::<T>() + text_bytes) as u64;
+    }
+
     /// The server that leads and serves, in the highest epoch if several believe so.
     pub(crate) fn leader(&self) -> Option<u32> {
         self.servers
@@ -261,11 +276,17 @@ impl<H: SimHandle> Instruments for Recorder<H> {
     }
 
     fn observe(&mut self, observation: Observation) {
+        if self.plant == Some(Plant::Panic) && observation == Observation::Leading {
+            // Before the lock is taken: the record outlives the panic.
+            self.recording.reach_plant(&self.platform, self.server, "Panic at the instruments");
+            panic!("the planted panic");
+        }
         let mut notes = self.recording.notes();
         let mut text = std::mem::take(&mut notes.text);
         text.clear();
         let _ = write!(text, "{observation:?}");
         self.platform.record(TAG_OBSERVATION, text.as_bytes());
+        notes.hold::<Observed>(text.len());
         notes.text = text;
         let at_ns = self.platform.world_ns();
         notes.servers.entry(self.server).or_default().observe(at_ns, &observation);

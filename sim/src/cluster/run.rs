@@ -14,6 +14,7 @@ use keeper_server::{Directories, NodeConfig, PeerAddress};
 use super::client::{self, ClientPlan};
 use super::clocks;
 use super::plan::{Action, Plan, PlannedOperation};
+use super::plants;
 use super::record::{Amnesia, FaultWindow, RunRecord};
 use super::recording::Recording;
 use super::roles::roles;
@@ -56,6 +57,9 @@ pub struct RunOptions<'a> {
     /// Leave out everything that observes servers, and end with chaos: for measuring what a world
     /// costs by itself. The record then holds the clients' side only.
     pub unobserved: bool,
+    /// Cut the run off when what it has written down takes more than so many bytes, by an estimate
+    /// that is the same each time: see [`Recording`].
+    pub memory_max: Option<u64>,
 }
 
 /// A run's record, and its trace if it was kept.
@@ -206,6 +210,9 @@ impl<'a, S: Simulation> Run<'a, S> {
         let events = self.world.trace_count();
         let reason = if options.events_max.is_some_and(|max| events > max) {
             Some(format!("more than {events} events"))
+        } else if options.memory_max.is_some_and(|max| self.recording.notes().held_bytes > max) {
+            let held = self.recording.notes().held_bytes;
+            Some(format!("its record takes more memory than it may: {held} bytes"))
         } else if options.should_stop.is_some_and(|should_stop| should_stop()) {
             Some("stopped from outside".to_owned())
         } else {
@@ -407,6 +414,7 @@ fn add_server(
         settings.commit_log_count = commit_log_count.unwrap_or(settings.commit_log_count);
         async move {
             let own = platform.clone();
+            plants::before_start(&own, &recording, number, plant).await;
             let (instruments, of_instruments) = (recording.clone(), own.clone());
             let ended = keeper_server::run(platform, config, move || {
                 instruments.instruments(&of_instruments, number, plant)

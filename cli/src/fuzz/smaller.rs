@@ -1,0 +1,99 @@
+//! `squall fuzz --shrink`: when all runs are done, the plan of each distinct failure is made smaller,
+//! written beside the whole one, and named in everything that names the failure.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use reports::{FailureMessage, FolderError, SmallerPlan};
+use scenarios::shrink::{Shrink, Shrunk, Size, shrink};
+use scenarios::sim::cluster::plan::Plan;
+use serde::Serialize;
+
+use super::Fuzz;
+use crate::evidence::plan_text;
+use crate::exit::Exit;
+use crate::shrink::{SEEDS_DEFAULT, SHRINK_TIME_DEFAULT, step_text, within};
+
+/// What is kept of the first run that failed in one way.
+pub(super) struct Evidence {
+    pub(super) plan: Plan,
+    pub(super) message: FailureMessage,
+    pub(super) sim_ms: u64,
+}
+
+/// A line of JSON for each failure.
+#[derive(Serialize)]
+struct ShrunkLine<'a> {
+    fingerprint: &'a str,
+    before: Size,
+    after: Size,
+    smaller: &'a SmallerPlan,
+}
+
+impl Fuzz<'_> {
+    /// Makes the plan of each distinct failure smaller, the most frequent first.
+    pub(super) fn make_smaller(
+        &mut self,
+        jobs: usize,
+        stop: &AtomicBool,
+    ) -> Result<(), FolderError> {
+        let mut order: Vec<usize> = (0..self.failures.len()).collect();
+        order.sort_by_key(|index| std::cmp::Reverse(self.failures[*index].count));
+        for index in order {
+            if stop.load(Ordering::Relaxed) || self.output.is_closed() {
+                return Ok(());
+            }
+            let time_max = self.args.shrink_time.unwrap_or(SHRINK_TIME_DEFAULT);
+            let (plan, fingerprint) =
+                (&self.evidence[index].plan, &self.failures[index].fingerprint);
+            let progress = &mut self.progress;
+            let shrunk = within(time_max, stop, |is_over| {
+                let options = Shrink { jobs, seeds: SEEDS_DEFAULT, fingerprint: None, is_over };
+                shrink(plan, &options, &mut |step| {
+                    progress.show(|| format!("{fingerprint}: {}", step_text(step)));
+                })
+            });
+            match shrunk {
+                Ok(shrunk) => self.keep_smaller(index, &shrunk)?,
+                // The same plan failed a moment ago.
+                Err(error) => {
+                    self.doubts.push(format!("{}/plan.json: {error}", self.failures[index].folder));
+                    self.exit = self.exit.and(Exit::Untrusted);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn keep_smaller(&mut self, index: usize, shrunk: &Shrunk) -> Result<(), FolderError> {
+        let (failure, evidence) = (&mut self.failures[index], &mut self.evidence[index]);
+        let (before, after) = (Size::of(&evidence.plan), Size::of(&shrunk.plan));
+        let plan = format!("{}/plan.min.json", failure.folder);
+        let path = self.folder.write(&plan, plan_text(&shrunk.plan).as_bytes())?;
+        let change = before.to(after);
+        let command = format!("squall replay {}", path.display());
+        let smaller = SmallerPlan {
+            plan,
+            change: change.clone(),
+            operations: after.operations,
+            faults: after.faults,
+            runs: shrunk.performed,
+            complete: shrunk.is_complete,
+        };
+        let fingerprint = &failure.fingerprint;
+        let how = if shrunk.is_complete { "nothing more can be left out" } else { "time is up" };
+        self.progress.aside(|| {
+            self.output.json(&ShrunkLine { fingerprint, before, after, smaller: &smaller });
+            self.output.text(&format!(
+                "SHRUNK {}   seed {}   fingerprint {fingerprint}\n  {change}\n  {} runs, {how}\n  \
+                 smaller  {command}\n",
+                failure.scenario, failure.seed, shrunk.performed,
+            ));
+        });
+        evidence.message.commands.smaller = Some((command, change));
+        let explanation = evidence.message.to_explanation(evidence.sim_ms);
+        self.folder
+            .write(&format!("{}/explanation.txt", failure.folder), explanation.as_bytes())?;
+        failure.smaller = Some(smaller);
+        self.write_so_far()
+    }
+}
