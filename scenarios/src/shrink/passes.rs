@@ -7,9 +7,6 @@ use super::{Search, edit};
 /// Pairs are tried among so many operations at most: there are nearly 200 then.
 const PAIRS_AMONG_MAX: usize = 20;
 
-/// Transactions beyond those of a plan's operations: sessions begin and end, and the prober writes.
-const LIMIT_MARGIN: u64 = 50;
-
 /// A kind of thing to leave out.
 pub(super) struct Pass {
     pub(super) name: &'static str,
@@ -66,7 +63,7 @@ const FEW_OPERATIONS: usize = 12;
 const GAMBLE_SEEDS: u64 = 24;
 
 /// In order.
-pub(super) const ALL: [Pass; 11] = [
+pub(super) const ALL: [Pass; 12] = [
     Pass { name: "what comes afterwards", run: afterwards, grain: Grain::Ends },
     Pass { name: "what came long before", run: beginning, grain: Grain::Ends },
     Pass { name: "limits", run: limits, grain: Grain::Coarse },
@@ -75,7 +72,6 @@ pub(super) const ALL: [Pass; 11] = [
     Pass { name: "faults", run: faults, grain: Grain::Coarse },
     Pass { name: "clients", run: clients, grain: Grain::Coarse },
     Pass { name: "servers", run: servers, grain: Grain::Coarse },
-    Pass { name: "waiting for limits", run: limits, grain: Grain::Coarse },
     Pass { name: "operations", run: operations, grain: Grain::Coarse },
     Pass { name: "pairs of operations", run: pairs, grain: Grain::Fine },
     Pass { name: "durations", run: durations, grain: Grain::Fine },
@@ -233,39 +229,6 @@ fn sweep(
             };
         }
         size /= 2;
-    }
-}
-
-/// What happens after so many transactions - a snapshot, the end of an epoch, a learner too far
-/// behind - may happen after fewer, so that fewer operations are needed for it.
-fn limits(search: &mut Search<'_>, name: &'static str) {
-    let limits: [fn(&Plan) -> u64; 3] = [
-        |plan| plan.ensemble.snap_count,
-        |plan| plan.ensemble.commit_log_count as u64,
-        |plan| plan.ensemble.epoch_transactions_max.map_or(0, u64::from),
-    ];
-    let lower: [fn(&mut Plan, u64); 3] = [
-        |plan, limit| plan.ensemble.snap_count = limit,
-        |plan, limit| plan.ensemble.commit_log_count = limit as usize,
-        |plan, limit| plan.ensemble.epoch_transactions_max = Some(limit as u32),
-    ];
-    for (limit, lower) in limits.into_iter().zip(lower) {
-        loop {
-            let plan = search.best();
-            let now = limit(plan);
-            // What is not reached anyway is no limit.
-            let is_reached = now < plan.operations.len() as u64 + LIMIT_MARGIN;
-            let lowered = [now / 8, now / 2].into_iter().filter(|limit| is_reached && *limit > 0);
-            let candidates = lowered.map(|limit| {
-                let mut plan = plan.clone();
-                lower(&mut plan, limit);
-                plan
-            });
-            let candidates = candidates.collect();
-            if search.try_all(name, candidates).is_none() {
-                break;
-            }
-        }
     }
 }
 

@@ -48,7 +48,7 @@ const TEND_EVERY_NS: u64 = 100 * NS_PER_MS;
 pub enum Forgot {
     /// Its disk is empty.
     Wiped,
-    /// Its disk was set back.
+    /// Its disk was set back to a backup without damage.
     SetBack,
     /// Its disk is damaged: it may hold less than it did, and what nobody wrote.
     Damaged,
@@ -103,15 +103,20 @@ impl Amnesia {
         tend_ns.into_iter().chain(backup_ns).min()
     }
 
-    /// Takes the backups that are due, of every server.
+    /// Takes the backups that are due, of every server; one of a damaged disk is thrown away, since
+    /// bringing it back would be damage and not a way to forget.
     fn back_up<S: Simulation>(&mut self, world: &mut S, roles: &mut dyn FnMut(&S) -> Roles) {
         while let Some(&(at_ns, index)) = self.to_back_up.first()
             && at_ns <= world.elapsed_ns()
         {
             self.to_back_up.pop_first();
             let servers = roles(world).servers;
-            let image = |host| (host, world.with_disk(host, |disk| disk.backup()));
-            self.backups.insert(index, servers.into_iter().map(image).collect());
+            let image = |host| {
+                let is_sound = !self.damaged.contains_key(&host)
+                    && !world.with_disk(host, |disk| disk.has_bad_writes());
+                is_sound.then(|| (host, world.with_disk(host, |disk| disk.backup())))
+            };
+            self.backups.insert(index, servers.into_iter().filter_map(image).collect());
         }
     }
 }
@@ -133,6 +138,10 @@ impl Schedule {
         let hosts = resolve(world, roles, here, std::slice::from_ref(target));
         let Some(&host) = hosts.first() else { return false };
         let now = roles(world);
+        let has_backup = || self.amnesia.backups.get(&index).is_some_and(|b| b.contains_key(&host));
+        if matches!(fault, Fault::Restore { .. }) && !has_backup() {
+            return false;
+        }
         if fault.damages() && !self.may_be_damaged(host, &now) {
             return false;
         }
@@ -248,11 +257,10 @@ impl Schedule {
             Some(Forgot::Damaged) => {
                 self.amnesia.damaged.insert(host, index);
             }
-            Some(Forgot::Wiped) => {
+            Some(Forgot::Wiped | Forgot::SetBack) => {
                 self.amnesia.damaged.remove(&host);
             }
-            // The backup may hold old damage.
-            Some(Forgot::SetBack) | None => {}
+            None => {}
         }
         self.take_down(world, host, How::Forget)
     }
