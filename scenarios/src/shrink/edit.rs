@@ -40,8 +40,8 @@ pub(super) fn without_faults(plan: &Plan, is_gone: impl Fn(usize) -> bool) -> Pl
     Plan { faults: kept.map(|(_, item)| item.clone()).collect(), ..plan.clone() }
 }
 
-/// The plan with its last `count` operations up to `end_ms` alone, spread evenly over the `width_ms` before
-/// that moment.
+/// The plan with its last `count` operations up to `end_ms` alone, spread evenly over the `width_ms`
+/// before that moment.
 pub(super) fn last_operations(plan: &Plan, count: usize, end_ms: u64, width_ms: u64) -> Plan {
     let until_end = plan.operations.iter().filter(|operation| operation.at_ms <= end_ms);
     let mut kept: Vec<_> = until_end.cloned().collect();
@@ -106,6 +106,30 @@ fn change_times(fault: &mut TimedFault, change: impl Fn(u64) -> u64) {
     if let Fault::Restore { taken_ms, .. } = &mut fault.fault {
         *taken_ms = change(*taken_ms);
     }
+}
+
+/// The plan without a stretch of time and what happens in it. What lasts is kept, as in
+/// [`without_beginning`].
+pub(super) fn without_stretch(plan: &Plan, from_ms: u64, to_ms: u64) -> Plan {
+    let is_within = |at_ms: u64| at_ms >= from_ms && at_ms < to_ms;
+    let mut plan = plan.clone();
+    plan.operations.retain(|operation| !is_within(operation.at_ms) || lasts(&operation.action));
+    plan.faults.retain(|fault| {
+        !is_within(fault.at_ms) || fault.until_ms.is_none_or(|until_ms| until_ms > to_ms)
+    });
+    let earlier = |at_ms: u64| match at_ms {
+        at_ms if at_ms < from_ms => at_ms,
+        at_ms if at_ms < to_ms => from_ms,
+        at_ms => at_ms - (to_ms - from_ms),
+    };
+    for operation in &mut plan.operations {
+        operation.at_ms = earlier(operation.at_ms);
+    }
+    for fault in &mut plan.faults {
+        change_times(fault, earlier);
+    }
+    plan.chaos_ms = earlier(plan.chaos_ms).max(1);
+    plan
 }
 
 /// A rolling restart as the crashes that it consists of; any other fault as it is.

@@ -1,11 +1,24 @@
 //! What is left out, in which order: the coarse and cheap first.
 
 use sim::cluster::plan::Plan;
+use sim::seed::Draws;
 
 use super::{Search, edit};
 
 /// Pairs are tried among so many operations at most: there are nearly 200 then.
 const PAIRS_AMONG_MAX: usize = 20;
+
+/// Fewer things than these are left out one by one and in pairs.
+const SCATTERED_MIN: usize = 5;
+/// Candidates for each share of things that are left out at once.
+const SCATTERED_EACH: u64 = 8;
+/// A list is thinned out so often at most before others have their turn.
+const SCATTERED_ROUNDS_MAX: u64 = 20;
+
+/// Into so many stretches a plan is cut at most.
+const STRETCHES_MAX: usize = 32;
+/// A shorter stretch is left to the passes that leave out single things.
+const STRETCH_MIN_MS: u64 = 100;
 
 /// A kind of thing to leave out.
 pub(super) struct Pass {
@@ -63,16 +76,18 @@ const FEW_OPERATIONS: usize = 12;
 const GAMBLE_SEEDS: u64 = 24;
 
 /// In order.
-pub(super) const ALL: [Pass; 12] = [
+pub(super) const ALL: [Pass; 14] = [
     Pass { name: "what comes afterwards", run: afterwards, grain: Grain::Ends },
     Pass { name: "what came long before", run: beginning, grain: Grain::Ends },
     Pass { name: "limits", run: limits, grain: Grain::Coarse },
     Pass { name: "most operations", run: most_operations, grain: Grain::Coarse },
+    Pass { name: "stretches of time", run: stretches, grain: Grain::Coarse },
     Pass { name: "kinds of faults", run: kinds, grain: Grain::Coarse },
     Pass { name: "faults", run: faults, grain: Grain::Coarse },
     Pass { name: "clients", run: clients, grain: Grain::Coarse },
     Pass { name: "servers", run: servers, grain: Grain::Coarse },
     Pass { name: "operations", run: operations, grain: Grain::Coarse },
+    Pass { name: "several things at once", run: scattered, grain: Grain::Coarse },
     Pass { name: "pairs of operations", run: pairs, grain: Grain::Fine },
     Pass { name: "durations", run: durations, grain: Grain::Fine },
     Pass { name: "configuration", run: configuration, grain: Grain::Fine },
@@ -107,7 +122,9 @@ fn beginning(search: &mut Search<'_>, name: &'static str) {
 /// Whatever happens only after so many transactions: never, or soon, so that few transactions will
 /// do. What a plan of a thousand operations needs a hundred of for, another needs two.
 fn limits(search: &mut Search<'_>, name: &'static str) {
-    const LIMITS: [(fn(&Plan) -> u64, fn(&mut Plan, u64), u64); 3] = [
+    type Read = fn(&Plan) -> u64;
+    type Write = fn(&mut Plan, u64);
+    const LIMITS: [(Read, Write, u64); 3] = [
         (
             |plan| plan.ensemble.snap_count,
             |plan, value| plan.ensemble.snap_count = value,
@@ -158,6 +175,29 @@ fn most_operations(search: &mut Search<'_>, name: &'static str) {
         })
         .collect();
     search.gamble(name, candidates, GAMBLE_SEEDS);
+}
+
+/// What happens in a stretch of time, and the time with it: a cause may lie long before its effect,
+/// with nothing that matters in between.
+fn stretches(search: &mut Search<'_>, name: &'static str) {
+    let parts_max = search.stage().parts_max.clamp(8, STRETCHES_MAX) as u64;
+    let mut parts = 2;
+    while parts <= parts_max && !search.is_over() {
+        let plan = search.best();
+        let length_ms = plan.chaos_ms / parts;
+        if length_ms < STRETCH_MIN_MS {
+            return;
+        }
+        let without = |part: u64| {
+            let from_ms = part * length_ms;
+            edit::without_stretch(plan, from_ms, from_ms + length_ms)
+        };
+        // From the end, as elsewhere; what is left is cut into as many parts again.
+        let candidates = (0..parts).rev().map(without).collect();
+        if search.try_all(name, candidates).is_none() {
+            parts *= 2;
+        }
+    }
 }
 
 /// All faults of one kind.
@@ -229,6 +269,37 @@ fn sweep(
             };
         }
         size /= 2;
+    }
+}
+
+/// Things here and there at once: each may be needed as long as the others are there, because it
+/// makes up for what they do.
+fn scattered(search: &mut Search<'_>, name: &'static str) {
+    type Count = fn(&Plan) -> usize;
+    type Without = fn(&Plan, &[bool]) -> Plan;
+    let lists: [(Count, Without); 2] = [
+        (|plan| plan.faults.len(), |plan, gone| edit::without_faults(plan, |n| gone[n])),
+        (|plan| plan.operations.len(), |plan, gone| edit::without_operations(plan, |n| gone[n])),
+    ];
+    for (count, without) in lists {
+        for round in 0..SCATTERED_ROUNDS_MAX {
+            let plan = search.best();
+            let all = count(plan);
+            if all < SCATTERED_MIN {
+                break;
+            }
+            let candidate = |n: u64| {
+                let mut draws = Draws::new(plan.seed, "shrink scattered", round * 1_000 + n);
+                // A half, then a quarter, then an eighth.
+                let share = 0.5_f64.powi(1 + (n / SCATTERED_EACH) as i32);
+                let gone: Vec<bool> = (0..all).map(|_| draws.chance(share)).collect();
+                without(plan, &gone)
+            };
+            let candidates = (0..3 * SCATTERED_EACH).map(candidate).collect();
+            if search.try_all(name, candidates).is_none() {
+                break;
+            }
+        }
     }
 }
 

@@ -156,3 +156,19 @@ fn a_beginning_is_cut_out_of_a_rolling_restart() {
         [crash(1_000, 1_050, &targets[1]), crash(1_450, 1_550, &targets[2])]
     );
 }
+
+#[test]
+fn a_stretch_goes_with_what_happens_in_it() {
+    let fault = |at_ms, until_ms| TimedFault {
+        at_ms,
+        until_ms: Some(until_ms),
+        fault: Fault::Crash { target: Target::Leader },
+    };
+    let faults = vec![fault(500, 900), fault(900, 1_500), fault(1_200, 1_900), fault(1_500, 2_500)];
+    let plan = Plan { faults, ..planted() };
+    let shorter = edit::without_stretch(&plan, 1_000, 2_000);
+    assert_eq!(plan.chaos_ms - shorter.chaos_ms, 1_000);
+    assert_eq!(shorter.faults, [fault(500, 900), fault(900, 1_000), fault(1_000, 1_500)]);
+    let after = |plan: &Plan, ms: u64| plan.operations.iter().filter(|o| o.at_ms >= ms).count();
+    assert_eq!(after(&shorter, 1_001), after(&plan, 2_001));
+}
