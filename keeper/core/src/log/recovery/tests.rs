@@ -247,7 +247,7 @@ fn a_log_of_ours_shows_that_the_end_of_an_earlier_epoch_is_missing() {
     let first = log(&line(1, 1..=4));
     let epoch = log_after(zxid(1, 4), &line(2, 1..=2));
     let try_with = |files: &[(FileName, Vec<u8>)]| {
-        recover(&disk(&[&[snapshot(Zxid::ZERO)], files, &[epoch.clone()]].concat()))
+        recover(&disk(&[&[snapshot(Zxid::ZERO)], files, std::slice::from_ref(&epoch)].concat()))
     };
     let whole = try_with(std::slice::from_ref(&first)).unwrap();
     assert_eq!(tail(&whole), [line(1, 1..=4), line(2, 1..=2)].concat());
@@ -262,7 +262,7 @@ fn a_log_of_ours_shows_that_the_end_of_an_earlier_epoch_is_missing() {
     assert_eq!(try_with(&[zeros]), Err(gap));
     let behind = [snapshot(zxid(1, 4)), epoch.clone()];
     assert_eq!(tail(&recover(&disk(&behind)).unwrap()), line(2, 1..=2));
-    assert!(recover(&disk(&[epoch.clone()])).is_err(), "it does not begin the history");
+    assert!(recover(&disk(std::slice::from_ref(&epoch))).is_err(), "it does not begin the history");
 }
 
 #[test]
