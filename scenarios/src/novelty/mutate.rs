@@ -128,7 +128,11 @@ fn change_target(plan: &mut Plan, draws: &mut Draws) {
         .fault
         .target()
         .is_some_and(|target| !matches!(target, Target::Host(name) if !name.starts_with('n')));
-    if is_servers && let Some(fault) = with_target(&timed.fault, &targets) {
+    let may_strike = !timed.fault.is_amnesia() || targets != Target::Leader;
+    if is_servers
+        && may_strike
+        && let Some(fault) = with_target(&timed.fault, &targets)
+    {
         timed.fault = fault;
     }
 }
@@ -184,7 +188,11 @@ fn moved(fault: &TimedFault, earlier: bool, by_ms: u64, end_ms: u64) -> TimedFau
     let until_ms = fault
         .until_ms
         .map(|until_ms| (at_ms + until_ms.saturating_sub(fault.at_ms)).min(end_ms).max(at_ms + 1));
-    TimedFault { at_ms, until_ms, fault: fault.fault.clone() }
+    let mut fault = fault.fault.clone();
+    if let Fault::Restore { taken_ms, .. } = &mut fault {
+        *taken_ms = at_ms.min(*taken_ms);
+    }
+    TimedFault { at_ms, until_ms, fault }
 }
 
 #[cfg(test)]
