@@ -26,11 +26,11 @@ fn check(_plan: &Plan, record: &RunRecord) -> PropertyVerdict {
 }
 
 fn is_excused(refusal: &Refusal, record: &RunRecord) -> bool {
-    let own = record
+    let mut own = record
         .amnesias
         .iter()
         .filter(|amnesia| amnesia.server == refusal.server && amnesia.at_ns <= refusal.at_ns);
-    own.last().is_some_and(|amnesia| amnesia.how == Forgot::Damaged)
+    own.next_back().is_some_and(|amnesia| amnesia.how == Forgot::Damaged)
 }
 
 #[cfg(test)]
