@@ -70,7 +70,7 @@ pub(crate) struct SelftestArgs {
     /// For how long at most for each find, as 500ms, 60s, 10m or 1h. 60s, unless given.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "shrink")]
     shrink_time: Option<Duration>,
-    /// Put the plans of finds that are proven and became small into this folder, in the place of
+    /// Put the plans of finds that are proven and made smaller into this folder, in the place of
     /// older ones.
     #[arg(long, value_name = "DIR", requires = "shrink")]
     store: Option<PathBuf>,
@@ -290,7 +290,7 @@ impl Test<'_> {
             line.doubt(format!("made smaller: {doubt}"));
         }
         match &self.args.store {
-            Some(folder) if again.is_proven() && line.is_small() => {
+            Some(folder) if again.is_proven() => {
                 write_atomically(&folder.join(format!("{}.json", bug.name)), text.as_bytes())
             }
             Some(_) | None => Ok(()),

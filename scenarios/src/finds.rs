@@ -30,8 +30,21 @@ pub fn entries() -> Vec<StoredFind> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plant::planted_bug;
+    use crate::plant::{planted_bug, planted_bugs};
     use crate::shrink::Size;
+
+    /// A bug that shows only if a learner reads what it lacks in several pieces: a hundred
+    /// transactions of the usual size.
+    const NEEDS_MANY: &str = "ZK-4685";
+
+    #[test]
+    fn there_is_one_for_every_planted_bug() {
+        let stored = entries();
+        for bug in planted_bugs() {
+            let is_of = |find: &&StoredFind| find.plan.plant.as_deref() == Some(bug.name);
+            assert_eq!(stored.iter().filter(is_of).count(), 1, "{}", bug.name);
+        }
+    }
 
     #[test]
     fn every_stored_find_is_small_and_of_the_bug_that_names_its_file() {
@@ -39,7 +52,8 @@ mod tests {
             let bug = planted_bug(plan.plant.as_deref().unwrap()).unwrap();
             assert_eq!(name, format!("{}.json", bug.name));
             assert_eq!(plan.scenario, bug.scenario);
-            assert!(Size::of(&plan).is_small(), "{name}: {}", Size::of(&plan));
+            let is_small = Size::of(&plan).is_small() || bug.name == NEEDS_MANY;
+            assert!(is_small, "{name}: {}", Size::of(&plan));
         }
     }
 }
