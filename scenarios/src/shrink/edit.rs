@@ -40,10 +40,22 @@ pub(super) fn without_faults(plan: &Plan, is_gone: impl Fn(usize) -> bool) -> Pl
     Plan { faults: kept.map(|(_, item)| item.clone()).collect(), ..plan.clone() }
 }
 
-/// The plan with its last `count` operations up to `end_ms` alone, spread evenly over the `width_ms`
-/// before that moment.
+/// The plan with its last `count` writes up to `end_ms` alone, spread evenly over the `width_ms` before
+/// that moment. A request that changes nothing seldom is what matters.
 pub(super) fn last_operations(plan: &Plan, count: usize, end_ms: u64, width_ms: u64) -> Plan {
-    let until_end = plan.operations.iter().filter(|operation| operation.at_ms <= end_ms);
+    let is_read = |action: &Action| {
+        matches!(
+            action,
+            Action::Get { .. }
+                | Action::SyncGet { .. }
+                | Action::Exists { .. }
+                | Action::Children { .. }
+        )
+    };
+    let until_end = plan
+        .operations
+        .iter()
+        .filter(|operation| operation.at_ms <= end_ms && !is_read(&operation.action));
     let mut kept: Vec<_> = until_end.cloned().collect();
     kept.drain(..kept.len().saturating_sub(count));
     let step_ms = width_ms / kept.len().max(1) as u64;

@@ -161,7 +161,7 @@ fn limits(search: &mut Search<'_>, name: &'static str) {
     }
 }
 
-/// A handful of operations, close together where it matters or spread over the run: many operations
+/// A handful of writes, close together where it matters or spread over the run: many operations
 /// are often there only so that one of them comes at the right moment.
 fn most_operations(search: &mut Search<'_>, name: &'static str) {
     let (plan, end_ms) = (search.best(), search.failed_ms().min(search.best().chaos_ms));

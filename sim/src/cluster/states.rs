@@ -121,6 +121,11 @@ mod tests {
 
     fn elects(leader: u32, follower: u32, epoch: u32) -> States {
         let mut states = States::default();
+        let (accepted, current) = (Epoch(epoch - 1), Epoch(epoch - 1));
+        for server in [1, 2] {
+            let last_logged = Zxid::ZERO;
+            states.observe(server, &Observation::Epochs { accepted, current, last_logged });
+        }
         for server in [1, 2] {
             states.observe(server, &Observation::Looking);
         }
@@ -133,13 +138,13 @@ mod tests {
 
     #[test]
     fn who_and_how_late_does_not_matter() {
-        assert_eq!(elects(1, 2, 1).reached(), elects(2, 1, 7).reached());
-        assert_eq!(elects(1, 2, 1).reached().len(), 5);
+        assert_eq!(elects(1, 2, 3).reached(), elects(2, 1, 7).reached());
+        assert_eq!(elects(1, 2, 3).reached().len(), 7);
     }
 
     #[test]
     fn what_each_is_does_matter() {
-        let mut states = elects(1, 2, 1);
+        let mut states = elects(1, 2, 3);
         let before = states.reached().len();
         states.observe(2, &Observation::SyncBegun { kind: SyncKind::Snap });
         states.down(1);
