@@ -47,8 +47,8 @@ fn planted_bugs_fail_in_both_worlds_with_a_property_that_is_expected() {
     for name in ["ack-before-fsync", "ZK-962", "ZK-335", "ZK-1382", "lock-without-order"] {
         let bug = planted_bug(name).unwrap();
         for engine in EngineKind::ALL {
-            let found = (1..=6).any(|seed| {
-                let planted = plan(bug.scenario, seed, 9_000);
+            let found = (1..=12).any(|seed| {
+                let planted = plan(bug.scenario, seed, 15_000);
                 let outcome = on(engine, &Plan { plant: Some(name.to_owned()), ..planted });
                 let failures = outcome.failures();
                 failures.iter().any(|failure| bug.expected.contains(&failure.property.as_str()))
