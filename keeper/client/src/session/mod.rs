@@ -350,7 +350,7 @@ impl SessionCore {
             self.connect(now_ms, out);
         }
         self.pump(now_ms, out);
-        self.give_up_waiting(now_ms, out);
+        self.give_up_waiting(now, out);
     }
 
     fn connect(&mut self, now_ms: u64, out: &mut Vec<Effect>) {
@@ -388,13 +388,21 @@ impl SessionCore {
         }
     }
 
-    fn give_up_waiting(&mut self, now_ms: u64, out: &mut Vec<Effect>) {
+    fn give_up_waiting(&mut self, now: Now, out: &mut Vec<Effect>) {
         while let Some(waiting) = self.queue.front()
-            && self.limit(waiting.since_ms).is_some_and(|limit_ms| now_ms >= limit_ms)
+            && self.limit(waiting.since_ms).is_some_and(|limit_ms| now.mono_ms >= limit_ms)
         {
             let waiting = self.queue.pop_front().expect("it is the front that was looked at");
-            self.closing &= waiting.request != Request::CloseSession;
+            let is_close = waiting.request == Request::CloseSession;
             self.complete(waiting.ticket, Err(ClientError::Timeout), out);
+            if is_close {
+                // Others were refused on account of the close, and have given up. A session that
+                // went on would keep their ephemerals for ever: it is left to expire.
+                if matches!(self.state, State::Connected(_)) {
+                    self.lose(now, Loss::Unanswered, out);
+                }
+                return self.end(State::Closed, ClientEventKind::Closed, out);
+            }
         }
     }
 

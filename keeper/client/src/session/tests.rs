@@ -332,6 +332,28 @@ fn a_close_in_flight_at_a_loss_is_the_end_with_an_unknown_outcome() {
 }
 
 #[test]
+fn a_close_that_cannot_be_sent_in_time_is_the_end_all_the_same() {
+    let mut script = Script::new(SessionConfig {
+        request_timeout_ms: Some(1_500),
+        connect_timeout_ms: 10_000,
+        ..config(1)
+    });
+    script.online();
+    script.ended();
+    script.forget_log();
+    script.submit(Request::CloseSession);
+    script.submit(create("/refused"));
+    script.run_to(1_500);
+    script.expect(expect![[r#"
+        0 DONE 2: client closed before the request was sent
+        1500 DONE 1: no connection within the request time-out, the request was not sent
+        1500 DISCONNECT 2
+        1500 EVENT #3 closed
+    "#]]);
+    assert!(script.core.has_ended());
+}
+
+#[test]
 fn requests_have_a_limit_before_and_after_they_are_sent() {
     let mut script = Script::new(SessionConfig {
         request_timeout_ms: Some(1_500),
