@@ -158,6 +158,7 @@ impl<'a, S: Simulation> Run<'a, S> {
         }
         let applied = self.schedule.advance(&mut self.world, &mut roles)?;
         self.note_faults(&applied);
+        self.recording.notes().snares.hold(self.schedule.is_anyone_forgetful());
         Ok(())
     }
 

@@ -101,6 +101,7 @@ struct Snare {
 pub struct Snares {
     waiting: Vec<Snare>,
     sprung: Vec<Sprung>,
+    is_held: bool,
 }
 
 /// A fault whose mark was hit.
@@ -135,8 +136,17 @@ impl Snares {
         });
     }
 
+    /// While they are held no hit counts: a server that was struck at its mark could not be spared
+    /// any more, whatever the schedule says.
+    pub fn hold(&mut self, is_held: bool) {
+        self.is_held = is_held;
+    }
+
     /// A server has hit a mark. True if it is to be killed at once.
     pub fn hit(&mut self, mark: Mark, server: u32, leads: bool, now_ns: u64) -> bool {
+        if self.is_held {
+            return false;
+        }
         let mut is_struck = false;
         for snare in &mut self.waiting {
             let is_now = (snare.from_ns..snare.until_ns).contains(&now_ns);
@@ -229,6 +239,11 @@ mod tests {
         let mut late = self::snares("mark:log-synced");
         assert!(!late.hit(Mark::LogSynced, 1, false, 2_000_000), "its time is over");
         assert!(!late.is_any_sprung());
+        let mut held = self::snares("mark:log-synced");
+        held.hold(true);
+        assert!(!held.hit(Mark::LogSynced, 1, false, NOW_NS) && !held.is_any_sprung());
+        held.hold(false);
+        assert!(held.hit(Mark::LogSynced, 1, false, NOW_NS));
     }
 
     #[test]

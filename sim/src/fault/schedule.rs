@@ -168,7 +168,9 @@ impl Schedule {
     pub fn spring(&mut self, fault: usize, host: HostId, at_ns: u64) {
         let entry = &mut self.entries[fault];
         if matches!(entry.stage, Stage::Snare) {
-            entry.stage = Stage::Waiting(at_ns);
+            // Who is struck without delay is as good as dead: that comes before all that is due.
+            let is_exact = entry.timed.mark().is_some_and(|target| target.after_us == 0);
+            entry.stage = Stage::Waiting(if is_exact { 0 } else { at_ns });
             entry.here = Some(host);
         }
     }

@@ -151,6 +151,11 @@ impl Schedule {
         }
     }
 
+    /// Whether a server has forgotten and not served since, so that nothing else may strike servers.
+    pub fn is_anyone_forgetful(&self) -> bool {
+        self.amnesia.forgetful.is_some()
+    }
+
     /// See the module's head.
     fn may_forget<S: Simulation>(
         &self,
