@@ -9,14 +9,12 @@ use sim::fault::{Fault, Target, TimedFault};
 use sim::seed::Draws;
 
 use super::faults::host;
-use super::{CLIENTS, FIRST_FAULT_MS};
+use super::{CLIENTS, FIRST_FAULT_MS, MARGIN_MS};
 
 /// How many seeds of a hundred have such faults.
 const SEEDS_PERCENT: u64 = 40;
 /// The fewest and the most episodes of a seed.
 const EPISODES: (u64, u64) = (4, 12);
-/// What is left at the end for the last fault to be taken back.
-const MARGIN_MS: u64 = 300;
 /// For how long a connection is held up that is then reset, in milliseconds.
 const RESET_MS: u64 = 5;
 

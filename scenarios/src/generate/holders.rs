@@ -7,11 +7,8 @@ use sim::cluster::plan::Plan;
 use sim::fault::{Fault, Target, TimedFault};
 use sim::seed::Draws;
 
-use super::FIRST_FAULT_MS;
 use super::faults::host;
-
-/// What is left at the end for the last fault to be taken back.
-const MARGIN_MS: u64 = 300;
+use super::{FIRST_FAULT_MS, MARGIN_MS};
 
 /// The plan with faults of clients beside those of servers; each has a stream of its own.
 pub(crate) fn with_faults_of_holders(mut plan: Plan) -> Plan {

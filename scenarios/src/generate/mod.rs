@@ -30,6 +30,8 @@ pub(crate) use workload::{Asks, Workload, shared};
 
 /// Nothing strikes before this moment: the ensemble elects its first leader and gets its znodes.
 pub(crate) const FIRST_FAULT_MS: u64 = 2_000;
+/// What is left at the end for the last fault to be taken back, in milliseconds.
+pub(crate) const MARGIN_MS: u64 = 300;
 /// The shortest and the longest chaos, counted from the beginning of the run.
 const CHAOS_MS: (u64, u64) = (30_000, 34_000);
 /// How long a healed ensemble may take to serve and to converge.

@@ -3,15 +3,12 @@
 use sim::fault::TimedFault;
 use sim::seed::Draws;
 
-use super::FIRST_FAULT_MS;
 use super::amnesia::AMNESIAS;
 use super::atlas::Atlas;
 use super::disasters::DISASTERS;
 use super::faults::{Family, Kind, SINGLE, Site};
 use super::links::LINKS;
-
-/// What is left at the end for the last fault to be taken back.
-const MARGIN_MS: u64 = 300;
+use super::{FIRST_FAULT_MS, MARGIN_MS};
 
 /// The faults of a seed, in order of time.
 pub(super) fn faults(seed: u64, servers: u32, chaos_ms: u64) -> Vec<TimedFault> {

@@ -5,11 +5,9 @@ use sim::cluster::plan::Plan;
 use sim::fault::{Fault, Target, TimedFault};
 use sim::seed::Draws;
 
-use crate::generate::{FIRST_FAULT_MS, fair};
+use crate::generate::{FIRST_FAULT_MS, MARGIN_MS, fair};
 use crate::validate::validate;
 
-/// What is left at the end for the last fault to be taken back.
-const MARGIN_MS: u64 = 300;
 /// The shortest and the longest shift of a fault, in milliseconds.
 const SHIFT_MS: (u64, u64) = (5, 4_000);
 /// The shortest and the longest stretch of another plan's faults that is laid over, in milliseconds.
