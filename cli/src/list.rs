@@ -177,10 +177,10 @@ mod tests {
                 let fault: TimedFault = serde_json::from_value(fault.clone()).unwrap();
                 let names: Vec<&str> = fault.fault.engines().iter().map(|e| e.name()).collect();
                 assert_eq!(engines(&kind), names.join(", "), "{kind}");
-                seen.insert(kind);
+                seen.insert((kind, fault.fault.family().name()));
             }
         }
-        let listed: BTreeSet<String> = FAULTS.iter().map(|(name, ..)| (*name).to_owned()).collect();
+        let listed = FAULTS.iter().map(|(name, family, _)| ((*name).to_owned(), *family)).collect();
         assert_eq!(seen, listed);
     }
 

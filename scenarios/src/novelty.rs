@@ -16,9 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keeper_core::instruments::hash_bytes;
 use keeper_core::marks::Mark;
-use sim::cluster::mark_notes::{FaultFamily, MarkNotes};
+use sim::cluster::mark_notes::MarkNotes;
 use sim::cluster::plan::Plan;
 use sim::cluster::states::States;
+use sim::fault::FaultFamily;
 use sim::seed::Draws;
 
 pub use mutate::mutate;

@@ -5,6 +5,7 @@
 //! `learner+30`, or `mark:log-unsynced#3@leader`; all but the first are looked up at the moment when
 //! the fault strikes.
 
+mod family;
 mod marked;
 mod schedule;
 
@@ -16,6 +17,7 @@ use crate::clock::Clock;
 use crate::disk::OpKind;
 use crate::simulation::EngineKind;
 
+pub use family::FaultFamily;
 pub use marked::{MarkTarget, Snares, Sprung, Whose};
 pub use schedule::{Applied, Forgot, Roles, Schedule, ServerSettings, Upgrades};
 

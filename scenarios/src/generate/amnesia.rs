@@ -2,18 +2,18 @@
 //! the schedule, which lets a server forget only when nothing is lost by it, so that they are drawn
 //! with time to wait.
 
-use sim::fault::{Fault, Target, TimedFault};
+use sim::fault::{Fault, FaultFamily, Target, TimedFault};
 
 use super::FIRST_FAULT_MS;
-use super::faults::{Family, Kind, Site};
+use super::faults::{Kind, Site};
 
 /// Every kind of amnesia.
 pub(super) const AMNESIAS: [Kind; 5] = [
-    Kind { name: "lost write", family: Family::Disk, draw: lost_write },
-    Kind { name: "misdirected write", family: Family::Disk, draw: misdirected_write },
-    Kind { name: "rot", family: Family::Disk, draw: rot },
-    Kind { name: "wipe", family: Family::Process, draw: wipe },
-    Kind { name: "restore", family: Family::Process, draw: restore },
+    Kind { name: "lost write", family: FaultFamily::Disk, draw: lost_write },
+    Kind { name: "misdirected write", family: FaultFamily::Disk, draw: misdirected_write },
+    Kind { name: "rot", family: FaultFamily::Disk, draw: rot },
+    Kind { name: "wipe", family: FaultFamily::Process, draw: wipe },
+    Kind { name: "restore", family: FaultFamily::Process, draw: restore },
 ];
 
 /// Files whose content has a checksum. The epoch files have none, neither in ZooKeeper nor here, so

@@ -2,26 +2,42 @@
 
 use keeper_core::marks::{Mark, MarkKind};
 use sim::disk::OpKind;
-use sim::fault::{Fault, MarkTarget, Target, TimedFault, Whose};
+use sim::fault::{Fault, FaultFamily, MarkTarget, Target, TimedFault, Whose};
 
-use super::faults::{Family, Kind, Site, host};
+use super::faults::{Kind, Site, host};
 
 /// Every kind of disaster.
 pub(super) const DISASTERS: [Kind; 14] = [
-    Kind { name: "leader among clients", family: Family::Network, draw: leader_among_clients },
-    Kind { name: "power loss of most", family: Family::Process, draw: power_loss_of_most },
-    Kind { name: "power loss of all", family: Family::Process, draw: power_loss_of_all },
-    Kind { name: "power loss at slow disks", family: Family::Disk, draw: power_loss_at_slow_disks },
-    Kind { name: "straggler", family: Family::Process, draw: straggler },
-    Kind { name: "crash in synchronisation", family: Family::Process, draw: crash_in_sync },
-    Kind { name: "struck while it learns", family: Family::Process, draw: struck_while_it_learns },
-    Kind { name: "most disks stand still", family: Family::Disk, draw: most_disks_stand_still },
-    Kind { name: "leader after leader", family: Family::Process, draw: leader_after_leader },
-    Kind { name: "deposed with a slow disk", family: Family::Disk, draw: deposed_with_slow_disk },
-    Kind { name: "rolling restart", family: Family::Process, draw: rolling_restart },
-    Kind { name: "struck at a mark", family: Family::Process, draw: struck_at_a_mark },
-    Kind { name: "struck after a cut", family: Family::Disk, draw: struck_after_a_cut },
-    Kind { name: "rolling upgrade", family: Family::Process, draw: rolling_upgrade },
+    Kind { name: "leader among clients", family: FaultFamily::Network, draw: leader_among_clients },
+    Kind { name: "power loss of most", family: FaultFamily::Process, draw: power_loss_of_most },
+    Kind { name: "power loss of all", family: FaultFamily::Process, draw: power_loss_of_all },
+    Kind {
+        name: "power loss at slow disks",
+        family: FaultFamily::Disk,
+        draw: power_loss_at_slow_disks,
+    },
+    Kind { name: "straggler", family: FaultFamily::Process, draw: straggler },
+    Kind { name: "crash in synchronisation", family: FaultFamily::Process, draw: crash_in_sync },
+    Kind {
+        name: "struck while it learns",
+        family: FaultFamily::Process,
+        draw: struck_while_it_learns,
+    },
+    Kind {
+        name: "most disks stand still",
+        family: FaultFamily::Disk,
+        draw: most_disks_stand_still,
+    },
+    Kind { name: "leader after leader", family: FaultFamily::Process, draw: leader_after_leader },
+    Kind {
+        name: "deposed with a slow disk",
+        family: FaultFamily::Disk,
+        draw: deposed_with_slow_disk,
+    },
+    Kind { name: "rolling restart", family: FaultFamily::Process, draw: rolling_restart },
+    Kind { name: "struck at a mark", family: FaultFamily::Process, draw: struck_at_a_mark },
+    Kind { name: "struck after a cut", family: FaultFamily::Disk, draw: struck_after_a_cut },
+    Kind { name: "rolling upgrade", family: FaultFamily::Process, draw: rolling_upgrade },
 ];
 
 /// The leader is cut off from the servers, but clients still write to it: it logs proposals that

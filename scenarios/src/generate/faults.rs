@@ -2,53 +2,12 @@
 
 use sim::clock::Clock;
 use sim::disk::OpKind;
-use sim::fault::{Fault, Target, TimedFault};
+use sim::fault::{Fault, FaultFamily, Target, TimedFault};
 use sim::seed::Draws;
 
 /// The fastest drift that is drawn, and as a negative number the slowest, in millionths of the true
 /// rate.
 const DRIFT_PPM_MAX: u64 = 500_000;
-
-/// Families of faults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Family {
-    Network,
-    Process,
-    Disk,
-    Clock,
-}
-
-/// The family that a fault belongs to.
-#[cfg(test)]
-pub(crate) fn family(fault: &Fault) -> Family {
-    match fault {
-        Fault::Partition { .. }
-        | Fault::OneWay { .. }
-        | Fault::IsolateLeader { .. }
-        | Fault::SlowLink { .. }
-        | Fault::FlakyLink { .. }
-        | Fault::Bandwidth { .. }
-        | Fault::ConnectHang { .. }
-        | Fault::HalfOpen { .. }
-        | Fault::Reset { .. } => Family::Network,
-        Fault::Crash { .. }
-        | Fault::PowerLoss { .. }
-        | Fault::Pause { .. }
-        | Fault::Restart { .. }
-        | Fault::Wipe { .. }
-        | Fault::Restore { .. } => Family::Process,
-        Fault::SlowDisk { .. }
-        | Fault::Eio { .. }
-        | Fault::Enospc { .. }
-        | Fault::FsyncFail { .. }
-        | Fault::LostWrite { .. }
-        | Fault::MisdirectedWrite { .. }
-        | Fault::Rot { .. } => Family::Disk,
-        Fault::ClockOffset { .. } | Fault::ClockDrift { .. } | Fault::ClockJump { .. } => {
-            Family::Clock
-        }
-    }
-}
 
 /// Where and when faults are drawn.
 pub(super) struct Site<'a> {
@@ -65,28 +24,28 @@ pub(super) struct Site<'a> {
 pub(super) struct Kind {
     /// Its stream's name.
     pub(super) name: &'static str,
-    pub(super) family: Family,
+    pub(super) family: FaultFamily,
     /// Faults that begin at the site's time or soon after.
     pub(super) draw: fn(&mut Site<'_>) -> Vec<TimedFault>,
 }
 
 /// Single faults; others are in [`super::links`] and [`super::amnesia`].
 pub(super) const SINGLE: [Kind; 15] = [
-    Kind { name: "partition", family: Family::Network, draw: partition },
-    Kind { name: "bridge", family: Family::Network, draw: bridge },
-    Kind { name: "one way", family: Family::Network, draw: one_way },
-    Kind { name: "isolate leader", family: Family::Network, draw: isolate_leader },
-    Kind { name: "slow link", family: Family::Network, draw: slow_link },
-    Kind { name: "crash", family: Family::Process, draw: crash },
-    Kind { name: "power loss", family: Family::Process, draw: power_loss },
-    Kind { name: "pause", family: Family::Process, draw: pause },
-    Kind { name: "slow disk", family: Family::Disk, draw: slow_disk },
-    Kind { name: "eio", family: Family::Disk, draw: eio },
-    Kind { name: "enospc", family: Family::Disk, draw: enospc },
-    Kind { name: "fsync fail", family: Family::Disk, draw: fsync_fail },
-    Kind { name: "clock offset", family: Family::Clock, draw: clock_offset },
-    Kind { name: "clock drift", family: Family::Clock, draw: clock_drift },
-    Kind { name: "clock jump", family: Family::Clock, draw: clock_jump },
+    Kind { name: "partition", family: FaultFamily::Network, draw: partition },
+    Kind { name: "bridge", family: FaultFamily::Network, draw: bridge },
+    Kind { name: "one way", family: FaultFamily::Network, draw: one_way },
+    Kind { name: "isolate leader", family: FaultFamily::Network, draw: isolate_leader },
+    Kind { name: "slow link", family: FaultFamily::Network, draw: slow_link },
+    Kind { name: "crash", family: FaultFamily::Process, draw: crash },
+    Kind { name: "power loss", family: FaultFamily::Process, draw: power_loss },
+    Kind { name: "pause", family: FaultFamily::Process, draw: pause },
+    Kind { name: "slow disk", family: FaultFamily::Disk, draw: slow_disk },
+    Kind { name: "eio", family: FaultFamily::Disk, draw: eio },
+    Kind { name: "enospc", family: FaultFamily::Disk, draw: enospc },
+    Kind { name: "fsync fail", family: FaultFamily::Disk, draw: fsync_fail },
+    Kind { name: "clock offset", family: FaultFamily::Clock, draw: clock_offset },
+    Kind { name: "clock drift", family: FaultFamily::Clock, draw: clock_drift },
+    Kind { name: "clock jump", family: FaultFamily::Clock, draw: clock_jump },
 ];
 
 /// The name of a server's host.

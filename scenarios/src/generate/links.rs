@@ -1,17 +1,17 @@
 //! Faults between servers that cut nothing, and the ring.
 
-use sim::fault::{Fault, Target, TimedFault};
+use sim::fault::{Fault, FaultFamily, Target, TimedFault};
 
-use super::faults::{Family, Kind, Site};
+use super::faults::{Kind, Site};
 
 /// Every such kind that either world has, and those of our own engine.
 pub(super) const LINKS: [Kind; 6] = [
-    Kind { name: "ring", family: Family::Network, draw: ring },
-    Kind { name: "flaky link", family: Family::Network, draw: flaky_link },
-    Kind { name: "bandwidth", family: Family::Network, draw: bandwidth },
-    Kind { name: "connect hang", family: Family::Network, draw: connect_hang },
-    Kind { name: "half open", family: Family::Network, draw: half_open },
-    Kind { name: "reset", family: Family::Network, draw: reset },
+    Kind { name: "ring", family: FaultFamily::Network, draw: ring },
+    Kind { name: "flaky link", family: FaultFamily::Network, draw: flaky_link },
+    Kind { name: "bandwidth", family: FaultFamily::Network, draw: bandwidth },
+    Kind { name: "connect hang", family: FaultFamily::Network, draw: connect_hang },
+    Kind { name: "half open", family: FaultFamily::Network, draw: half_open },
+    Kind { name: "reset", family: FaultFamily::Network, draw: reset },
 ];
 
 /// Every server hears a majority, no two of them the same (Jepsen's majorities ring).

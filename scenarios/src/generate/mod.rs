@@ -119,9 +119,8 @@ fn conditions(seed: u64) -> Conditions {
 mod tests {
     use std::collections::BTreeSet;
 
-    use sim::fault::Fault;
+    use sim::fault::{Fault, FaultFamily};
 
-    use super::faults::{Family, family};
     use crate::registry::SCENARIOS;
     use crate::validate::validate;
 
@@ -139,8 +138,8 @@ mod tests {
             assert!(plan.chaos_ms >= 30_000);
             assert!(plan.operations.len() >= 700, "{}", plan.operations.len());
             assert!(plan.faults.len() >= 3, "{seed}: {:?}", plan.faults);
-            let families: BTreeSet<Family> =
-                plan.faults.iter().map(|timed| family(&timed.fault)).collect();
+            let families: BTreeSet<FaultFamily> =
+                plan.faults.iter().map(|timed| timed.fault.family()).collect();
             assert!(families.len() >= 2, "{seed}: {families:?}");
             for timed in &plan.faults {
                 assert!(timed.at_ms >= super::FIRST_FAULT_MS, "{timed:?}");

@@ -1,12 +1,12 @@
 //! When which fault strikes: episodes with pauses between them, over the whole time of chaos.
 
-use sim::fault::TimedFault;
+use sim::fault::{FaultFamily, TimedFault};
 use sim::seed::Draws;
 
 use super::amnesia::AMNESIAS;
 use super::atlas::Atlas;
 use super::disasters::DISASTERS;
-use super::faults::{Family, Kind, SINGLE, Site};
+use super::faults::{Kind, SINGLE, Site};
 use super::links::LINKS;
 use super::{FIRST_FAULT_MS, MARGIN_MS};
 
@@ -46,7 +46,8 @@ fn every_kind() -> impl Iterator<Item = Kind> {
 /// The kinds that are on for this seed: of at least two families.
 fn menu(seed: u64) -> Vec<Kind> {
     let mut draws = Draws::new(seed, "swarm", 0);
-    let mut families = [Family::Network, Family::Process, Family::Disk, Family::Clock];
+    let mut families =
+        [FaultFamily::Network, FaultFamily::Process, FaultFamily::Disk, FaultFamily::Clock];
     draws.shuffle(&mut families);
     let mut menu = Vec::new();
     for (index, family) in families.into_iter().enumerate() {

@@ -7,81 +7,13 @@
 use keeper_core::marks::Mark;
 
 use super::record::FaultWindow;
-use crate::fault::{Fault, TimedFault};
+use crate::fault::{FaultFamily, TimedFault};
 
 /// A fault is still felt for so long after its end: a server that was killed starts and reads its
 /// files only then.
 pub const AFTERMATH_NS: u64 = 500_000_000;
 /// Broken claims of one run that are kept; the first says it, and the others mostly follow.
 const BROKEN_MAX: usize = 16;
-
-/// Families of faults, as DESIGN's table and the generator have them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FaultFamily {
-    /// Of links.
-    Network,
-    /// Of programs and machines.
-    Process,
-    /// Of disks.
-    Disk,
-    /// Of clocks.
-    Clock,
-    /// Of the ensemble's members.
-    Membership,
-}
-
-impl FaultFamily {
-    /// Every one, in the order of their bits.
-    pub const ALL: [FaultFamily; 5] = [
-        FaultFamily::Network,
-        FaultFamily::Process,
-        FaultFamily::Disk,
-        FaultFamily::Clock,
-        FaultFamily::Membership,
-    ];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            FaultFamily::Network => "network",
-            FaultFamily::Process => "process",
-            FaultFamily::Disk => "disk",
-            FaultFamily::Clock => "clock",
-            FaultFamily::Membership => "membership",
-        }
-    }
-
-    /// The family that a fault belongs to.
-    pub fn of(fault: &Fault) -> FaultFamily {
-        match fault {
-            Fault::Partition { .. }
-            | Fault::OneWay { .. }
-            | Fault::IsolateLeader { .. }
-            | Fault::SlowLink { .. }
-            | Fault::FlakyLink { .. }
-            | Fault::Bandwidth { .. }
-            | Fault::ConnectHang { .. }
-            | Fault::HalfOpen { .. }
-            | Fault::Reset { .. } => FaultFamily::Network,
-            Fault::Crash { .. }
-            | Fault::PowerLoss { .. }
-            | Fault::Pause { .. }
-            | Fault::Restart { .. }
-            | Fault::Wipe { .. }
-            | Fault::Restore { .. } => FaultFamily::Process,
-            Fault::SlowDisk { .. }
-            | Fault::Eio { .. }
-            | Fault::Enospc { .. }
-            | Fault::FsyncFail { .. }
-            | Fault::LostWrite { .. }
-            | Fault::MisdirectedWrite { .. }
-            | Fault::Rot { .. } => FaultFamily::Disk,
-            Fault::ClockOffset { .. } | Fault::ClockDrift { .. } | Fault::ClockJump { .. } => {
-                FaultFamily::Clock
-            }
-        }
-    }
-}
 
 /// A set of families, and of "no fault at all".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -201,12 +133,11 @@ impl MarkNotes {
     /// Faults began or ended at `at_ns`: these are all windows so far, of a plan with these faults.
     pub fn faults_changed(&mut self, at_ns: u64, windows: &[FaultWindow], planned: &[TimedFault]) {
         let open = windows.iter().filter(|window| window.to_ns.is_none());
-        let open = open.map(|window| FaultFamily::of(&planned[window.planned].fault));
+        let open = open.map(|window| planned[window.planned].fault.family());
         let open = open.fold(Families::default(), |all, family| all.with(Families::of(family)));
         for family in FaultFamily::ALL {
             let had_ended = windows.iter().any(|window| {
-                window.to_ns == Some(at_ns)
-                    && FaultFamily::of(&planned[window.planned].fault) == family
+                window.to_ns == Some(at_ns) && planned[window.planned].fault.family() == family
             });
             if had_ended || self.open.contains(family) && !open.contains(family) {
                 self.ended_ns[family as usize] = Some(at_ns);
@@ -230,7 +161,7 @@ impl MarkNotes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::Target;
+    use crate::fault::{Fault, Target};
 
     const SITE: &str = "a place";
     const MS: u64 = 1_000_000;

@@ -339,18 +339,6 @@ fn disrupts<S: Simulation>(fault: &Fault, world: &S, roles: &Roles) -> bool {
         // Servers decide by their monotonic clocks alone.
         Fault::ClockOffset { .. } | Fault::ClockJump { .. } => false,
         Fault::ClockDrift { of: Clock::Wall, .. } => false,
-        Fault::Crash { target }
-        | Fault::PowerLoss { target }
-        | Fault::Pause { target }
-        | Fault::SlowDisk { target, .. }
-        | Fault::Eio { target, .. }
-        | Fault::Enospc { target }
-        | Fault::FsyncFail { target }
-        | Fault::LostWrite { target, .. }
-        | Fault::MisdirectedWrite { target, .. }
-        | Fault::Rot { target, .. }
-        | Fault::Wipe { target }
-        | Fault::Restore { target, .. }
-        | Fault::ClockDrift { target, .. } => is_server(target),
+        struck => struck.target().is_none_or(is_server),
     }
 }
