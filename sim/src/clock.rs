@@ -2,7 +2,11 @@
 //! run at a wrong rate; it never goes back (clock_gettime(2): CLOCK_REALTIME is settable,
 //! CLOCK_MONOTONIC is not affected by jumps). Both follow the world's time while nothing is wrong.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
+
+use crate::HostId;
 
 /// Parts in a million.
 const MILLION: i128 = 1_000_000;
@@ -142,6 +146,55 @@ impl Clocks {
         let target = i128::from(at_ns) * MILLION - lead + i128::from(since_ns) * ppm;
         let rate = MILLION + ppm;
         (target + rate - 1).div_euclid(rate).clamp(0, u64::MAX.into()) as u64
+    }
+}
+
+/// How far a host's wall clock was ahead of the world. Between two points of one host the error
+/// changes evenly; before its first point there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WallOffset {
+    /// Whose.
+    pub host: HostId,
+    /// When, in nanoseconds since the start of the run.
+    pub at_ns: u64,
+    /// By how much, in microseconds; negative is behind.
+    pub offset_us: i64,
+}
+
+/// How far wall clocks were off whenever one was changed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WallHistory(Vec<WallOffset>);
+
+impl WallHistory {
+    /// Changes the clocks of a host, and keeps how far its wall clock is off before and after.
+    pub(crate) fn change(
+        &mut self,
+        host: HostId,
+        clocks: &mut Clocks,
+        now_ns: u64,
+        change: impl FnOnce(&mut Clocks, u64),
+    ) {
+        let before = clocks.wall_offset_us(now_ns);
+        change(clocks, now_ns);
+        let after = clocks.wall_offset_us(now_ns);
+        let point = |offset_us| WallOffset { host, at_ns: now_ns, offset_us };
+        self.0.extend([before, after].map(point));
+    }
+
+    /// How far wall clocks were off: before and after each change of one, in order of time, and now
+    /// for those that ever changed, in order of hosts.
+    pub(crate) fn until<'a>(
+        &self,
+        now_ns: u64,
+        clocks: impl Fn(HostId) -> &'a Clocks,
+    ) -> Vec<WallOffset> {
+        let changed: BTreeSet<HostId> = self.0.iter().map(|point| point.host).collect();
+        let now = changed.into_iter().map(|host| WallOffset {
+            host,
+            at_ns: now_ns,
+            offset_us: clocks(host).wall_offset_us(now_ns),
+        });
+        self.0.iter().copied().chain(now).collect()
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use platform::Platform;
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, WallOffset};
 use crate::disk::{Disk, DiskFault, DiskFaultId};
 use crate::engine::EngineWorld;
 use crate::engine::platform::EnginePlatform;
@@ -20,7 +20,7 @@ use crate::shared::HostId;
 use crate::tap::Tapped;
 use crate::task::RunPanic;
 use crate::trace::Event;
-use crate::world::{Settings, WallOffset, World};
+use crate::world::{Settings, World};
 
 /// Which world performs a plan.
 #[derive(

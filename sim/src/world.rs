@@ -6,7 +6,7 @@
 
 mod trouble;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::{Clock, Clocks};
+use crate::clock::{Clock, Clocks, WallHistory, WallOffset};
 use crate::disk::{Disk, DiskFault, DiskFaultId, DiskSettings};
 use crate::net::Network;
 use crate::platform::SimPlatform;
@@ -73,18 +73,6 @@ impl Default for Settings {
     }
 }
 
-/// How far a host's wall clock was ahead of the world. Between two points of one host the error
-/// changes evenly; before its first point there is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WallOffset {
-    /// Whose.
-    pub host: HostId,
-    /// When, in nanoseconds since the start of the run.
-    pub at_ns: u64,
-    /// By how much, in microseconds; negative is behind.
-    pub offset_us: i64,
-}
-
 /// Hosts, a network between them, and time.
 pub struct World {
     sim: turmoil::Sim<'static>,
@@ -92,7 +80,7 @@ pub struct World {
     settings: Settings,
     /// How much slower than usual links are, in milliseconds, by their ends in ascending order.
     slow_links: BTreeMap<(HostId, HostId), u64>,
-    wall_offsets: Vec<WallOffset>,
+    wall_history: WallHistory,
 }
 
 impl World {
@@ -134,7 +122,13 @@ impl World {
             panic: None,
             wakes: VecDeque::new(),
         });
-        World { sim, shared, settings, slow_links: BTreeMap::new(), wall_offsets: Vec::new() }
+        World {
+            sim,
+            shared,
+            settings,
+            slow_links: BTreeMap::new(),
+            wall_history: WallHistory::default(),
+        }
     }
 
     /// Adds a host that runs `software`, now and again after each restart. When the program's
@@ -462,28 +456,16 @@ impl World {
     /// How far wall clocks were off: before and after each change of one, in order of time, and now
     /// for those that ever changed.
     pub fn wall_offsets(&self) -> Vec<WallOffset> {
-        let mut all = self.wall_offsets.clone();
-        let changed: BTreeSet<HostId> = all.iter().map(|point| point.host).collect();
-        all.extend(changed.into_iter().map(|host| self.wall_offset(host)));
-        all
-    }
-
-    fn wall_offset(&self, host: HostId) -> WallOffset {
-        self.shared.with(|state| {
-            let at_ns = state.now_ns;
-            WallOffset { host, at_ns, offset_us: state.host(host).clock.wall_offset_us(at_ns) }
-        })
+        self.shared
+            .with(|state| self.wall_history.until(state.now_ns, |host| &state.host(host).clock))
     }
 
     fn change_clock(&mut self, host: HostId, what: &[u8], change: impl FnOnce(&mut Clocks, u64)) {
-        let before = self.wall_offset(host);
         self.shared.with(|state| {
             let now_ns = state.now_ns;
-            change(&mut state.host_mut(host).clock, now_ns);
+            self.wall_history.change(host, &mut state.host_mut(host).clock, now_ns, change);
             state.record(Some(host), Kind::Fault, what);
         });
-        let after = self.wall_offset(host);
-        self.wall_offsets.extend([before, after]);
     }
 
     /// Whoever waits for an alarm asks again when it is due.

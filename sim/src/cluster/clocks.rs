@@ -29,7 +29,7 @@ pub(super) fn note(record: &mut RunRecord, fault: &Fault, applied: &Applied, nam
 
 /// How far wall clocks were off during a run.
 pub(super) fn points(world: &impl Simulation) -> Vec<ClockPoint> {
-    let point = |offset: crate::world::WallOffset| ClockPoint {
+    let point = |offset: crate::clock::WallOffset| ClockPoint {
         host: world.name(offset.host),
         at_ns: offset.at_ns,
         offset_us: offset.offset_us,

@@ -6,7 +6,6 @@
 //! the destructors of what a kill drops.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::rc::Rc;
 
@@ -15,7 +14,7 @@ use super::executor::{self, Work};
 use super::platform::EnginePlatform;
 use super::settings::EngineSettings;
 use super::state::{self, State};
-use crate::clock::{Clock, Clocks};
+use crate::clock::{Clock, Clocks, WallHistory, WallOffset};
 use crate::disk::{Disk, DiskFault, DiskFaultId};
 use crate::seed::Draws;
 use crate::shared::HostId;
@@ -23,7 +22,6 @@ use crate::simulation::Attention;
 use crate::tap::{Change, Tapped};
 use crate::task::{RunPanic, catching};
 use crate::trace::{Event, Kind};
-use crate::world::WallOffset;
 
 type Program = Rc<dyn Fn(EnginePlatform) -> Work>;
 
@@ -33,7 +31,7 @@ pub struct EngineWorld {
     pub(super) state: Rc<RefCell<State>>,
     /// What each host runs.
     programs: Vec<Program>,
-    wall_offsets: Vec<WallOffset>,
+    wall_history: WallHistory,
 }
 
 /// What exists at a moment. After a run that came to rest, more than expected is a leak.
@@ -64,7 +62,7 @@ impl EngineWorld {
         assert!(1 <= min_ns && min_ns <= max_ns, "no latencies: {min_ns}..={max_ns} ns");
         let id = WorldId::fresh();
         let state = Rc::new(RefCell::new(State::new(id, seed, settings)));
-        EngineWorld { id, state, programs: Vec::new(), wall_offsets: Vec::new() }
+        EngineWorld { id, state, programs: Vec::new(), wall_history: WallHistory::default() }
     }
 
     /// Adds a host that runs `software`, now and again after each restart. When the program's
@@ -422,16 +420,8 @@ impl EngineWorld {
     /// How far wall clocks were off: before and after each change of one, in order of time, and now
     /// for those that ever changed.
     pub fn wall_offsets(&self) -> Vec<WallOffset> {
-        let mut all = self.wall_offsets.clone();
-        let changed: BTreeSet<HostId> = all.iter().map(|point| point.host).collect();
-        all.extend(changed.into_iter().map(|host| self.wall_offset(host)));
-        all
-    }
-
-    fn wall_offset(&self, host: HostId) -> WallOffset {
         let state = self.state.borrow();
-        let at_ns = state.now_ns;
-        WallOffset { host, at_ns, offset_us: state.host(host).clock.wall_offset_us(at_ns) }
+        self.wall_history.until(state.now_ns, |host| &state.host(host).clock)
     }
 
     fn change_clock(
@@ -440,15 +430,11 @@ impl EngineWorld {
         content: &[u8],
         change: impl FnOnce(&mut Clocks, u64),
     ) {
-        let before = self.wall_offset(host);
         let mut state = self.state.borrow_mut();
         let now_ns = state.now_ns;
-        change(&mut state.host_mut(host).clock, now_ns);
+        self.wall_history.change(host, &mut state.host_mut(host).clock, now_ns, change);
         state.reenter_timers(host);
         state.record(Some(host), Kind::Fault, content);
-        drop(state);
-        let after = self.wall_offset(host);
-        self.wall_offsets.extend([before, after]);
     }
 
     /// Begins a fault of a host's disk.
