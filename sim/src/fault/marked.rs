@@ -93,7 +93,6 @@ struct Snare {
     kills: bool,
     /// How often each server has hit it, from server 1 on.
     hits: Vec<u32>,
-    is_sprung: bool,
 }
 
 /// Faults that wait for marks, and those whose mark was hit.
@@ -132,7 +131,6 @@ impl Snares {
             until_ns: own_ns.min(until_ns),
             kills: matches!(timed.fault, Fault::Crash { .. } | Fault::PowerLoss { .. }),
             hits: Vec::new(),
-            is_sprung: false,
         });
     }
 
@@ -148,23 +146,11 @@ impl Snares {
             return false;
         }
         let mut is_struck = false;
-        for snare in &mut self.waiting {
-            let is_now = (snare.from_ns..snare.until_ns).contains(&now_ns);
-            if snare.mark != mark || snare.is_sprung || !is_now || !snare.counts(server, leads) {
-                continue;
-            }
-            let index = server as usize;
-            if snare.hits.len() <= index {
-                snare.hits.resize(index + 1, 0);
-            }
-            snare.hits[index] += 1;
-            if snare.hits[index] < snare.target.nth {
-                continue;
-            }
-            snare.is_sprung = true;
-            is_struck |= snare.kills && snare.target.after_us == 0;
-            let at_ns = now_ns + snare.target.after_us * 1_000;
-            self.sprung.push(Sprung { fault: snare.fault, server, at_ns });
+        let sprung =
+            self.waiting.extract_if(.., |snare| snare.springs(mark, server, leads, now_ns));
+        for Snare { fault, target, kills, .. } in sprung {
+            is_struck |= kills && target.after_us == 0;
+            self.sprung.push(Sprung { fault, server, at_ns: now_ns + target.after_us * 1_000 });
         }
         is_struck
     }
@@ -181,6 +167,20 @@ impl Snares {
 }
 
 impl Snare {
+    /// Counts a hit that counts. True if it is the one that the fault waits for.
+    fn springs(&mut self, mark: Mark, server: u32, leads: bool, now_ns: u64) -> bool {
+        let is_now = (self.from_ns..self.until_ns).contains(&now_ns);
+        if self.mark != mark || !is_now || !self.counts(server, leads) {
+            return false;
+        }
+        let index = server as usize;
+        if self.hits.len() <= index {
+            self.hits.resize(index + 1, 0);
+        }
+        self.hits[index] += 1;
+        self.hits[index] >= self.target.nth
+    }
+
     fn counts(&self, server: u32, leads: bool) -> bool {
         match &self.target.of {
             Whose::Any => true,

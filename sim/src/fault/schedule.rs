@@ -207,17 +207,18 @@ impl Schedule {
         roles: &mut dyn FnMut(&S) -> Roles,
     ) -> Option<Stage> {
         let now_ns = world.elapsed_ns();
-        let Entry { timed, stage: Stage::Waiting(_), here } = &self.entries[index] else {
+        let entry = &self.entries[index];
+        let Entry { timed: TimedFault { fault, .. }, stage: Stage::Waiting(_), here } = entry
+        else {
             return None;
         };
-        let (fault, here) = (timed.fault.clone(), *here);
-        let is_over = self.entries[index].is_over(now_ns);
+        let is_over = entry.is_over(now_ns);
         let later = Stage::Waiting(now_ns + NS_PER_MS);
-        if !self.may_begin(index, &fault, world, roles) {
+        if !self.may_begin(index, fault, world, roles) {
             return Some(if is_over { Stage::Done } else { later });
         }
         let awaited = fault.target().filter(|target| matches!(target, Target::Learner(_)))?;
-        let is_there = !resolve(world, roles, here, std::slice::from_ref(awaited)).is_empty();
+        let is_there = !resolve(world, roles, *here, std::slice::from_ref(awaited)).is_empty();
         (!is_there && !is_over).then_some(later)
     }
 
