@@ -14,6 +14,7 @@ use scenarios::judge::Verdict;
 use scenarios::run::run_plan;
 use scenarios::shrink::{Shrink, ShrinkError, Size, shrink};
 use scenarios::sim::cluster::plan::Plan;
+use scenarios::stored::StoredPlan;
 use serde::Serialize;
 
 use crate::args::Format;
@@ -214,7 +215,7 @@ fn create(place: &Path, text: &str) -> Result<(), String> {
 /// The plans of a folder and of those within it, or of this build, in the order of names.
 fn entries(folder: Option<&Path>) -> Result<Vec<Entry>, String> {
     let Some(folder) = folder else {
-        let entry = |entry: corpus::Entry| Entry { name: entry.name.to_owned(), plan: entry.plan };
+        let entry = |entry: StoredPlan| Entry { name: entry.name.to_owned(), plan: entry.plan };
         return Ok(corpus::entries().into_iter().map(entry).collect());
     };
     let mut files = Vec::new();

@@ -23,6 +23,7 @@ use crate::judge::Verdict;
 use crate::partition::Partition;
 use crate::registry::{SCENARIOS, Scenario};
 use crate::run::{Outcome, run_plan};
+use crate::stored::StoredPlan;
 use crate::summary::Summary;
 
 /// One run of so many is performed twice, unless a campaign says otherwise.
@@ -180,7 +181,7 @@ impl Campaign {
         summary
     }
 
-    fn corpus_entries(&self) -> Vec<corpus::Entry> {
+    fn corpus_entries(&self) -> Vec<StoredPlan> {
         if !self.corpus {
             return Vec::new();
         }
@@ -193,7 +194,7 @@ impl Campaign {
 struct Work<'a> {
     campaign: &'a Campaign,
     runner: Runner<'a>,
-    corpus: Vec<corpus::Entry>,
+    corpus: Vec<StoredPlan>,
     began: Clock,
     next: AtomicU64,
     /// The caller has heard enough.

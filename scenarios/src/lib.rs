@@ -28,6 +28,7 @@ pub mod selftest;
 pub mod shrink;
 pub mod sketch;
 pub mod stats;
+pub mod stored;
 mod subject;
 pub mod summary;
 pub mod validate;

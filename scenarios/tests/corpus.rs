@@ -4,13 +4,14 @@
 use scenarios::corpus;
 use scenarios::judge::Verdict;
 use scenarios::run::run_plan;
+use scenarios::stored::StoredPlan;
 use sim::cluster::RunOptions;
 
 #[test]
 fn every_plan_of_the_corpus_passes() {
     let entries = corpus::entries();
     assert!(!entries.is_empty());
-    for corpus::Entry { name, plan } in entries {
+    for StoredPlan { name, plan } in entries {
         let outcome = run_plan(&plan, &RunOptions::default());
         assert_eq!(outcome.verdict, Verdict::Pass, "{name}");
     }
