@@ -333,7 +333,7 @@ fn verify(args: &VerifyArgs, stop: &AtomicBool) -> Result<Exit, String> {
         output.json(&line);
         let Verified { verdict, trace_hash, again, .. } = &line;
         let why = line.why.as_ref().map_or(String::new(), |why| format!("\n  {why}"));
-        let seconds = format!("{}.{:01} s", line.wall_ms / 1_000, line.wall_ms % 1_000 / 100);
+        let seconds = words::duration(line.wall_ms);
         output.text(&match trace_hash == again {
             true => format!("{verdict} {name}   trace {trace_hash}   {seconds}{why}\n"),
             false => format!("DIFFERS {name}   trace {trace_hash}, and {again} again{why}\n"),

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use reports::words;
 use scenarios::plant::PlantedBug;
 use scenarios::selftest::{Detection, Reached};
 use scenarios::shrink::Size;
@@ -125,9 +126,7 @@ impl Line {
                 let site = reached.map_or("never", |reached| reached.site.as_str());
                 let site = site.split_once(" at ").map_or(site, |(_, place)| place);
                 let seeds = self.seeds.map_or("stored".to_owned(), |seeds| seeds.to_string());
-                let time = self.run_ms.map_or("-".to_owned(), |ms| {
-                    format!("{}.{:01} s", ms / 1_000, ms % 1_000 / 100)
-                });
+                let time = self.run_ms.map_or("-".to_owned(), words::duration);
                 let size = |size: Option<Size>| {
                     size.map_or("-".to_owned(), |s| format!("{}/{}", s.operations, s.faults))
                 };
