@@ -16,9 +16,12 @@ impl<I: Instruments> Replica<I> {
             let zxid = entry.zxid;
             let hash = if I::ANY { hash_bytes(&entry.txn) } else { 0 };
             let (txn, _) = decode_txn(&entry.txn).expect("transactions are decoded when they come");
-            let durable = self.history.durable(self.persisted);
-            let is_following = matches!(self.role, Role::Following(_));
-            sometimes!(self, AppliedBeforeOwnWrite, is_following && zxid > durable);
+            sometimes!(
+                self,
+                AppliedBeforeOwnWrite,
+                matches!(self.role, Role::Following(_))
+                    && zxid > self.history.durable(self.persisted)
+            );
             self.history.mark_applied(zxid);
             self.apply(&txn, hash);
         }

@@ -297,7 +297,7 @@ impl<I: Instruments> Replica<I> {
         let durable = self.history.durable(self.persisted);
         sometimes!(self, NewLeaderWaitsForDisk, durable < upto);
         // Planted: NEWLEADER is acknowledged without waiting for the disk.
-        if self.history.durable(self.persisted) < upto && planted!(self, Zk4646) {
+        if durable < upto && planted!(self, Zk4646) {
             self.acknowledge_new_leader(upto);
         }
         Ok(())
@@ -366,8 +366,11 @@ impl<I: Instruments> Replica<I> {
         for entry in self.history.after(from).take_while(|entry| entry.zxid <= vouched) {
             QuorumPacket::bare(PacketKind::Ack, entry.zxid).encode(&mut packets);
         }
-        let is_one = self.history.after(from).next().is_some_and(|first| first.zxid == vouched);
-        sometimes!(self, AcknowledgesSeveral, !is_one);
+        sometimes!(
+            self,
+            AcknowledgesSeveral,
+            self.history.after(from).next().is_none_or(|first| first.zxid != vouched)
+        );
         self.observe(|| Observation::Acknowledged { zxid: vouched, durable });
         let Role::Following(follower) = &self.role else { return };
         let connection = follower.connection;
