@@ -103,12 +103,15 @@ impl TxnBody {
     pub fn is_change(&self) -> bool {
         match self {
             TxnBody::Error { .. } | TxnBody::CheckVersion { .. } => false,
-            TxnBody::Multi(parts) => {
-                let is_refused = parts.iter().any(|part| matches!(part, TxnBody::Error { .. }));
-                !is_refused && parts.iter().any(TxnBody::is_change)
-            }
+            TxnBody::Multi(parts) => !self.is_aborted() && parts.iter().any(TxnBody::is_change),
             _ => true,
         }
+    }
+
+    /// Whether it is a multi that failed, and so changes nothing.
+    pub fn is_aborted(&self) -> bool {
+        let TxnBody::Multi(parts) = self else { return false };
+        parts.iter().any(|part| matches!(part, TxnBody::Error { .. }))
     }
 }
 

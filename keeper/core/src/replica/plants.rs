@@ -80,10 +80,9 @@ impl<I: Instruments> Replica<I> {
 
     /// What other requests have under way for the paths of a multi that was aborted.
     pub(super) fn spoil_outstanding(&mut self, body: &TxnBody, request: &Request) {
-        let (TxnBody::Multi(parts), Request::Multi(ops)) = (body, request) else { return };
-        let is_aborted = parts.iter().any(|part| matches!(part, TxnBody::Error { .. }));
+        let Request::Multi(ops) = request else { return };
         let touched = touched(ops);
-        if is_aborted && self.outstanding.has_any(&touched) && planted!(self, Zk1624) {
+        if body.is_aborted() && self.outstanding.has_any(&touched) && planted!(self, Zk1624) {
             // Planted: the pending changes are rolled back, whosesoever they are.
             self.outstanding.forget(&touched);
         }

@@ -83,7 +83,7 @@ impl<I: Instruments> Replica<I> {
                 }
             },
         };
-        sometimes!(self, MultiRolledBack, is_aborted(&body));
+        sometimes!(self, MultiRolledBack, body.is_aborted());
         if I::ANY {
             self.spoil_outstanding(&body, request);
         }
@@ -148,12 +148,6 @@ impl<I: Instruments> Replica<I> {
             _ => self.history.last(),
         }
     }
-}
-
-/// Whether it is a multi that failed.
-fn is_aborted(body: &TxnBody) -> bool {
-    let TxnBody::Multi(parts) = body else { return false };
-    parts.iter().any(|part| matches!(part, TxnBody::Error { .. }))
 }
 
 /// How the creates of a request were asked for: an Apache follower answers its client's create2 only
