@@ -3,9 +3,8 @@
 //! A merge is the join of a semilattice: commutative, associative and idempotent, after the rules
 //! by which TigerBeetle's CFO merges its seed records. A shard that a batch engine ran twice, or a
 //! result that is merged with itself, changes nothing. So everything that counts is counted anew
-//! from the lines of runs, each of which has an address (build, scenario, seed, corpus entry,
-//! mutant, plant); and what differs from machine to machine, which is times, is combined by the smallest or
-//! the largest.
+//! from the lines of runs, each of which has an address ([`RunLine::address`]); and what differs
+//! from machine to machine, which is times, is combined by the smallest or the largest.
 //!
 //! One build must end one address in one way. Two ends mean that the runs are not deterministic;
 //! both lines stay, so that merging the result again finds the contradiction again.
@@ -217,16 +216,6 @@ fn result_of(line: &RunLine) -> RunLine {
     RunLine { wall_ms: 0, position: None, ..line.clone() }
 }
 
-/// What a run is known by.
-fn address(line: &RunLine) -> Address<'_> {
-    let RunLine { build, scenario, seed, engine, corpus, mutant, plant, .. } = line;
-    let plan = [corpus.as_deref(), mutant.as_deref(), plant.as_deref()];
-    (build, scenario, *seed, engine.as_deref(), plan)
-}
-
-/// Build, scenario, seed, engine; corpus entry, mutant and planted bug.
-type Address<'a> = (&'a str, &'a str, u64, Option<&'a str>, [Option<&'a str>; 3]);
-
 /// Whether the machine ended the run, and not the plan: what it came to says nothing of the plan.
 fn was_cut_off(line: &RunLine) -> bool {
     let is_of_the_machine = |reason: &String| {
@@ -239,7 +228,7 @@ fn was_cut_off(line: &RunLine) -> bool {
 fn join_lines<'a>(all: impl Iterator<Item = &'a RunLine>) -> Vec<RunLine> {
     let mut ends: BTreeMap<_, BTreeMap<String, RunLine>> = BTreeMap::new();
     for line in all {
-        let ends = ends.entry(address(line)).or_default();
+        let ends = ends.entry(line.address()).or_default();
         let joined = ends.entry(result_of(line).to_json_line()).or_insert_with(|| line.clone());
         joined.wall_ms = joined.wall_ms.min(line.wall_ms);
         joined.position = match (joined.position, line.position) {
@@ -265,7 +254,7 @@ fn join_lines<'a>(all: impl Iterator<Item = &'a RunLine>) -> Vec<RunLine> {
 fn conflicts(lines: &[RunLine]) -> Vec<String> {
     let mut ends: BTreeMap<_, Vec<&RunLine>> = BTreeMap::new();
     for line in lines {
-        ends.entry(address(line)).or_default().push(line);
+        ends.entry(line.address()).or_default().push(line);
     }
     let contradictory = ends.into_values().filter(|ends| ends.len() > 1);
     contradictory

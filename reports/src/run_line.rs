@@ -104,7 +104,17 @@ pub enum RunVerdict {
     Undecided,
 }
 
+/// Build, scenario, seed, engine; corpus entry, mutant and planted bug.
+pub(crate) type Address<'a> = (&'a str, &'a str, u64, Option<&'a str>, [Option<&'a str>; 3]);
+
 impl RunLine {
+    /// What the run is known by: one build must end one address in one way.
+    pub(crate) fn address(&self) -> Address<'_> {
+        let RunLine { build, scenario, seed, engine, corpus, mutant, plant, .. } = self;
+        let plan = [corpus.as_deref(), mutant.as_deref(), plant.as_deref()];
+        (build, scenario, *seed, engine.as_deref(), plan)
+    }
+
     /// The file name for its plan where plans of several runs lie together.
     pub fn plan_name(&self) -> String {
         let mutant = self.mutant.as_ref().map_or(String::new(), |name| format!("-{name}"));

@@ -188,10 +188,8 @@ fn each_run_once(folders: &[Folder]) -> (Vec<RunLine>, Vec<String>, bool) {
                 .push(format!("{shown}: the last line of seeds.jsonl is cut off and was left out"));
         }
         for line in &folder.lines {
-            let RunLine { build, scenario, seed, engine, corpus, mutant, plant, .. } = line;
-            let address = (build, scenario, seed, engine, corpus, mutant, plant);
-            let Some((index, other)) = known.get(&address) else {
-                known.insert(address, (lines.len(), &folder.path));
+            let Some((index, other)) = known.get(&line.address()) else {
+                known.insert(line.address(), (lines.len(), &folder.path));
                 lines.push(line.clone());
                 continue;
             };
@@ -199,6 +197,7 @@ fn each_run_once(folders: &[Folder]) -> (Vec<RunLine>, Vec<String>, bool) {
             let first = &lines[*index];
             if (first.verdict, &first.trace_hash) != (line.verdict, &line.trace_hash) {
                 is_contradictory = true;
+                let RunLine { scenario, seed, .. } = line;
                 doubts.push(format!(
                     "{scenario} seed {seed} ended differently in {} and {shown}: not deterministic",
                     other.display()
