@@ -55,6 +55,9 @@ pub struct Inode {
     doomed: BTreeMap<u64, Gone>,
     /// Sectors that the disk holds otherwise than reads see them, of which nobody was told.
     wrong: BTreeMap<u64, Replaced>,
+    /// Of those that went wrong and then changed again, what the disk would hold if they had not gone
+    /// wrong. The change is not on the disk yet (unsynced), or never will be (lost).
+    owed: BTreeMap<u64, Replaced>,
 }
 
 impl Inode {
@@ -104,6 +107,8 @@ impl Inode {
             }
         }
         self.unsynced.clear();
+        let lost = &self.lost;
+        self.owed.retain(|sector, _| lost.contains_key(sector));
         self.sizes.clear();
         self.synced_len = self.content.len() as u64;
         strays
@@ -119,13 +124,17 @@ impl Inode {
 
     /// Whether the disk holds, or would hold after a sync, otherwise than it said.
     pub(super) fn has_bad_writes(&self) -> bool {
-        !self.wrong.is_empty() || !self.doomed.is_empty()
+        [&self.wrong, &self.owed].iter().any(|bad| !bad.is_empty()) || !self.doomed.is_empty()
     }
 
     /// What went wrong without a word did not go wrong.
     pub(super) fn make_good(&mut self) {
         self.doomed.clear();
         self.wrong.clear();
+        for (sector, good) in std::mem::take(&mut self.owed) {
+            let held = self.unsynced.get_mut(&sector).or_else(|| self.lost.get_mut(&sector));
+            *held.expect("what is owed has changed since") = good;
+        }
     }
 
     /// The sectors that the disk holds as reads see them.
@@ -201,6 +210,7 @@ impl Inode {
         for (sector, old) in lost.into_iter().chain(std::mem::take(&mut self.wrong)) {
             self.restore(sector, old.as_deref(), cut);
         }
+        self.owed.clear();
         self.content.truncate(len);
         self.sync();
     }
@@ -245,9 +255,14 @@ impl Inode {
                 continue;
             }
             // Writing to such a sector puts the whole of it in line for writing again.
-            let old = match self.lost.remove(&key).or_else(|| self.wrong.remove(&key)) {
-                Some(old) => old,
-                None => sector_of(&self.content, sector * SECTOR_BYTES),
+            let seen = sector_of(&self.content, sector * SECTOR_BYTES);
+            let old = if let Some(old) = self.lost.remove(&key) {
+                old
+            } else if let Some(old) = self.wrong.remove(&key) {
+                self.owed.insert(key, seen);
+                old
+            } else {
+                seen
             };
             self.unsynced.insert(key, old);
         }

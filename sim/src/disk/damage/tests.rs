@@ -1,7 +1,7 @@
 //! What damage shows, when, and how it is undone.
 
 use super::super::tests::{append, create, disk, log_with, run, sync};
-use super::super::{DiskFault, Gone, Handle, Operation};
+use super::super::{DiskFault, EIO, Gone, Handle, OpKind, Operation};
 use super::*;
 use crate::disk::inode::SECTOR_BYTES;
 
@@ -61,6 +61,32 @@ fn lost_writes_made_good_survive_a_power_loss() {
     disk.make_good();
     cut_power(&mut disk);
     assert_eq!(shape(&disk, "log"), "a");
+}
+
+#[test]
+fn lost_write_is_made_good_though_its_sector_has_changed_since() {
+    for (fails, is_made_good) in [(false, true), (true, false), (true, true)] {
+        let (mut disk, log) = log_with(b"");
+        bad_write(&mut disk, Gone::Lost, Some(1));
+        write(&mut disk, log, b"old");
+        run(&mut disk, append(log, b" new")).unwrap();
+        if fails {
+            disk.add_fault(DiskFault::Error {
+                kinds: vec![OpKind::Sync],
+                errno: EIO,
+                nth: Some(1),
+            });
+            assert_eq!(run(&mut disk, sync(log)), Err(EIO));
+        }
+        assert!(disk.has_bad_writes(), "the disk still lacks the first write");
+        if is_made_good {
+            disk.make_good();
+            assert!(!disk.has_bad_writes());
+        }
+        cut_power(&mut disk);
+        let is_there = disk.peek("log").unwrap().starts_with(b"old");
+        assert_eq!(is_there, is_made_good, "the sync fails: {fails}");
+    }
 }
 
 #[test]
