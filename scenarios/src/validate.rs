@@ -14,6 +14,8 @@ use crate::registry::{SCENARIOS, scenario};
 
 /// The most servers or clients of one plan.
 const HOSTS_MAX: u32 = 99;
+/// A multi of a few such values is still within `jute.maxbuffer`.
+const VALUE_BYTES_MAX: u64 = 256 << 10;
 
 /// How the names of files begin whose content has a checksum. Damage of the epoch files, which are
 /// bare numbers, could not be told from another epoch, by ZooKeeper neither.
@@ -96,6 +98,7 @@ fn numbers(plan: &Plan) -> Result<(), Contradiction> {
     within("conditions.latency_max_ms", conditions.latency_max_ms, 1, 60_000)?;
     within("conditions.latency_min_ms", conditions.latency_min_ms, 1, conditions.latency_max_ms)?;
     within("conditions.fsync_us", conditions.fsync_us, 0, 60_000_000)?;
+    within("value_bytes", plan.value_bytes.into(), 0, VALUE_BYTES_MAX)?;
     within("chaos_ms", plan.chaos_ms, 1, 86_400_000)?;
     within("heal_ms", plan.heal_ms, 1, 86_400_000)
 }
@@ -443,6 +446,8 @@ mod tests {
         assert_eq!(few, "ensemble.purge_retain: 2, expected 3 to 1000");
         assert!(complaint(|plan| plan.ensemble.tick_ms = 0).starts_with("ensemble.tick_ms"));
         assert!(complaint(|plan| plan.chaos_ms = 0).starts_with("chaos_ms"));
+        let values = complaint(|plan| plan.value_bytes = 1 << 20);
+        assert_eq!(values, "value_bytes: 1048576, expected 0 to 262144");
         let latency = complaint(|plan| plan.conditions.latency_min_ms = 99);
         assert!(latency.starts_with("conditions.latency_min_ms: 99, expected 1 to"), "{latency}");
     }

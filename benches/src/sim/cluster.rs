@@ -119,6 +119,7 @@ fn plan(seed: u64, chaos_ms: u64, operations: Vec<PlannedOperation>) -> Plan {
         conditions: Conditions { latency_min_ms: 1, latency_max_ms: 2, fsync_us: 1_000 },
         chaos_ms,
         heal_ms: 30_000,
+        value_bytes: 0,
         operations,
         faults: Vec::new(),
         note: None,

@@ -75,6 +75,7 @@ pub fn plan(rate: u64, seconds: u64) -> Plan {
         conditions: Conditions { latency_min_ms: 1, latency_max_ms: 2, fsync_us: 1_000 },
         chaos_ms: seconds * 1_000,
         heal_ms: 20_000,
+        value_bytes: 0,
         operations,
         faults: Vec::new(),
         note: None,

@@ -36,6 +36,8 @@ pub(crate) const MARGIN_MS: u64 = 300;
 const CHAOS_MS: (u64, u64) = (30_000, 34_000);
 /// How long a healed ensemble may take to serve and to converge.
 const HEAL_MS: u64 = 30_000;
+/// The least and the most bytes of a large value.
+const VALUE_BYTES: (u64, u64) = (64, 8_192);
 /// Clients of every plan.
 pub(crate) const CLIENTS: u32 = 5;
 
@@ -65,6 +67,7 @@ pub(crate) fn plan(
         conditions: conditions(seed),
         chaos_ms,
         heal_ms: HEAL_MS,
+        value_bytes: value_bytes(seed),
         operations: workload::operations(seed, chaos_ms, workload),
         faults,
         note: None,
@@ -105,6 +108,14 @@ fn ensemble(seed: u64, session_ticks: (u64, u64)) -> EnsemblePlan {
 fn epoch_transactions_max(seed: u64) -> Option<u32> {
     let mut draws = Draws::new(seed, "epoch transactions", 0);
     draws.chance(0.15).then(|| draws.log_uniform(60, 600) as u32)
+}
+
+/// In some seeds values are large, up to what fills several segments: then a synchronisation comes in
+/// many pieces, a snapshot too, and records of a log lie across sectors.
+fn value_bytes(seed: u64) -> u32 {
+    let mut draws = Draws::new(seed, "value bytes", 0);
+    let is_large = draws.chance(0.12);
+    if is_large { draws.log_uniform(VALUE_BYTES.0, VALUE_BYTES.1) as u32 } else { 0 }
 }
 
 fn conditions(seed: u64) -> Conditions {
@@ -182,5 +193,9 @@ mod tests {
             let plans = with(wanted);
             assert!((5..60).contains(&plans), "kind {index} in {plans} of 60 plans");
         }
+        let large: Vec<u32> =
+            plans.iter().map(|plan| plan.value_bytes).filter(|n| *n > 0).collect();
+        assert!((2..20).contains(&large.len()), "{large:?}");
+        assert!(large.iter().all(|n| (64..=8_192).contains(n)), "{large:?}");
     }
 }

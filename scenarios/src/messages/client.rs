@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use checker::znode::Data;
 use keeper_core::jute::{Decode, Reader, from_bytes};
 use keeper_core::wire::client::{
     ConnectRequest, ConnectResponse, CreateRequest, MultiOp, NOTIFICATION_XID, OpCode, PING_XID,
@@ -169,7 +170,7 @@ fn set(path: &str, data: Option<&Bytes>, version: i32) -> String {
 
 fn text(data: Option<&Bytes>) -> String {
     match data.filter(|data| !data.is_empty()) {
-        Some(data) => format!(" \"{}\"", data.escape_ascii()),
+        Some(data) => format!(" {}", Data(data.to_vec())),
         None => String::new(),
     }
 }

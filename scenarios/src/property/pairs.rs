@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use checker::znode::Data as Shown;
 use keeper_core::ids::Zxid;
 use keeper_core::record::{Data, Stat};
 use keeper_core::wire::client::{Request, Response};
@@ -71,9 +72,9 @@ fn explain(headline: &str, first: &Half<'_>, second: &Half<'_>) -> PropertyVerdi
             Request::GetData { path, .. } => path.as_str(),
             _ => "",
         };
-        let data = String::from_utf8_lossy(half.data.as_deref().unwrap_or_default());
+        let data = Shown(half.data.as_deref().unwrap_or_default().to_vec());
         let at_ns = half.operation.complete_ns.unwrap_or(half.operation.invoke_ns);
-        let text = format!("get {path} → {data:?} written at {}", half.stat.mzxid);
+        let text = format!("get {path} → {data} written at {}", half.stat.mzxid);
         let client = format!("c{}", half.operation.client);
         story.line(client, at_ns, text, format!("in the state of {}", half.seen_at))
     };

@@ -44,6 +44,8 @@ pub(crate) struct ClientPlan {
     pub(crate) servers: Vec<ServerAddress>,
     /// The session time-out to ask for, in milliseconds.
     pub(crate) session_timeout_ms: u64,
+    /// To how many bytes its values are filled up.
+    pub(crate) value_bytes: u32,
     /// When this client's acknowledged writes show that the ensemble serves again; none for
     /// ordinary clients.
     pub(crate) probes: bool,
@@ -176,7 +178,7 @@ impl<H: SimHandle> Program<H> {
         let seen = self.with(|shared| shared.seen.clone());
         let base = self.with(|shared| shared.sessions) * SEQUENCE_STRIDE;
         let mut pending = Vec::new();
-        for request in requests(action, &seen) {
+        for request in requests(action, &seen, self.plan.value_bytes) {
             let note = self.begin(position, request.clone());
             pending.push((note, request.clone(), client.submit(request)));
         }

@@ -37,6 +37,10 @@ pub struct Plan {
     pub chaos_ms: u64,
     /// How long the healed system may take to elect, serve and converge, in milliseconds.
     pub heal_ms: u64,
+    /// Values that clients write are filled up with dots to so many bytes, empty ones apart; 0 leaves
+    /// them as they are written here.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub value_bytes: u32,
     /// What clients ask for, in order of time.
     pub operations: Vec<PlannedOperation>,
     /// What strikes, in order of time.
@@ -47,6 +51,10 @@ pub struct Plan {
     /// Where the plan comes from and how it ended, if it was stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<Found>,
+}
+
+fn is_zero(value_bytes: &u32) -> bool {
+    *value_bytes == 0
 }
 
 /// How a stored plan ended.

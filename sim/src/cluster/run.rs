@@ -468,6 +468,7 @@ fn add_client(
         probes: false,
         plant,
     };
+        value_bytes: plan.value_bytes,
     let recording = recording.clone();
     world.host(&format!("c{number}"), move |platform| {
         client::run(platform, recording.clone(), part.clone())
@@ -503,6 +504,7 @@ fn add_prober(world: &mut impl Simulation, plan: &Plan, recording: &Recording) {
         probes: true,
         plant: None,
     };
+        value_bytes: 0,
     let recording = recording.clone();
     let chaos_ms = plan.chaos_ms;
     world.host(&format!("c{number}"), move |platform| {

@@ -48,6 +48,7 @@ pub(crate) fn plan(servers: u32, faults: &str) -> Plan {
         conditions: Conditions { latency_min_ms: 1, latency_max_ms: 3, fsync_us: 1_000 },
         chaos_ms: 8_000,
         heal_ms: 20_000,
+        value_bytes: 0,
         operations,
         faults: serde_json::from_str(faults).unwrap(),
         note: None,
