@@ -79,10 +79,23 @@ pub struct BrokenClaim {
     pub message: String,
 }
 
+/// One hit of a mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarkHit {
+    /// Which.
+    pub mark: Mark,
+    /// On which server, from 1.
+    pub server: u32,
+    /// When, simulated.
+    pub at_ns: u64,
+}
+
 /// All marks of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MarkNotes {
     seen: Vec<MarkSeen>,
+    /// Every hit, in the order in which they came; none unless the run was asked for them.
+    pub hits: Option<Vec<MarkHit>>,
     /// The first claims that did not hold, in the order in which they were broken.
     pub broken: Vec<BrokenClaim>,
     open: Families,
@@ -94,6 +107,7 @@ impl Default for MarkNotes {
     fn default() -> MarkNotes {
         MarkNotes {
             seen: vec![MarkSeen::default(); Mark::ALL.len()],
+            hits: None,
             broken: Vec::new(),
             open: Families::default(),
             ended_ns: [None; FaultFamily::ALL.len()],
@@ -121,6 +135,9 @@ impl MarkNotes {
         }
         seen.hits += 1;
         seen.families = seen.families.with(families);
+        if let Some(hits) = &mut self.hits {
+            hits.push(MarkHit { mark, server, at_ns });
+        }
     }
 
     /// A claim did not hold.
@@ -202,6 +219,18 @@ mod tests {
         assert_eq!(notes.of(Mark::LearnerReceives).hits, 0);
         let reached: Vec<Mark> = notes.reached().map(|(mark, _)| mark).collect();
         assert_eq!(reached, [Mark::LearnerTruncates]);
+        assert_eq!(notes.hits, None, "nobody asked for them");
+    }
+
+    #[test]
+    fn every_hit_is_written_down_if_asked_for() {
+        let mut notes = MarkNotes { hits: Some(Vec::new()), ..MarkNotes::default() };
+        let hits = [(Mark::LearnerTruncates, 2, 7), (Mark::LogSynced, 1, 8)]
+            .map(|(mark, server, at_ns)| MarkHit { mark, server, at_ns });
+        for MarkHit { mark, server, at_ns } in hits {
+            notes.hit(mark, SITE, server, at_ns);
+        }
+        assert_eq!(notes.hits.unwrap(), hits);
     }
 
     #[test]

@@ -50,6 +50,8 @@ const HEALED_EVERY_MS: u64 = 10;
 pub struct RunOptions<'a> {
     /// Keep every event of the trace, to name the first that differs, and tap the network.
     pub keep_trace: bool,
+    /// Write down every hit of a mark: see [`MarkNotes::hits`](super::mark_notes::MarkNotes::hits).
+    pub keep_marks: bool,
     /// Asked now and then; true cuts the run off.
     pub should_stop: Option<&'a dyn Fn() -> bool>,
     /// Cut the run off after so many events.
@@ -105,6 +107,7 @@ struct Run<'a, S> {
 impl<'a, S: Simulation> Run<'a, S> {
     fn new(plan: &'a Plan, options: &RunOptions<'_>) -> Run<'a, S> {
         let recording = Recording::default();
+        recording.notes().record.marks.hits = options.keep_marks.then(Vec::new);
         let mut world = S::build(plan.seed, world_settings(plan, options));
         let plant =
             plan.plant.as_deref().map(|name| Plant::named(name).expect("plans are checked"));
@@ -465,10 +468,10 @@ fn add_client(
         operations,
         servers: addresses(plan),
         session_timeout_ms: plan.ensemble.session_timeout_ms,
+        value_bytes: plan.value_bytes,
         probes: false,
         plant,
     };
-        value_bytes: plan.value_bytes,
     let recording = recording.clone();
     world.host(&format!("c{number}"), move |platform| {
         client::run(platform, recording.clone(), part.clone())
@@ -501,10 +504,10 @@ fn add_prober(world: &mut impl Simulation, plan: &Plan, recording: &Recording) {
         operations,
         servers: addresses(plan),
         session_timeout_ms: plan.ensemble.session_timeout_ms,
+        value_bytes: 0,
         probes: true,
         plant: None,
     };
-        value_bytes: 0,
     let recording = recording.clone();
     let chaos_ms = plan.chaos_ms;
     world.host(&format!("c{number}"), move |platform| {
