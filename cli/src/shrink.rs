@@ -33,7 +33,7 @@ long as the earliest contradiction keeps its fingerprint. Every step is stored: 
 on where the first was stopped.";
 
 /// With how many seeds of latencies a candidate is tried at most, when nobody says.
-pub(crate) const SEEDS_DEFAULT: u64 = 32;
+pub(crate) const SEEDS_DEFAULT: u64 = 256;
 /// How long a failure is made smaller where it is not asked for by itself.
 pub(crate) const SHRINK_TIME_DEFAULT: Duration = Duration::from_secs(60);
 
@@ -50,7 +50,7 @@ pub(crate) struct ShrinkArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
     /// With how many seeds of latencies each candidate is tried at most.
-    #[arg(long, value_name = "N", default_value_t = SEEDS_DEFAULT, value_parser = clap::value_parser!(u64).range(1..=100))]
+    #[arg(long, value_name = "N", default_value_t = SEEDS_DEFAULT, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     seeds: u64,
     /// Begin anew, whatever plan.min.json holds.
     #[arg(long)]

@@ -7,9 +7,14 @@
 //! follow the plan's seed, so a candidate is tried with several seeds: the plan that is kept names
 //! the one that failed, and is the evidence.
 //!
+//! What is left when nothing more can be left out depends on what was left out first. If it is more
+//! than a person can hold in the head, the search sets out from the whole plan again and takes
+//! another way, a few times.
+//!
 //! Candidates are performed side by side; of those that fail the same way the first in the order of
 //! proposal is accepted, so that the result does not depend on how many run at a time.
 
+mod anchors;
 mod edit;
 mod passes;
 mod search;
@@ -40,10 +45,23 @@ pub const SMALL_OPERATIONS_MAX: usize = 12;
 /// And at most so many faults.
 pub const SMALL_FAULTS_MAX: usize = 4;
 
+/// On so many ways a search goes at most.
+const WAYS_MAX: u64 = 5;
+
 impl Size {
     /// Whether a person can hold the plan in the head.
     pub fn is_small(self) -> bool {
         self.operations <= SMALL_OPERATIONS_MAX && self.faults <= SMALL_FAULTS_MAX
+    }
+
+    /// Whether this one asks less of its reader than the other: small or not, then what there is to
+    /// follow, a fault counting as much as three operations.
+    fn is_less_than(self, other: Size) -> bool {
+        let key = |size: Size| {
+            let things = size.operations + 3 * size.faults;
+            (!size.is_small(), things, size.servers, size.clients, size.chaos_ms)
+        };
+        key(self) < key(other)
     }
 
     /// Of a plan.
@@ -157,13 +175,26 @@ pub fn shrink(
     on_progress: &mut dyn FnMut(&Progress<'_>),
 ) -> Result<Shrunk, ShrinkError> {
     let mut search = Search::new(plan, options, on_progress)?;
-    for stage in passes::STAGES {
-        search.begin(stage);
+    for way in 0..WAYS_MAX {
+        search.set_out(way);
+        go_through(&passes::STAGES, &mut search);
+        if search.is_over() || search.has_small() {
+            return Ok(search.end());
+        }
+    }
+    search.return_to_smallest();
+    go_through(&passes::LAST_STAGES, &mut search);
+    Ok(search.end())
+}
+
+fn go_through(stages: &[passes::Stage], search: &mut Search<'_>) {
+    for stage in stages {
+        search.begin(*stage);
         loop {
             let before = search.best().clone();
             for pass in passes::ALL {
                 if pass.grain <= stage.grain {
-                    (pass.run)(&mut search, pass.name);
+                    (pass.run)(search, pass.name);
                     search.confirm(pass.name);
                 }
             }
@@ -172,7 +203,6 @@ pub fn shrink(
             }
         }
     }
-    Ok(search.end())
 }
 
 #[cfg(test)]

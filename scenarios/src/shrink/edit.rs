@@ -12,12 +12,16 @@ use sim::seed::Draws;
 const FIRST_LEADER_MS: u64 = 1_000;
 /// A beginning that is shorter is not worth a run.
 const GAIN_MIN_MS: u64 = 500;
+/// By so much a fault's moment is changed at most when others go.
+const JITTER_MAX_MS: u64 = 200;
+/// How often a fault becomes a plain loss of power when others go.
+const PLAIN_CHANCE: f64 = 0.15;
 
-/// The plan with its n-th seed; the first is its own.
-pub(super) fn with_seed(plan: &Plan, n: u64) -> Plan {
+/// The plan with its n-th seed on one way of a search; the first is its own.
+pub(super) fn with_seed(plan: &Plan, n: u64, way: u64) -> Plan {
     let seed = match n {
         0 => plan.seed,
-        n => Draws::new(plan.seed, "shrink", n).bits() >> 16,
+        n => Draws::for_host(plan.seed, "shrink", way as u32, n).bits() >> 16,
     };
     Plan { seed, found: None, ..plan.clone() }
 }
@@ -38,6 +42,11 @@ pub(super) fn without_operations(plan: &Plan, is_gone: impl Fn(usize) -> bool) -
 pub(super) fn without_faults(plan: &Plan, is_gone: impl Fn(usize) -> bool) -> Plan {
     let kept = plan.faults.iter().enumerate().filter(|(index, _)| !is_gone(*index));
     Plan { faults: kept.map(|(_, item)| item.clone()).collect(), ..plan.clone() }
+}
+
+/// The plan with its first `count` operations alone.
+pub(super) fn first_operations(plan: &Plan, count: usize) -> Plan {
+    without_operations(plan, |index| index >= count)
 }
 
 /// The plan with its last `count` writes up to `end_ms` alone, spread evenly over the `width_ms` before
@@ -274,6 +283,28 @@ pub(super) fn earlier(plan: &Plan, from_ms: u64, by_ms: u64) -> Plan {
     for fault in &mut plan.faults {
         change_times(fault, shift);
     }
+    plan
+}
+
+/// The plan with some of its faults a little earlier or later, all of one by as much, and some as the
+/// plainest fault there is of one host.
+pub(super) fn jittered(plan: &Plan, draws: &mut Draws) -> Plan {
+    let mut plan = plan.clone();
+    for fault in &mut plan.faults {
+        let by_ms = draws.log_uniform(1, JITTER_MAX_MS);
+        let (moves, is_later) = (draws.chance(0.5), draws.chance(0.5));
+        let last_ms = plan.chaos_ms.saturating_sub(1);
+        if let (true, Some(target)) = (draws.chance(PLAIN_CHANCE), fault.fault.target()) {
+            fault.fault = Fault::PowerLoss { target: target.clone() };
+        }
+        if moves {
+            change_times(fault, |at_ms| match is_later {
+                true => (at_ms + by_ms).min(last_ms),
+                false => at_ms.saturating_sub(by_ms),
+            });
+        }
+    }
+    plan.faults.sort_by_key(|fault| fault.at_ms);
     plan
 }
 

@@ -3,7 +3,7 @@
 use sim::cluster::plan::Plan;
 use sim::seed::Draws;
 
-use super::{Search, edit};
+use super::{Search, anchors, edit};
 
 /// Pairs are tried among so many operations at most: there are nearly 200 then.
 const PAIRS_AMONG_MAX: usize = 20;
@@ -14,6 +14,9 @@ const SCATTERED_MIN: usize = 5;
 const SCATTERED_EACH: u64 = 8;
 /// A list is thinned out so often at most before others have their turn.
 const SCATTERED_ROUNDS_MAX: u64 = 20;
+
+/// Candidates for each fault that is left out while others move.
+const JITTERS_EACH: u64 = 16;
 
 /// Into so many stretches a plan is cut at most.
 const STRETCHES_MAX: usize = 32;
@@ -66,6 +69,12 @@ pub(super) const STAGES: [Stage; 8] = [
     Stage { grain: Grain::Fine, parts_max: usize::MAX, seeds: 16 },
 ];
 
+/// What remains to be tried when no way led to a small plan.
+pub(super) const LAST_STAGES: [Stage; 2] = [
+    Stage { grain: Grain::Fine, parts_max: usize::MAX, seeds: 64 },
+    Stage { grain: Grain::Fine, parts_max: usize::MAX, seeds: 256 },
+];
+
 /// A `snapCount` that no run reaches.
 const SNAP_COUNT_NEVER: u64 = 100_000;
 /// A `commitLogCount` that holds a run.
@@ -75,12 +84,16 @@ const FEW_OPERATIONS: usize = 12;
 /// With how many seeds a much smaller plan is tried: when it succeeds, it saves more than it costs.
 const GAMBLE_SEEDS: u64 = 24;
 
+/// A value that fills several segments.
+const LARGE_VALUE_BYTES: u32 = 16 << 10;
+
 /// In order.
-pub(super) const ALL: [Pass; 14] = [
+pub(super) const ALL: [Pass; 17] = [
     Pass { name: "what comes afterwards", run: afterwards, grain: Grain::Ends },
     Pass { name: "what came long before", run: beginning, grain: Grain::Ends },
     Pass { name: "limits", run: limits, grain: Grain::Coarse },
     Pass { name: "most operations", run: most_operations, grain: Grain::Coarse },
+    Pass { name: "large values", run: values, grain: Grain::Coarse },
     Pass { name: "stretches of time", run: stretches, grain: Grain::Coarse },
     Pass { name: "kinds of faults", run: kinds, grain: Grain::Coarse },
     Pass { name: "faults", run: faults, grain: Grain::Coarse },
@@ -89,6 +102,8 @@ pub(super) const ALL: [Pass; 14] = [
     Pass { name: "operations", run: operations, grain: Grain::Coarse },
     Pass { name: "several things at once", run: scattered, grain: Grain::Coarse },
     Pass { name: "pairs of operations", run: pairs, grain: Grain::Fine },
+    Pass { name: "a fault, the others at other moments", run: moments, grain: Grain::Fine },
+    Pass { name: "a fault, another where the code is", run: anchors::run, grain: Grain::Fine },
     Pass { name: "durations", run: durations, grain: Grain::Fine },
     Pass { name: "configuration", run: configuration, grain: Grain::Fine },
 ];
@@ -175,6 +190,36 @@ fn most_operations(search: &mut Search<'_>, name: &'static str) {
         })
         .collect();
     search.gamble(name, candidates, GAMBLE_SEEDS);
+    few_large_operations(search, name);
+}
+
+/// What needs a hundred transactions may need their bytes: a handful with larger values.
+fn few_large_operations(search: &mut Search<'_>, name: &'static str) {
+    let (plan, end_ms) = (search.best(), search.failed_ms().min(search.best().chaos_ms));
+    if plan.operations.len() <= FEW_OPERATIONS || plan.value_bytes >= LARGE_VALUE_BYTES {
+        return;
+    }
+    let widths_ms = [100, 1_500, end_ms].into_iter().filter(|width| *width <= end_ms);
+    let with_large = |plan: Plan| Plan { value_bytes: LARGE_VALUE_BYTES, ..plan };
+    let last = widths_ms.flat_map(|width_ms| {
+        [4, FEW_OPERATIONS].map(|count| edit::last_operations(plan, count, end_ms, width_ms))
+    });
+    let first = [4, FEW_OPERATIONS].map(|count| edit::first_operations(plan, count));
+    let candidates = first.into_iter().chain(last).map(with_large).collect();
+    search.gamble(name, candidates, GAMBLE_SEEDS);
+}
+
+/// Values as the plan writes them, or smaller ones.
+fn values(search: &mut Search<'_>, name: &'static str) {
+    while search.best().value_bytes > 0 && !search.is_over() {
+        let plan = search.best();
+        let with = |value_bytes| Plan { value_bytes, ..plan.clone() };
+        let smaller = [0, plan.value_bytes / 8, plan.value_bytes / 2];
+        let candidates = smaller.into_iter().map(with).collect();
+        if search.try_all(name, candidates).is_none() {
+            return;
+        }
+    }
 }
 
 /// What happens in a stretch of time, and the time with it: a cause may lie long before its effect,
@@ -214,7 +259,7 @@ fn kinds(search: &mut Search<'_>, name: &'static str) {
         let without =
             |kind: &String| edit::without_faults(plan, |n| edit::kind(&plan.faults[n]) == *kind);
         let candidates = kinds.iter().map(without).collect();
-        match search.try_all(name, candidates) {
+        match search.try_in_order(name, candidates) {
             Some(gone) => kinds.drain(..=gone).for_each(drop),
             None => return,
         }
@@ -263,7 +308,7 @@ fn sweep(
             let candidates =
                 ends.iter().map(|end| without(plan, end.saturating_sub(size), *end)).collect();
             let tried = ends.len();
-            end = match search.try_all(name, candidates) {
+            end = match search.try_in_order(name, candidates) {
                 Some(accepted) => ends[accepted].saturating_sub(size),
                 None => end.saturating_sub(tried * size),
             };
@@ -344,6 +389,24 @@ fn one_by_one(
         }
         let candidates = (1..=number).rev().map(|gone| without(plan, gone)).collect();
         if search.try_all(name, candidates).is_none() {
+            return;
+        }
+    }
+}
+
+/// One fault less, and each of the others a little earlier or later, or as it was: what a fault did
+/// for the failure is often only that others came in time.
+fn moments(search: &mut Search<'_>, name: &'static str) {
+    for round in 0.. {
+        let plan = search.best();
+        let all = plan.faults.len();
+        let candidate = |n: u64| {
+            let mut draws = Draws::new(plan.seed, "shrink moments", round * 1_000 + n);
+            let gone = (n % all as u64) as usize;
+            edit::jittered(&edit::without_faults(plan, |index| index == gone), &mut draws)
+        };
+        let candidates = (0..all as u64 * JITTERS_EACH).map(candidate).collect();
+        if all < 2 || search.try_all(name, candidates).is_none() {
             return;
         }
     }

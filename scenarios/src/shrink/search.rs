@@ -10,9 +10,11 @@ use std::collections::BTreeSet;
 use keeper_core::instruments::hash_bytes;
 use sim::cluster::RunOptions;
 use sim::cluster::plan::Plan;
+use sim::cluster::record::RunRecord;
+use sim::seed::Draws;
 
 use super::passes::Stage;
-use super::{Progress, Shrink, ShrinkError, Shrunk, edit};
+use super::{Progress, Shrink, ShrinkError, Shrunk, Size, edit};
 use crate::judge::{Failure, Verdict};
 use crate::run::{Outcome, run_plan};
 use crate::validate::validate;
@@ -31,8 +33,14 @@ const HEALING_SLACK_MS: u64 = 2_000;
 pub(super) struct Search<'a> {
     on_progress: &'a mut dyn FnMut(&Progress<'_>),
     measure: Measure<'a>,
-    /// The smallest plan that is known to fail the same way in full, with how it ended, and when.
+    /// The plan that was given, with how it ended, and when.
+    whole: (Plan, u64),
+    /// The smallest plan on this way that is known to fail the same way in full.
     confirmed: (Plan, u64),
+    /// The smallest on any way.
+    smallest: (Plan, u64),
+    /// On which way that was found.
+    smallest_way: u64,
     performed: u64,
 }
 
@@ -50,6 +58,9 @@ struct Measure<'a> {
     /// Whether candidates are performed in full.
     is_careful: bool,
     stage: Stage,
+    /// Which way the search takes: it decides in which order candidates are tried, and with which
+    /// seeds.
+    way: u64,
     /// With how many seeds candidates are tried at least.
     seeds_min: u64,
     /// Runs that did not fail the same way, by the hash of their plan.
@@ -94,12 +105,39 @@ impl<'a> Search<'a> {
             is_clean_without,
             is_careful: false,
             stage: super::passes::STAGES[0],
+            way: 0,
             seeds_min: 1,
             in_vain: BTreeSet::new(),
         };
         let confirmed = (outcome.stored(plan), failed_ms);
         let performed = 1 + u64::from(plan.plant.is_some());
-        Ok(Search { on_progress, measure, confirmed, performed })
+        let (whole, smallest) = (confirmed.clone(), confirmed.clone());
+        let smallest_way = 0;
+        Ok(Search { on_progress, measure, whole, confirmed, smallest, smallest_way, performed })
+    }
+
+    /// Begins with the whole plan, on another way for each number; 0 is the plain one.
+    pub(super) fn set_out(&mut self, way: u64) {
+        self.measure.way = way;
+        self.measure.is_careful = false;
+        self.go_on_from(self.whole.clone());
+    }
+
+    /// Goes on from the smallest plan of all ways.
+    pub(super) fn return_to_smallest(&mut self) {
+        self.measure.way = self.smallest_way;
+        self.go_on_from(self.smallest.clone());
+    }
+
+    fn go_on_from(&mut self, confirmed: (Plan, u64)) {
+        let (plan, failed_ms) = confirmed.clone();
+        (self.measure.best, self.measure.failed_ms) = (Plan { found: None, ..plan }, failed_ms);
+        self.confirmed = confirmed;
+    }
+
+    /// Whether a plan was found that a person can hold in the head.
+    pub(super) fn has_small(&self) -> bool {
+        Size::of(&self.smallest.0).is_small()
     }
 
     pub(super) fn best(&self) -> &Plan {
@@ -123,18 +161,47 @@ impl<'a> Search<'a> {
         (self.measure.options.is_over)()
     }
 
+    /// The best plan performed as it is, with every hit of a mark written down.
+    pub(super) fn watch_best(&mut self) -> Option<RunRecord> {
+        self.performed += 1;
+        let options = RunOptions {
+            keep_marks: true,
+            should_stop: Some(self.measure.options.is_over),
+            events_max: Some(self.measure.events_max),
+            ..RunOptions::default()
+        };
+        run_plan(&self.measure.hurried(&self.measure.best), &options).record
+    }
+
     pub(super) fn begin(&mut self, stage: Stage) {
         self.measure.stage = stage;
     }
 
     pub(super) fn end(self) -> Shrunk {
         let is_complete = !self.is_over();
-        Shrunk { plan: self.confirmed.0, performed: self.performed, is_complete }
+        Shrunk { plan: self.smallest.0, performed: self.performed, is_complete }
     }
 
-    /// Tries candidates in their order; the first that fails the same way becomes the best plan, and
-    /// its position is returned.
+    /// Tries candidates; the first that fails the same way becomes the best plan, and its position is
+    /// returned. On the plain way that is their order, on others the order is drawn.
     pub(super) fn try_all(&mut self, pass: &'static str, candidates: Vec<Plan>) -> Option<usize> {
+        if self.measure.way == 0 {
+            return self.try_in_order(pass, candidates);
+        }
+        let mut drawn: Vec<(usize, Plan)> = candidates.into_iter().enumerate().collect();
+        // The same order however many runs go on at a time.
+        let best = plan_hash(&self.measure.best);
+        Draws::new(best, pass, self.measure.way).shuffle(&mut drawn);
+        let (positions, candidates): (Vec<usize>, Vec<Plan>) = drawn.into_iter().unzip();
+        self.try_in_order(pass, candidates).map(|turn| positions[turn])
+    }
+
+    /// As [`Search::try_all`], in their order on any way.
+    pub(super) fn try_in_order(
+        &mut self,
+        pass: &'static str,
+        candidates: Vec<Plan>,
+    ) -> Option<usize> {
         let mut position = 0;
         for batch in candidates.chunks(self.jobs()) {
             if self.is_over() {
@@ -184,19 +251,27 @@ impl<'a> Search<'a> {
             Some(failed_ms) => {
                 self.measure.failed_ms = failed_ms;
                 self.confirmed = (outcome.stored(&self.measure.best), failed_ms);
-                self.report(pass, true);
+                self.keep_if_smallest(pass);
             }
             None => {
-                let (plan, failed_ms) = self.confirmed.clone();
-                (self.measure.best, self.measure.failed_ms) =
-                    (Plan { found: None, ..plan }, failed_ms);
+                self.go_on_from(self.confirmed.clone());
                 self.measure.is_careful = true;
             }
         }
     }
 
+    fn keep_if_smallest(&mut self, pass: &'static str) {
+        let (size, smallest) = (Size::of(&self.confirmed.0), Size::of(&self.smallest.0));
+        // What comes later on one way is plainer, though sizes may not tell.
+        let is_plainer = self.measure.way == self.smallest_way && !smallest.is_less_than(size);
+        if is_plainer || size.is_less_than(smallest) {
+            (self.smallest, self.smallest_way) = (self.confirmed.clone(), self.measure.way);
+            self.report(pass, true);
+        }
+    }
+
     fn report(&mut self, pass: &'static str, is_smaller: bool) {
-        let plan = if is_smaller { &self.confirmed.0 } else { &self.measure.best };
+        let plan = if is_smaller { &self.smallest.0 } else { &self.measure.best };
         let performed = self.performed;
         (self.on_progress)(&Progress { plan, performed, pass, is_smaller });
     }
@@ -233,7 +308,7 @@ impl Measure<'_> {
     fn attempt(&self, candidate: &Plan) -> Attempt {
         let mut attempt = Attempt::default();
         for n in 0..self.seeds_of(candidate) {
-            let plan = edit::with_seed(candidate, n);
+            let plan = edit::with_seed(candidate, n, self.way);
             if validate(&plan).is_err() || (self.options.is_over)() {
                 break;
             }

@@ -3,6 +3,7 @@ use crate::registry::scenario;
 use crate::run::run_plan;
 use sim::cluster::RunOptions;
 use sim::fault::{Fault, Target, TimedFault};
+use sim::seed::Draws;
 
 fn planted() -> Plan {
     let plan = scenario("keeper/register").unwrap().plan(3);
@@ -56,6 +57,76 @@ fn a_search_that_is_over_keeps_what_it_has() {
     let shrunk = shrink(&plan, &options, &mut |_| {}).unwrap();
     assert!(!shrunk.is_complete);
     assert!(edit::same(&shrunk.plan, &plan));
+}
+
+fn on_way(way: u64, jobs: usize) -> Shrunk {
+    let plan = planted();
+    let options = Shrink { jobs, seeds: 1, fingerprint: None, is_over: &go_on };
+    let mut ignore = |_: &Progress<'_>| {};
+    let mut search = Search::new(&plan, &options, &mut ignore).unwrap();
+    search.set_out(way);
+    go_through(&passes::STAGES, &mut search);
+    search.end()
+}
+
+#[test]
+fn other_ways_lead_to_small_plans_too_however_many_runs_go_on_at_a_time() {
+    let plain = on_way(0, 1);
+    let others: Vec<Shrunk> = (1..4).map(|way| on_way(way, 1)).collect();
+    assert!(others.iter().all(|other| Size::of(&other.plan).is_small()));
+    assert!(others.iter().all(|other| other.performed != plain.performed), "they are other ways");
+    assert_eq!(on_way(1, 2).plan, others[0].plan);
+}
+
+#[test]
+fn the_smallest_plan_of_all_ways_is_kept() {
+    let plan = planted();
+    let options = Shrink { jobs: 1, seeds: 1, fingerprint: None, is_over: &go_on };
+    let mut kept = Vec::new();
+    let mut note = |progress: &Progress<'_>| {
+        if progress.is_smaller {
+            kept.push(Size::of(progress.plan));
+        }
+    };
+    let mut search = Search::new(&plan, &options, &mut note).unwrap();
+    go_through(&passes::STAGES, &mut search);
+    let smallest = search.best().clone();
+    assert!(search.has_small());
+    search.set_out(1);
+    assert!(edit::same(search.best(), &plan), "it begins with the whole plan");
+    search.begin(passes::STAGES[0]);
+    (passes::ALL[0].run)(&mut search, passes::ALL[0].name);
+    search.confirm(passes::ALL[0].name);
+    assert!(!edit::same(search.best(), &plan), "it has come some way");
+    assert!(edit::same(&search.end().plan, &smallest));
+    assert!(kept.is_sorted_by(|before, after| !before.is_less_than(*after)), "{kept:?}");
+}
+
+#[test]
+fn a_plan_that_a_person_can_hold_in_the_head_is_less_than_any_other() {
+    let size = |operations, faults| Size { operations, faults, ..Size::default() };
+    assert!(size(12, 4).is_less_than(size(0, 5)));
+    assert!(size(12, 4).is_less_than(size(13, 0)));
+    assert!(size(2, 1).is_less_than(size(0, 2)), "a fault is more to follow than an operation");
+    assert!(!size(3, 1).is_less_than(size(3, 1)));
+    let shorter = Size { chaos_ms: 1, ..size(3, 1) };
+    assert!(shorter.is_less_than(Size { chaos_ms: 2, ..size(3, 1) }));
+}
+
+#[test]
+fn faults_come_at_other_moments_within_the_plan() {
+    let plan = planted();
+    let mut changed = 0;
+    for n in 0..20 {
+        let mut draws = Draws::new(n, "test", 0);
+        let other = edit::jittered(&plan, &mut draws);
+        assert_eq!(other.faults.len(), plan.faults.len());
+        assert!(other.faults.is_sorted_by_key(|fault| fault.at_ms));
+        assert!(other.faults.iter().all(|fault| fault.at_ms < plan.chaos_ms));
+        assert!(crate::validate::validate(&other).is_ok());
+        changed += usize::from(other != plan);
+    }
+    assert!(changed > 15, "{changed}");
 }
 
 #[test]

@@ -1,0 +1,179 @@
+//! Faults that strike where the code is, in the place of faults that strike at a time.
+//!
+//! A fault at a moment hits what matters by luck: whatever else is left out moves what the servers
+//! are at by then, and the luck is gone. So a fault is tied to what its server did last before it was
+//! struck ([`MarkTarget`]), as far behind that as it was, and something is left out together with it.
+
+use serde_json::Value;
+use sim::cluster::mark_notes::MarkHit;
+use sim::cluster::plan::Plan;
+use sim::cluster::record::RunRecord;
+use sim::fault::{MarkTarget, Target, TimedFault, Whose};
+use sim::seed::Draws;
+
+use super::{Search, edit};
+
+const NS_PER_MS: u64 = 1_000_000;
+/// What a server did longer ago has little to do with what it was at when it was struck.
+const BEHIND_MAX_NS: u64 = 50_000_000;
+/// To so many different marks a fault is tied at most, the last ones.
+const MARKS_MAX: usize = 5;
+/// So many candidates leave out some of the operations, for each mark.
+const THINNED_EACH: u64 = 4;
+
+/// Ties one fault at a time, as long as that lets something else go.
+pub(super) fn run(search: &mut Search<'_>, name: &'static str) {
+    loop {
+        let Some(record) = search.watch_best() else { return };
+        let plan = search.best();
+        let positions = 0..plan.faults.len();
+        let tied = positions.flat_map(|position| {
+            let ties = ties(&plan.faults[position], position, &record);
+            ties.into_iter().map(move |fault| (position, fault))
+        });
+        let candidates: Vec<Plan> =
+            tied.flat_map(|(position, fault)| lighter(plan, position, fault)).collect();
+        if candidates.is_empty() || search.try_all(name, candidates).is_none() {
+            return;
+        }
+    }
+}
+
+/// The plan with a fault in the place of another, and each time with something else left out.
+fn lighter(plan: &Plan, position: usize, fault: TimedFault) -> Vec<Plan> {
+    let mut tied = plan.clone();
+    tied.faults[position] = fault;
+    let others = (0..plan.faults.len()).filter(|other| *other != position);
+    let without = others.map(|other| edit::without_faults(&tied, |index| index == other));
+    let thinned = |n: u64| {
+        let mut draws = Draws::new(plan.seed, "shrink anchors", n);
+        let gone: Vec<bool> = plan.operations.iter().map(|_| draws.chance(0.5)).collect();
+        edit::without_operations(&tied, |index| gone[index])
+    };
+    let thinned = (0..THINNED_EACH).filter(|_| plan.operations.len() > 1).map(thinned);
+    let mut plans: Vec<Plan> = without.chain(thinned).collect();
+    for plan in &mut plans {
+        plan.faults.sort_by_key(|fault| fault.at_ms);
+    }
+    plans
+}
+
+/// The fault as it strikes behind each of the last marks that its server hit before; none if it is
+/// tied already, or struck no server or several.
+fn ties(timed: &TimedFault, position: usize, record: &RunRecord) -> Vec<TimedFault> {
+    let struck = record.faults.iter().find(|window| window.planned == position);
+    let server = struck.and_then(|window| window.what.strip_prefix('n')?.parse::<u32>().ok());
+    let (Some(struck), Some(server), None) = (struck, server, timed.mark()) else {
+        return Vec::new();
+    };
+    let hits: Vec<&MarkHit> =
+        record.marks.hits.iter().flatten().filter(|hit| hit.server == server).collect();
+    let since_ns = struck.from_ns.saturating_sub(BEHIND_MAX_NS);
+    let mut last: Vec<&MarkHit> = Vec::new();
+    for hit in hits.iter().rev().filter(|hit| (since_ns..=struck.from_ns).contains(&hit.at_ns)) {
+        if last.len() < MARKS_MAX && last.iter().all(|other| other.mark != hit.mark) {
+            last.push(hit);
+        }
+    }
+    let tie = |hit: &&MarkHit| {
+        let at_ms = hit.at_ns / NS_PER_MS;
+        let counted = at_ms * NS_PER_MS..=hit.at_ns;
+        let nth = hits.iter().filter(|h| h.mark == hit.mark && counted.contains(&h.at_ns)).count();
+        let target = MarkTarget {
+            mark: hit.mark.name().to_owned(),
+            nth: nth as u32,
+            of: Whose::Host(struck.what.clone()),
+            after_us: (struck.from_ns - hit.at_ns) / 1_000,
+        };
+        at_target(&TimedFault { at_ms, ..timed.clone() }, Target::Mark(target))
+    };
+    last.iter().filter_map(tie).collect()
+}
+
+/// The fault with another target; none if it has none of its own.
+fn at_target(timed: &TimedFault, target: Target) -> Option<TimedFault> {
+    let mut json = serde_json::to_value(timed).expect("a fault is plain data");
+    let Value::Object(fields) = &mut json else { return None };
+    *fields.get_mut("target")? = Value::String(target.to_string());
+    serde_json::from_value(json).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use keeper_core::marks::Mark;
+    use sim::cluster::record::FaultWindow;
+    use sim::fault::Fault;
+
+    use super::*;
+
+    const STRUCK_NS: u64 = 20_250_000;
+
+    fn record(what: &str, hits: &[(Mark, u32, u64)]) -> RunRecord {
+        let hit = |(mark, server, at_ns)| MarkHit { mark, server, at_ns };
+        let hits = Some(hits.iter().copied().map(hit).collect());
+        let window = FaultWindow {
+            planned: 0,
+            kind: "power_loss".to_owned(),
+            what: what.to_owned(),
+            from_ns: STRUCK_NS,
+            to_ns: None,
+        };
+        let mut record = RunRecord { faults: vec![window], ..RunRecord::default() };
+        record.marks.hits = hits;
+        record
+    }
+
+    fn timed() -> TimedFault {
+        let fault = Fault::PowerLoss { target: Target::Leader };
+        TimedFault { at_ms: 20, until_ms: Some(30), fault }
+    }
+
+    fn spelt(record: &RunRecord) -> Vec<(u64, String)> {
+        let ties = ties(&timed(), 0, record);
+        ties.iter().map(|tie| (tie.at_ms, tie.mark().unwrap().to_string())).collect()
+    }
+
+    #[test]
+    fn a_fault_is_tied_to_what_its_server_did_last() {
+        let record = record(
+            "n2",
+            &[
+                (Mark::LogSynced, 2, 19_100_000),
+                (Mark::LogSynced, 2, 19_200_000),
+                (Mark::LogUnsynced, 2, 20_250_000),
+                (Mark::LearnerTruncates, 1, 20_000_000),
+                (Mark::LearnerReceives, 2, 20_250_001),
+            ],
+        );
+        let expected = [
+            (20, "mark:log-unsynced@n2".to_owned()),
+            (19, "mark:log-synced#2@n2+1050us".to_owned()),
+        ];
+        assert_eq!(spelt(&record), expected);
+    }
+
+    #[test]
+    fn something_else_goes_with_every_tie() {
+        let whole = crate::registry::scenario("keeper/register").unwrap().plan(3);
+        let plan = Plan { faults: vec![timed(), timed(), timed()], ..whole };
+        let tied = ties(&timed(), 0, &record("n1", &[(Mark::LogSynced, 1, STRUCK_NS)])).remove(0);
+        let lighter = lighter(&plan, 1, tied.clone());
+        assert_eq!(lighter.len(), 2 + THINNED_EACH as usize);
+        for smaller in &lighter {
+            let fewer_faults = smaller.faults.len() < plan.faults.len();
+            let fewer_operations = smaller.operations.len() < plan.operations.len();
+            assert!(fewer_faults != fewer_operations && smaller.faults.contains(&tied));
+        }
+    }
+
+    #[test]
+    fn what_was_long_ago_or_struck_nobody_alone_ties_nothing() {
+        let hits = [(Mark::LogSynced, 1, 100)];
+        assert_eq!(spelt(&record("n1", &hits)).len(), 1);
+        assert_eq!(spelt(&record("n1 n2", &hits)), []);
+        assert_eq!(spelt(&record("c1", &hits)), []);
+        let mut late = record("n1", &hits);
+        late.faults[0].from_ns = 100 + BEHIND_MAX_NS + 1;
+        assert_eq!(spelt(&late), []);
+    }
+}
