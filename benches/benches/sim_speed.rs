@@ -11,6 +11,10 @@ use benches::machine::process_cpu_s;
 use benches::sim::speed::{Speed, Watch, measure};
 use scenarios::sim::simulation::EngineKind;
 
+/// As in `squall`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A load, and the least that the engine must reach.
 struct Bar {
     rate: u64,
