@@ -18,10 +18,6 @@ mod tests {
     use crate::plant::{planted_bug, planted_bugs};
     use crate::shrink::Size;
 
-    /// A bug that shows only if a learner reads what it lacks in several pieces: a hundred
-    /// transactions of the usual size.
-    const NEEDS_MANY: &str = "ZK-4685";
-
     #[test]
     fn there_is_one_for_every_planted_bug() {
         let stored = entries();
@@ -37,8 +33,7 @@ mod tests {
             let bug = planted_bug(plan.plant.as_deref().unwrap()).unwrap();
             assert_eq!(name, format!("{}.json", bug.name));
             assert_eq!(plan.scenario, bug.scenario);
-            let is_small = Size::of(&plan).is_small() || bug.name == NEEDS_MANY;
-            assert!(is_small, "{name}: {}", Size::of(&plan));
+            assert!(Size::of(&plan).is_small(), "{name}: {}", Size::of(&plan));
         }
     }
 }

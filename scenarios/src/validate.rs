@@ -175,6 +175,17 @@ fn check_fault(plan: &Plan, timed: &TimedFault) -> Result<(), Contradiction> {
     if timed.fault.is_amnesia() {
         check_amnesia(timed)?;
     }
+    if let Some(place) = &timed.when {
+        check_mark(plan, "when", place)?;
+        if let Some(Target::Mark(target)) = timed.fault.target() {
+            let message = format!("{target}, but it waits for {place} already; expected here");
+            return wrong("target", message);
+        }
+    }
+    if timed.when.is_none() && names_here(&timed.fault) {
+        let message = "nothing, but the fault strikes `here`: expected mark:log-unsynced#3@leader";
+        return wrong("when", message);
+    }
     let lists = |lists: &[(&str, &[Target])]| {
         lists.iter().try_for_each(|(field, targets)| check_targets(plan, field, targets))
     };
@@ -264,12 +275,29 @@ fn check_amnesia(timed: &TimedFault) -> Result<(), Contradiction> {
     }
 }
 
+/// Whether a fault strikes who hit its mark, by that name.
+fn names_here(fault: &Fault) -> bool {
+    let among = |targets: &[Target]| targets.contains(&Target::Here);
+    match fault {
+        Fault::Partition { sides, .. } => sides.iter().any(|side| among(side)),
+        Fault::OneWay { from, to, .. }
+        | Fault::FlakyLink { from, to, .. }
+        | Fault::Bandwidth { from, to, .. }
+        | Fault::SlowLink { from, to, .. }
+        | Fault::ConnectHang { from, to }
+        | Fault::HalfOpen { from, to, .. }
+        | Fault::Reset { from, to } => among(from) || among(to),
+        Fault::Restart { targets, .. } => among(targets),
+        other => other.target() == Some(&Target::Here),
+    }
+}
+
 fn check_targets(plan: &Plan, field: &str, targets: &[Target]) -> Result<(), Contradiction> {
     if targets.is_empty() {
         return wrong(field, "nobody, expected at least one host");
     }
     if let Some(mark) = targets.iter().find(|target| matches!(target, Target::Mark(_))) {
-        let message = format!("`{mark}`, but only a fault of one host can wait for a mark");
+        let message = format!("`{mark}`, expected here, and the mark as the fault's `when`");
         return wrong(field, message);
     }
     targets.iter().try_for_each(|target| check_target(plan, field, target))
@@ -279,7 +307,9 @@ fn check_target(plan: &Plan, field: &str, target: &Target) -> Result<(), Contrad
     let name = match target {
         Target::Host(name) => name,
         Target::Mark(target) => return check_mark(plan, field, target),
-        Target::Leader | Target::RandomFollower(_) | Target::Learner(_) => return Ok(()),
+        Target::Leader | Target::RandomFollower(_) | Target::Learner(_) | Target::Here => {
+            return Ok(());
+        }
     };
     let numbered = |prefix: &str, count: u32| (1..=count).any(|n| *name == format!("{prefix}{n}"));
     let (servers, clients) = (plan.topology.servers, plan.topology.clients);
@@ -332,7 +362,7 @@ mod tests {
     }
 
     fn with_fault(at_ms: u64, until_ms: Option<u64>, fault: Fault) -> String {
-        complaint(|plan| plan.faults = vec![TimedFault { at_ms, until_ms, fault }])
+        complaint(|plan| plan.faults = vec![TimedFault::new(at_ms, until_ms, fault)])
     }
 
     #[test]
@@ -390,7 +420,20 @@ mod tests {
         assert!(uncounted.contains("there is no host `mark:log-synced#0`"), "{uncounted}");
         let sides = vec![vec![Target::from("mark:log-synced".to_owned())], vec![host("n1")]];
         let listed = with_fault(1, None, Fault::Partition { sides, reset_on_heal: 0.0 });
-        assert!(listed.contains("only a fault of one host"), "{listed}");
+        assert!(listed.contains("expected here, and the mark as the fault's `when`"), "{listed}");
+        let triggered = |when: &str, fault| {
+            let when = MarkTarget::parse(when);
+            let timed = TimedFault { when, ..TimedFault::new(1, None, fault) };
+            complaint(|plan| plan.faults = vec![timed])
+        };
+        let isolated = || Fault::IsolateLeader { reset_on_heal: 0.0 };
+        let unknown = triggered("mark:tea-time", isolated());
+        assert!(unknown.starts_with("faults[0].when: there is no mark `tea-time`"), "{unknown}");
+        let twice = triggered("mark:log-synced", at("mark:log-synced@n1"));
+        assert!(twice.starts_with("faults[0].target: mark:log-synced@n1, but"), "{twice}");
+        let sides = vec![vec![Target::Here], vec![host("n1")]];
+        let nowhere = with_fault(1, None, Fault::Partition { sides, reset_on_heal: 0.0 });
+        assert!(nowhere.starts_with("faults[0].when: nothing, but the fault strikes"), "{nowhere}");
         let before = with_fault(9, Some(3), crash("n1"));
         assert_eq!(before, "faults[0].until_ms: 3 is before at_ms 9");
         let late = with_fault(90_000, None, crash("n1"));
@@ -420,7 +463,7 @@ mod tests {
         assert!(much.starts_with("faults[0].loss: 1.5, expected a probability"), "{much}");
         let lacking = complaint(|plan| {
             plan.engine = EngineKind::Turmoil;
-            plan.faults = vec![TimedFault { at_ms: 1, until_ms: None, fault: flaky(0.5) }];
+            plan.faults = vec![TimedFault::new(1, None, flaky(0.5))];
         });
         let expected =
             "faults[0].kind: flaky_link is a fault of engine alone, the plan's engine is turmoil";

@@ -3,7 +3,8 @@
 //! In JSON a fault is one object: `{"at_ms":1000,"until_ms":5000,"kind":"partition",
 //! "sides":[["n1","n2"],["n3"]]}`. A target is a host's name, `leader`, `follower:2`, or
 //! `learner+30`, or `mark:log-unsynced#3@leader`; all but the first are looked up at the moment when
-//! the fault strikes.
+//! the fault strikes. A fault may also strike when a server hits a mark, whomever it strikes:
+//! `"when":"mark:learner-truncates@n2"`; then `here` is that server.
 
 mod family;
 mod marked;
@@ -30,6 +31,10 @@ pub struct TimedFault {
     /// that has not happened by then does not happen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<u64>,
+    /// The mark that it waits for from `at_ms` on; none if it waits for none, or is aimed at who hits
+    /// one ([`Target::Mark`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<MarkTarget>,
     /// What it is.
     #[serde(flatten)]
     pub fault: Fault,
@@ -303,12 +308,23 @@ impl Fault {
 }
 
 impl TimedFault {
+    /// A fault that waits for no mark, unless it is aimed at one.
+    pub fn new(at_ms: u64, until_ms: Option<u64>, fault: Fault) -> TimedFault {
+        TimedFault { at_ms, until_ms, when: None, fault }
+    }
+
     /// The mark that it waits for, if it waits for one.
     pub fn mark(&self) -> Option<&MarkTarget> {
-        match self.fault.target() {
-            Some(Target::Mark(target)) => Some(target),
-            _ => None,
+        match (&self.when, self.fault.target()) {
+            (Some(target), _) | (None, Some(Target::Mark(target))) => Some(target),
+            (None, _) => None,
         }
+    }
+
+    /// Whether it kills who hits the mark that it waits for.
+    fn kills_here(&self) -> bool {
+        let is_here = matches!(self.fault.target(), Some(Target::Mark(_) | Target::Here));
+        is_here && matches!(self.fault, Fault::Crash { .. } | Fault::PowerLoss { .. })
     }
 }
 
@@ -327,6 +343,8 @@ pub enum Target {
     Learner(u64),
     /// The server that hits a mark in its code. A fault of one host waits for it until its end.
     Mark(MarkTarget),
+    /// The server that hit the mark which the fault waited for.
+    Here,
 }
 
 impl fmt::Display for Target {
@@ -337,14 +355,17 @@ impl fmt::Display for Target {
             Target::RandomFollower(index) => write!(f, "follower:{index}"),
             Target::Learner(after_ms) => write!(f, "learner+{after_ms}"),
             Target::Mark(target) => target.fmt(f),
+            Target::Here => f.write_str("here"),
         }
     }
 }
 
 impl From<String> for Target {
     fn from(text: String) -> Target {
-        if text == "leader" {
-            return Target::Leader;
+        match text.as_str() {
+            "leader" => return Target::Leader,
+            "here" => return Target::Here,
+            _ => {}
         }
         if let Some(target) = MarkTarget::parse(&text) {
             return Target::Mark(target);
@@ -387,6 +408,8 @@ mod tests {
             r#"{"at_ms":1,"until_ms":5,"kind":"pause","target":"a"}"#,
             r#"{"at_ms":1,"until_ms":5,"kind":"pause","target":"learner+30"}"#,
             r#"{"at_ms":1,"until_ms":5,"kind":"crash","target":"mark:log-unsynced#3@leader+20us"}"#,
+            r#"{"at_ms":1,"until_ms":5,"when":"mark:log-unsynced#2@n1","kind":"crash","target":"leader"}"#,
+            r#"{"at_ms":1,"until_ms":5,"when":"mark:log-unsynced@leader-of-epoch-3+5us","kind":"partition","sides":[["here"],["a"]],"reset_on_heal":0.5}"#,
             r#"{"at_ms":1,"kind":"restart","targets":["a","b"],"down_ms":10,"gap_ms":20}"#,
             r#"{"at_ms":1,"until_ms":5,"kind":"slow_disk","target":"a","factor":0}"#,
             r#"{"at_ms":1,"until_ms":5,"kind":"eio","target":"a","op":"sync_dir","nth":3}"#,

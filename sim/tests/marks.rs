@@ -3,8 +3,10 @@
 
 mod support;
 
+use keeper_core::instruments::Observation;
 use sim::HostId;
 use sim::cluster::plan::Plan;
+use sim::cluster::record::Observed;
 use sim::cluster::run::Finished;
 use sim::cluster::{RunOptions, run};
 use sim::simulation::EngineKind;
@@ -83,6 +85,44 @@ fn other_faults_and_the_other_world_wait_for_marks_too() {
         let after = done(&finished, host, from_ns + slack_ns + 1, to_ns, Kind::Sent);
         assert!(after.is_empty(), "{engine}: a paused leader sends {after:?}");
     }
+}
+
+#[test]
+fn the_leader_is_struck_where_a_follower_is() {
+    for engine in EngineKind::ALL {
+        let fault = r#""when":"mark:follower-logs@follower","kind":"crash","target":"leader""#;
+        let finished = performed(engine, fault);
+        let (from_ns, leader, to_ns) = window(&finished);
+        assert!((2_500 * NS_PER_MS..3_400 * NS_PER_MS).contains(&from_ns), "{from_ns}");
+        let logged = |observed: &&Observed| {
+            matches!(observed.observation, Observation::Logged { .. })
+                && HostId(observed.server - 1) != leader
+                && observed.at_ns <= from_ns
+                && observed.at_ns + NS_PER_MS >= from_ns
+        };
+        assert!(finished.record.observations.iter().any(|observed| logged(&observed)));
+        // The follower lives and goes on.
+        let sent = done(&finished, leader, from_ns + NS_PER_MS, to_ns, Kind::Sent);
+        assert!(sent.is_empty(), "{engine}: a dead leader sends {sent:?}");
+        let died = finished.trace.iter().filter(|event| event.kind == Kind::Died);
+        assert_eq!(died.filter(|event| event.at_ns >= from_ns).count(), 1, "{engine}");
+    }
+}
+
+#[test]
+fn the_network_parts_where_a_server_is() {
+    let fault = r#""when":"mark:leader-proposes@leader-of-epoch-1","kind":"partition","sides":[["here"],["n1","n2","n3"]],"reset_on_heal":0.0"#;
+    let finished = performed(EngineKind::Engine, fault);
+    let [window] = finished.record.faults.as_slice() else { panic!("one fault") };
+    let proposed = |observed: &&Observed| observed.at_ns == window.from_ns;
+    let leader = finished.record.observations.iter().find(proposed).unwrap().server;
+    let elected = |observed: &&Observed| {
+        observed.at_ns > window.from_ns && observed.observation == Observation::Leading
+    };
+    let next = finished.record.observations.iter().find(elected).unwrap();
+    assert_ne!(next.server, leader, "who was cut off is deposed");
+    let later = fault.replace("epoch-1", "epoch-9");
+    assert_eq!(performed(EngineKind::Engine, &later).record.faults, [], "no such leader");
 }
 
 #[test]

@@ -150,8 +150,7 @@ fn failover_plan(loss: Loss, seed: u64) -> Plan {
         }));
     }
     let mut plan = plan(seed, end_ms + 500, operations);
-    plan.faults =
-        vec![TimedFault { at_ms: lost_at_ms, until_ms: Some(end_ms), fault: loss.fault() }];
+    plan.faults = vec![TimedFault::new(lost_at_ms, Some(end_ms), loss.fault())];
     plan
 }
 

@@ -88,7 +88,7 @@ mod tests {
 
     fn full_disk(host: &str, from_ms: u64, until_ms: u64) -> TimedFault {
         let fault = Fault::Enospc { target: Target::from(host.to_owned()) };
-        TimedFault { at_ms: from_ms, until_ms: Some(until_ms), fault }
+        TimedFault::new(from_ms, Some(until_ms), fault)
     }
 
     #[test]
@@ -113,7 +113,7 @@ mod tests {
         let mut atlas = Atlas::new(3);
         for host in ["n1", "n2", "n3"] {
             let fault = Fault::PowerLoss { target: Target::Host(host.to_owned()) };
-            assert!(atlas.admit(&TimedFault { at_ms: 5, until_ms: Some(9), fault }));
+            assert!(atlas.admit(&TimedFault::new(5, Some(9), fault)));
         }
     }
 }

@@ -130,7 +130,7 @@ impl Site<'_> {
 }
 
 fn during(at_ms: u64, lasts_ms: u64, fault: Fault) -> TimedFault {
-    TimedFault { at_ms, until_ms: Some(at_ms + lasts_ms), fault }
+    TimedFault::new(at_ms, Some(at_ms + lasts_ms), fault)
 }
 
 #[cfg(test)]

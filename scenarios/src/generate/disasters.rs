@@ -3,11 +3,12 @@
 use keeper_core::marks::{Mark, MarkKind};
 use sim::disk::OpKind;
 use sim::fault::{Fault, FaultFamily, MarkTarget, Target, TimedFault, Whose};
+use sim::seed::Draws;
 
 use super::faults::{Kind, Site, host};
 
 /// Every kind of disaster.
-pub(super) const DISASTERS: [Kind; 14] = [
+pub(super) const DISASTERS: [Kind; 16] = [
     Kind { name: "leader among clients", family: FaultFamily::Network, draw: leader_among_clients },
     Kind { name: "power loss of most", family: FaultFamily::Process, draw: power_loss_of_most },
     Kind { name: "power loss of all", family: FaultFamily::Process, draw: power_loss_of_all },
@@ -37,6 +38,12 @@ pub(super) const DISASTERS: [Kind; 14] = [
     Kind { name: "rolling restart", family: FaultFamily::Process, draw: rolling_restart },
     Kind { name: "struck at a mark", family: FaultFamily::Process, draw: struck_at_a_mark },
     Kind { name: "struck after a cut", family: FaultFamily::Disk, draw: struck_after_a_cut },
+    Kind {
+        name: "others struck at a mark",
+        family: FaultFamily::Process,
+        draw: others_struck_at_a_mark,
+    },
+    Kind { name: "parted at a mark", family: FaultFamily::Network, draw: parted_at_a_mark },
     Kind { name: "rolling upgrade", family: FaultFamily::Process, draw: rolling_upgrade },
 ];
 
@@ -252,21 +259,10 @@ fn one_after_the_other(
 /// a write and its fsync, before an answer leaves, in the middle of a snapshot. Timers seldom meet
 /// such a moment.
 fn struck_at_a_mark(site: &mut Site<'_>) -> Vec<TimedFault> {
-    let marks: Vec<Mark> =
-        Mark::ALL.iter().copied().filter(|mark| mark.kind() != MarkKind::Always).collect();
     let mut at_ms = site.at_ms;
     let mut faults = Vec::new();
     for _ in 0..site.draws.range(1, 4) {
-        let mark = site.draws.pick(&marks).expect("there are marks").name().to_owned();
-        let nth = site.draws.log_uniform(1, 16) as u32;
-        let of = match site.draws.below(4) {
-            0 => Whose::Leader,
-            1 => Whose::Follower,
-            _ => Whose::Any,
-        };
-        let is_exact = site.draws.chance(0.6);
-        let after_us = if is_exact { 0 } else { site.draws.log_uniform(1, 5_000) };
-        let target = Target::Mark(MarkTarget { mark, nth, of, after_us });
+        let target = Target::Mark(any_place(site.draws));
         let fault = match site.draws.below(8) {
             0 => Fault::Pause { target },
             1..=3 => Fault::Crash { target },
@@ -277,6 +273,56 @@ fn struck_at_a_mark(site: &mut Site<'_>) -> Vec<TimedFault> {
         at_ms += site.draws.log_uniform(50, 2_000);
     }
     faults
+}
+
+fn any_place(draws: &mut Draws) -> MarkTarget {
+    let marks: Vec<Mark> =
+        Mark::ALL.iter().copied().filter(|mark| mark.kind() != MarkKind::Always).collect();
+    let mark = draws.pick(&marks).expect("there are marks").name().to_owned();
+    let nth = draws.log_uniform(1, 16) as u32;
+    let of = match draws.below(4) {
+        0 => Whose::Leader,
+        1 => Whose::Follower,
+        _ => Whose::Any,
+    };
+    let is_exact = draws.chance(0.6);
+    let after_us = if is_exact { 0 } else { draws.log_uniform(1, 5_000) };
+    MarkTarget { mark, nth, of, after_us }
+}
+
+/// One server is at a place in its code, and others are struck: the leader while a learner takes in
+/// what it was sent, a follower before the leader counts its acknowledgement.
+fn others_struck_at_a_mark(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let target = match site.draws.below(3) {
+        0 => Target::RandomFollower(site.draws.below(site.servers.into())),
+        _ => Target::Leader,
+    };
+    let fault = match site.draws.below(6) {
+        0 => Fault::Pause { target },
+        1 => Fault::SlowDisk { target, factor: 0 },
+        2 | 3 => Fault::Crash { target },
+        _ => Fault::PowerLoss { target },
+    };
+    vec![at_a_mark(site, fault)]
+}
+
+/// The network parts, or drops connections, while a server is at a place in its code.
+fn parted_at_a_mark(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let (here, others) = (vec![Target::Here], site.shuffled());
+    let reset_on_heal = site.reset_on_heal();
+    let fault = match site.draws.below(6) {
+        0 => Fault::IsolateLeader { reset_on_heal },
+        1 => Fault::Reset { from: here, to: others },
+        2 => Fault::OneWay { from: here, to: others, reset_on_heal },
+        3 => Fault::OneWay { from: others, to: here, reset_on_heal },
+        _ => Fault::Partition { sides: vec![here, others], reset_on_heal },
+    };
+    vec![at_a_mark(site, fault)]
+}
+
+fn at_a_mark(site: &mut Site<'_>, fault: Fault) -> TimedFault {
+    let when = Some(any_place(site.draws));
+    TimedFault { when, ..site.for_ms(300, 4_000, fault) }
 }
 
 /// The leader is cut off among its clients, so that its log must be cut when it is back. Its disk may

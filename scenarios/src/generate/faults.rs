@@ -68,7 +68,7 @@ impl Site<'_> {
     /// A fault of that time, as far as the time is left.
     pub(super) fn between(&self, at_ms: u64, until_ms: u64, fault: Fault) -> TimedFault {
         let at_ms = at_ms.min(self.end_ms - 1);
-        TimedFault { at_ms, until_ms: Some(until_ms.clamp(at_ms + 1, self.end_ms)), fault }
+        TimedFault::new(at_ms, Some(until_ms.clamp(at_ms + 1, self.end_ms)), fault)
     }
 
     pub(super) fn any_host(&mut self) -> Target {

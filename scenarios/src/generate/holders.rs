@@ -35,7 +35,7 @@ pub(crate) fn with_faults_of_holders(mut plan: Plan) -> Plan {
             }
         };
         let until_ms = Some((at_ms + lasts_ms).min(end_ms));
-        plan.faults.push(TimedFault { at_ms, until_ms, fault });
+        plan.faults.push(TimedFault::new(at_ms, until_ms, fault));
     }
     plan.faults.sort_by_key(|fault| fault.at_ms);
     plan

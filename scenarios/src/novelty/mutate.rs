@@ -180,17 +180,17 @@ fn end_ms(plan: &Plan) -> u64 {
 }
 
 /// The fault at another time, as long as before as far as time is left.
-fn moved(fault: &TimedFault, earlier: bool, by_ms: u64, end_ms: u64) -> TimedFault {
-    let at_ms = if earlier { fault.at_ms.saturating_sub(by_ms) } else { fault.at_ms + by_ms };
+fn moved(timed: &TimedFault, earlier: bool, by_ms: u64, end_ms: u64) -> TimedFault {
+    let at_ms = if earlier { timed.at_ms.saturating_sub(by_ms) } else { timed.at_ms + by_ms };
     let at_ms = at_ms.max(FIRST_FAULT_MS).min(end_ms - 1);
-    let until_ms = fault
+    let until_ms = timed
         .until_ms
-        .map(|until_ms| (at_ms + until_ms.saturating_sub(fault.at_ms)).min(end_ms).max(at_ms + 1));
-    let mut fault = fault.fault.clone();
+        .map(|until_ms| (at_ms + until_ms.saturating_sub(timed.at_ms)).min(end_ms).max(at_ms + 1));
+    let mut fault = timed.fault.clone();
     if let Fault::Restore { taken_ms, .. } = &mut fault {
         *taken_ms = at_ms.min(*taken_ms);
     }
-    TimedFault { at_ms, until_ms, fault }
+    TimedFault { at_ms, until_ms, when: timed.when.clone(), fault }
 }
 
 #[cfg(test)]

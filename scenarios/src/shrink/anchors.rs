@@ -58,16 +58,14 @@ fn lighter(plan: &Plan, position: usize, fault: TimedFault) -> Vec<Plan> {
     plans
 }
 
-/// The fault as it strikes behind each of the last marks that its server hit before; none if it is
-/// tied already, or struck no server or several.
+/// The fault as it strikes behind each of the last marks that were hit before: by its server, if it
+/// struck one alone. None if it is tied already, or struck nobody.
 fn ties(timed: &TimedFault, position: usize, record: &RunRecord) -> Vec<TimedFault> {
     let struck = record.faults.iter().find(|window| window.planned == position);
-    let server = struck.and_then(|window| window.what.strip_prefix('n')?.parse::<u32>().ok());
-    let (Some(struck), Some(server), None) = (struck, server, timed.mark()) else {
-        return Vec::new();
-    };
-    let hits: Vec<&MarkHit> =
-        record.marks.hits.iter().flatten().filter(|hit| hit.server == server).collect();
+    let (Some(struck), None) = (struck, timed.mark()) else { return Vec::new() };
+    let server: Option<u32> = struck.what.strip_prefix('n').and_then(|number| number.parse().ok());
+    let counts = |hit: &&MarkHit| server.is_none_or(|server| hit.server == server);
+    let hits: Vec<&MarkHit> = record.marks.hits.iter().flatten().filter(counts).collect();
     let since_ns = struck.from_ns.saturating_sub(BEHIND_MAX_NS);
     let mut last: Vec<&MarkHit> = Vec::new();
     for hit in hits.iter().rev().filter(|hit| (since_ns..=struck.from_ns).contains(&hit.at_ns)) {
@@ -78,24 +76,28 @@ fn ties(timed: &TimedFault, position: usize, record: &RunRecord) -> Vec<TimedFau
     let tie = |hit: &&MarkHit| {
         let at_ms = hit.at_ns / NS_PER_MS;
         let counted = at_ms * NS_PER_MS..=hit.at_ns;
-        let nth = hits.iter().filter(|h| h.mark == hit.mark && counted.contains(&h.at_ns)).count();
-        let target = MarkTarget {
+        let is_same = |other: &MarkHit| (other.mark, other.server) == (hit.mark, hit.server);
+        let nth = hits.iter().filter(|h| is_same(h) && counted.contains(&h.at_ns)).count();
+        let place = MarkTarget {
             mark: hit.mark.name().to_owned(),
             nth: nth as u32,
-            of: Whose::Host(struck.what.clone()),
+            of: Whose::Host(format!("n{}", hit.server)),
             after_us: (struck.from_ns - hit.at_ns) / 1_000,
         };
-        at_target(&TimedFault { at_ms, ..timed.clone() }, Target::Mark(target))
+        let timed = TimedFault { at_ms, ..timed.clone() };
+        match (server, timed.fault.target()) {
+            (Some(_), Some(_)) => at_target(&timed, Target::Mark(place)),
+            _ => TimedFault { when: Some(place), ..timed },
+        }
     };
-    last.iter().filter_map(tie).collect()
+    last.iter().map(tie).collect()
 }
 
-/// The fault with another target; none if it has none of its own.
-fn at_target(timed: &TimedFault, target: Target) -> Option<TimedFault> {
+/// A fault of one host with another target.
+fn at_target(timed: &TimedFault, target: Target) -> TimedFault {
     let mut json = serde_json::to_value(timed).expect("a fault is plain data");
-    let Value::Object(fields) = &mut json else { return None };
-    *fields.get_mut("target")? = Value::String(target.to_string());
-    serde_json::from_value(json).ok()
+    json["target"] = Value::String(target.to_string());
+    serde_json::from_value(json).expect("targets are alike")
 }
 
 #[cfg(test)]
@@ -125,7 +127,7 @@ mod tests {
 
     fn timed() -> TimedFault {
         let fault = Fault::PowerLoss { target: Target::Leader };
-        TimedFault { at_ms: 20, until_ms: Some(30), fault }
+        TimedFault::new(20, Some(30), fault)
     }
 
     fn spelt(record: &RunRecord) -> Vec<(u64, String)> {
@@ -153,6 +155,17 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_of_several_is_tied_to_what_anybody_did_last() {
+        let hits =
+            [(Mark::LogSynced, 1, STRUCK_NS - 2_000), (Mark::LogSynced, 2, STRUCK_NS - 1_000)];
+        let isolated = TimedFault { fault: Fault::IsolateLeader { reset_on_heal: 0.0 }, ..timed() };
+        let ties = ties(&isolated, 0, &record("n1 n2 n3", &hits));
+        let spelt: Vec<String> = ties.iter().map(|t| t.mark().unwrap().to_string()).collect();
+        assert_eq!(spelt, ["mark:log-synced@n2+1us"]);
+        assert_eq!(ties[0].fault, isolated.fault);
+    }
+
+    #[test]
     fn something_else_goes_with_every_tie() {
         let whole = crate::registry::scenario("keeper/register").unwrap().plan(3);
         let plan = Plan { faults: vec![timed(), timed(), timed()], ..whole };
@@ -167,11 +180,10 @@ mod tests {
     }
 
     #[test]
-    fn what_was_long_ago_or_struck_nobody_alone_ties_nothing() {
+    fn what_was_long_ago_or_elsewhere_ties_nothing() {
         let hits = [(Mark::LogSynced, 1, 100)];
         assert_eq!(spelt(&record("n1", &hits)).len(), 1);
-        assert_eq!(spelt(&record("n1 n2", &hits)), []);
-        assert_eq!(spelt(&record("c1", &hits)), []);
+        assert_eq!(spelt(&record("n2", &hits)), [], "another's mark");
         let mut late = record("n1", &hits);
         late.faults[0].from_ns = 100 + BEHIND_MAX_NS + 1;
         assert_eq!(spelt(&late), []);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use sim::cluster::plan::{Action, Plan};
-use sim::fault::{Fault, Target, TimedFault};
+use sim::fault::{Fault, MarkTarget, Target, TimedFault, Whose};
 use sim::seed::Draws;
 
 /// By when an ensemble without faults has its first leader and first znodes, amply.
@@ -155,14 +155,14 @@ pub(super) fn without_stretch(plan: &Plan, from_ms: u64, to_ms: u64) -> Plan {
 
 /// A rolling restart as the crashes that it consists of; any other fault as it is.
 fn one_by_one(fault: &TimedFault) -> Vec<TimedFault> {
-    let Fault::Restart { targets, down_ms, gap_ms, .. } = &fault.fault else {
+    let (Fault::Restart { targets, down_ms, gap_ms, .. }, None) = (&fault.fault, &fault.when)
+    else {
         return vec![fault.clone()];
     };
     let at_ms = |turn: usize| fault.at_ms + turn as u64 * (down_ms + gap_ms);
-    let crash = |(turn, target): (usize, &Target)| TimedFault {
-        at_ms: at_ms(turn),
-        until_ms: Some(at_ms(turn) + down_ms),
-        fault: Fault::Crash { target: target.clone() },
+    let crash = |(turn, target): (usize, &Target)| {
+        let fault = Fault::Crash { target: target.clone() };
+        TimedFault::new(at_ms(turn), Some(at_ms(turn) + down_ms), fault)
     };
     let begins = |crash: &TimedFault| fault.until_ms.is_none_or(|until_ms| crash.at_ms < until_ms);
     targets.iter().enumerate().map(crash).filter(begins).collect()
@@ -205,6 +205,13 @@ fn without_host(faults: &[TimedFault], prefix: char, number: u32) -> Vec<TimedFa
 fn host_removed(value: Value, prefix: char, number: u32) -> Option<Value> {
     match value {
         Value::String(name) => {
+            if let Some(mut place) = MarkTarget::parse(&name) {
+                if let Whose::Host(host) = &place.of {
+                    let host = host_removed(host.clone().into(), prefix, number)?;
+                    place.of = Whose::Host(host.as_str()?.to_owned());
+                }
+                return Some(place.to_string().into());
+            }
             let digits = name.strip_prefix(prefix).and_then(|digits| digits.parse::<u32>().ok());
             match digits {
                 Some(found) if found == number => None,

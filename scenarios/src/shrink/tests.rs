@@ -2,7 +2,7 @@ use super::*;
 use crate::registry::scenario;
 use crate::run::run_plan;
 use sim::cluster::RunOptions;
-use sim::fault::{Fault, Target, TimedFault};
+use sim::fault::{Fault, MarkTarget, Target, TimedFault};
 use sim::seed::Draws;
 
 fn planted() -> Plan {
@@ -132,27 +132,33 @@ fn faults_come_at_other_moments_within_the_plan() {
 #[test]
 fn hosts_that_are_left_out_disappear_from_faults() {
     let host = |name: &str| Target::Host(name.to_owned());
-    let at = |fault| TimedFault { at_ms: 1, until_ms: Some(9), fault };
+    let at = |fault| TimedFault::new(1, Some(9), fault);
     let sides = vec![vec![host("n1"), host("n2")], vec![host("n3")]];
     let faults = vec![
         at(Fault::Crash { target: host("n2") }),
         at(Fault::Crash { target: host("n3") }),
         at(Fault::Partition { sides, reset_on_heal: 0.5 }),
         at(Fault::Crash { target: Target::Leader }),
+        at(Fault::Pause { target: Target::from("mark:log-synced#2@n3+5us".to_owned()) }),
+        TimedFault {
+            when: MarkTarget::parse("mark:log-synced@n2"),
+            ..at(Fault::IsolateLeader { reset_on_heal: 0.0 })
+        },
     ];
     let plan = Plan { faults, ..planted() };
     let smaller = edit::without_server(&plan, 2);
     assert_eq!(smaller.topology.servers, plan.topology.servers - 1);
     let names: Vec<String> =
         smaller.faults.iter().map(|fault| serde_json::to_string(fault).unwrap()).collect();
-    assert_eq!(names.len(), 3, "{names:?}");
+    assert_eq!(names.len(), 4, "{names:?}");
+    assert!(names[3].contains("mark:log-synced#2@n2+5us"), "{names:?}");
     assert!(names[0].contains(r#""target":"n2""#), "{names:?}");
     assert!(names[1].contains(r#"[["n1"],["n2"]]"#), "{names:?}");
 }
 
 #[test]
 fn milder_faults_are_shorter_or_smaller() {
-    let at = |until_ms, fault| TimedFault { at_ms: 100, until_ms, fault };
+    let at = |until_ms, fault| TimedFault::new(100, until_ms, fault);
     let target = Target::Leader;
     let slow = at(Some(300), Fault::SlowDisk { target: target.clone(), factor: 8 });
     let forms = edit::milder(&slow);
@@ -191,11 +197,8 @@ fn a_plan_without_its_beginning_keeps_what_lasts() {
         paths.collect()
     };
     assert_eq!(created(&shorter), created(&plan));
-    let lasting = TimedFault {
-        at_ms: 2_000,
-        until_ms: Some(from_ms + 7),
-        fault: Fault::Crash { target: Target::Leader },
-    };
+    let crash = Fault::Crash { target: Target::Leader };
+    let lasting = TimedFault::new(2_000, Some(from_ms + 7), crash);
     let over = TimedFault { until_ms: Some(from_ms), ..lasting.clone() };
     let faults = vec![lasting.clone(), over];
     let shorter = edit::without_beginning(&Plan { faults, ..plan.clone() }, from_ms).unwrap();
@@ -213,13 +216,11 @@ fn a_beginning_is_cut_out_of_a_rolling_restart() {
         snap_count: None,
         commit_log_count: None,
     };
-    let rolling = TimedFault { at_ms: 9_000, until_ms: Some(20_000), fault };
+    let rolling = TimedFault::new(9_000, Some(20_000), fault);
     let plan = Plan { faults: vec![rolling], ..planted() };
     let shorter = edit::without_beginning(&plan, 9_550).unwrap();
-    let crash = |at_ms, until_ms, target: &Target| TimedFault {
-        at_ms,
-        until_ms: Some(until_ms),
-        fault: Fault::Crash { target: target.clone() },
+    let crash = |at_ms, until_ms, target: &Target| {
+        TimedFault::new(at_ms, Some(until_ms), Fault::Crash { target: target.clone() })
     };
     // The first server is back by then, the second one is down.
     assert_eq!(
@@ -230,10 +231,8 @@ fn a_beginning_is_cut_out_of_a_rolling_restart() {
 
 #[test]
 fn a_stretch_goes_with_what_happens_in_it() {
-    let fault = |at_ms, until_ms| TimedFault {
-        at_ms,
-        until_ms: Some(until_ms),
-        fault: Fault::Crash { target: Target::Leader },
+    let fault = |at_ms, until_ms| {
+        TimedFault::new(at_ms, Some(until_ms), Fault::Crash { target: Target::Leader })
     };
     let faults = vec![fault(500, 900), fault(900, 1_500), fault(1_200, 1_900), fault(1_500, 2_500)];
     let plan = Plan { faults, ..planted() };

@@ -188,7 +188,7 @@ mod tests {
     }
 
     fn planned() -> Vec<TimedFault> {
-        let timed = |fault| TimedFault { at_ms: 10, until_ms: Some(20), fault };
+        let timed = |fault| TimedFault::new(10, Some(20), fault);
         vec![
             timed(Fault::Crash { target: target() }),
             timed(Fault::FsyncFail { target: target() }),

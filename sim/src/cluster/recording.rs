@@ -299,7 +299,8 @@ impl<H: SimHandle> Instruments for Recorder<H> {
         let at_ns = self.platform.world_ns();
         let mut notes = self.recording.notes();
         notes.record.marks.hit(mark, site, self.server, at_ns);
-        let leads = notes.servers.get(&self.server).is_some_and(|notes| notes.leading);
+        let leading = notes.servers.get(&self.server).filter(|notes| notes.leading);
+        let leads = leading.map(|notes| notes.epoch);
         let is_struck = notes.snares.hit(mark, self.server, leads, at_ns);
         if notes.snares.is_any_sprung() {
             notes.attention.ask();

@@ -1,20 +1,26 @@
-//! Targets that name a place in the server's code: "whoever hits this mark for the third time".
+//! Places in the server's code that faults wait for: "when a server hits this mark for the third time".
 //!
-//! In a plan such a target is one word, as all targets are: `mark:log-unsynced`, with the count
-//! `#3`, whose hits count `@n2` (or `@leader`, `@follower`), and how long after the hit the fault strikes
-//! `+250us`. Hits count from the moment of the fault on. Without a delay the server's outputs of
-//! the step that hit the mark never leave it: it is killed right there.
+//! In a plan such a place is one word: `mark:log-unsynced`, with the count `#3`, whose hits count
+//! `@n2` (or `@leader`, `@leader-of-epoch-3`, `@follower`), and how long after the hit the fault strikes
+//! `+250us`. Hits count from the moment of the fault on. As a target it stands for who hits it; as
+//! the `when` of a fault it leaves open whom the fault strikes. Without a delay, the outputs of the step
+//! that hit the mark never leave a server that the fault kills for it: it is killed right there.
 
 use std::fmt;
 
+use keeper_core::ids::Epoch;
 use keeper_core::marks::Mark;
+use serde::{Deserialize, Serialize};
 
-use super::{Fault, TimedFault};
+use super::TimedFault;
 
 const NS_PER_MS: u64 = 1_000_000;
+/// How the leader of an epoch is spelled, before the epoch's number.
+const LEADER_OF: &str = "leader-of-epoch-";
 
-/// A place in the code, as a target.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A place in the code.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct MarkTarget {
     /// The mark's name.
     pub mark: String,
@@ -33,6 +39,8 @@ pub enum Whose {
     Any,
     /// Those of the leader of the moment.
     Leader,
+    /// Those of the leader of an epoch while it leads.
+    LeaderOf(Epoch),
     /// Those of servers that do not lead.
     Follower,
     /// Those of the server of that name.
@@ -51,7 +59,10 @@ impl MarkTarget {
             None => (rest, Whose::Any),
             Some((rest, "leader")) => (rest, Whose::Leader),
             Some((rest, "follower")) => (rest, Whose::Follower),
-            Some((rest, host)) => (rest, Whose::Host(host.to_owned())),
+            Some((rest, other)) => match other.strip_prefix(LEADER_OF) {
+                Some(epoch) => (rest, Whose::LeaderOf(Epoch(epoch.parse().ok()?))),
+                None => (rest, Whose::Host(other.to_owned())),
+            },
         };
         let (mark, nth) = match rest.split_once('#') {
             None => (rest, 1),
@@ -70,6 +81,7 @@ impl fmt::Display for MarkTarget {
         match &self.of {
             Whose::Any => {}
             Whose::Leader => f.write_str("@leader")?,
+            Whose::LeaderOf(epoch) => write!(f, "@{LEADER_OF}{epoch}")?,
             Whose::Follower => f.write_str("@follower")?,
             Whose::Host(host) => write!(f, "@{host}")?,
         }
@@ -77,6 +89,22 @@ impl fmt::Display for MarkTarget {
             write!(f, "+{}us", self.after_us)?;
         }
         Ok(())
+    }
+}
+
+impl TryFrom<String> for MarkTarget {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<MarkTarget, String> {
+        MarkTarget::parse(&text).ok_or_else(|| {
+            format!("`{text}` is no place in the code; expected mark:log-unsynced#3@leader+250us")
+        })
+    }
+}
+
+impl From<MarkTarget> for String {
+    fn from(target: MarkTarget) -> String {
+        target.to_string()
     }
 }
 
@@ -129,7 +157,7 @@ impl Snares {
             mark: Mark::named(&target.mark).expect("plans are checked"),
             from_ns: timed.at_ms.saturating_mul(NS_PER_MS),
             until_ns: own_ns.min(until_ns),
-            kills: matches!(timed.fault, Fault::Crash { .. } | Fault::PowerLoss { .. }),
+            kills: timed.kills_here(),
             hits: Vec::new(),
         });
     }
@@ -140,8 +168,8 @@ impl Snares {
         self.is_held = is_held;
     }
 
-    /// A server has hit a mark. True if it is to be killed at once.
-    pub fn hit(&mut self, mark: Mark, server: u32, leads: bool, now_ns: u64) -> bool {
+    /// A server has hit a mark, while it leads that epoch or none. True if it is to be killed at once.
+    pub fn hit(&mut self, mark: Mark, server: u32, leads: Option<Epoch>, now_ns: u64) -> bool {
         if self.is_held {
             return false;
         }
@@ -168,7 +196,7 @@ impl Snares {
 
 impl Snare {
     /// Counts a hit that counts. True if it is the one that the fault waits for.
-    fn springs(&mut self, mark: Mark, server: u32, leads: bool, now_ns: u64) -> bool {
+    fn springs(&mut self, mark: Mark, server: u32, leads: Option<Epoch>, now_ns: u64) -> bool {
         let is_now = (self.from_ns..self.until_ns).contains(&now_ns);
         if self.mark != mark || !is_now || !self.counts(server, leads) {
             return false;
@@ -181,11 +209,12 @@ impl Snare {
         self.hits[index] >= self.target.nth
     }
 
-    fn counts(&self, server: u32, leads: bool) -> bool {
+    fn counts(&self, server: u32, leads: Option<Epoch>) -> bool {
         match &self.target.of {
             Whose::Any => true,
-            Whose::Leader => leads,
-            Whose::Follower => !leads,
+            Whose::Leader => leads.is_some(),
+            Whose::LeaderOf(epoch) => leads == Some(*epoch),
+            Whose::Follower => leads.is_none(),
             Whose::Host(host) => host.strip_prefix('n') == Some(&server.to_string()),
         }
     }
@@ -193,7 +222,7 @@ impl Snare {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Target;
+    use super::super::{Fault, Target};
     use super::*;
 
     const NOW_NS: u64 = 1_500_000;
@@ -209,12 +238,20 @@ mod tests {
             "mark:log-synced#3",
             "mark:log-synced@leader",
             "mark:log-synced#2@n3",
+            "mark:log-synced#2@leader-of-epoch-3",
             "mark:log-synced#2@follower+250us",
             "mark:log-synced+1us",
         ] {
             assert_eq!(target(text).to_string(), text);
         }
-        for text in ["log-synced", "mark:a#0", "mark:a#x", "mark:a+5ms", "mark:a+us"] {
+        for text in [
+            "log-synced",
+            "mark:a#0",
+            "mark:a#x",
+            "mark:a+5ms",
+            "mark:a+us",
+            "mark:a@leader-of-epoch-x",
+        ] {
             assert_eq!(MarkTarget::parse(text), None, "{text}");
         }
     }
@@ -222,47 +259,66 @@ mod tests {
     fn snares(text: &str) -> Snares {
         let mut snares = Snares::default();
         let fault = Fault::Crash { target: Target::Mark(target(text)) };
-        snares.lay(7, &TimedFault { at_ms: 1, until_ms: Some(2), fault }, u64::MAX);
+        snares.lay(7, &TimedFault::new(1, Some(2), fault), u64::MAX);
         snares
     }
 
     #[test]
     fn hits_count_for_each_server_from_the_faults_moment_to_its_end() {
         let mut snares = snares("mark:log-synced#2");
-        assert!(!snares.hit(Mark::LogSynced, 1, false, 999_999), "before its time");
-        assert!(!snares.hit(Mark::LogSynced, 1, false, 1_000_000));
-        assert!(!snares.hit(Mark::LogSynced, 2, false, NOW_NS), "another server's first");
-        assert!(!snares.hit(Mark::LogUnsynced, 1, false, NOW_NS), "another mark");
-        assert!(snares.hit(Mark::LogSynced, 1, false, NOW_NS));
+        assert!(!snares.hit(Mark::LogSynced, 1, None, 999_999), "before its time");
+        assert!(!snares.hit(Mark::LogSynced, 1, None, 1_000_000));
+        assert!(!snares.hit(Mark::LogSynced, 2, None, NOW_NS), "another server's first");
+        assert!(!snares.hit(Mark::LogUnsynced, 1, None, NOW_NS), "another mark");
+        assert!(snares.hit(Mark::LogSynced, 1, None, NOW_NS));
         assert_eq!(snares.take_sprung(), [Sprung { fault: 7, server: 1, at_ns: NOW_NS }]);
-        assert!(!snares.hit(Mark::LogSynced, 2, false, NOW_NS), "it strikes once");
+        assert!(!snares.hit(Mark::LogSynced, 2, None, NOW_NS), "it strikes once");
         let mut late = self::snares("mark:log-synced");
-        assert!(!late.hit(Mark::LogSynced, 1, false, 2_000_000), "its time is over");
+        assert!(!late.hit(Mark::LogSynced, 1, None, 2_000_000), "its time is over");
         assert!(!late.is_any_sprung());
         let mut held = self::snares("mark:log-synced");
         held.hold(true);
-        assert!(!held.hit(Mark::LogSynced, 1, false, NOW_NS) && !held.is_any_sprung());
+        assert!(!held.hit(Mark::LogSynced, 1, None, NOW_NS) && !held.is_any_sprung());
         held.hold(false);
-        assert!(held.hit(Mark::LogSynced, 1, false, NOW_NS));
+        assert!(held.hit(Mark::LogSynced, 1, None, NOW_NS));
     }
 
     #[test]
     fn whose_hits_count_and_a_delay_are_heeded() {
         let mut leaders = snares("mark:log-synced@leader+5us");
-        assert!(!leaders.hit(Mark::LogSynced, 1, false, NOW_NS));
+        assert!(!leaders.hit(Mark::LogSynced, 1, None, NOW_NS));
         assert!(!leaders.is_any_sprung());
-        assert!(!leaders.hit(Mark::LogSynced, 2, true, NOW_NS), "not at once");
+        assert!(!leaders.hit(Mark::LogSynced, 2, Some(Epoch(3)), NOW_NS), "not at once");
         assert_eq!(leaders.take_sprung(), [Sprung { fault: 7, server: 2, at_ns: NOW_NS + 5_000 }]);
         let fault = Fault::Pause { target: Target::Mark(target("mark:log-synced")) };
         let mut paused = Snares::default();
-        paused.lay(7, &TimedFault { at_ms: 1, until_ms: None, fault }, 2 * NS_PER_MS);
-        assert!(!paused.hit(Mark::LogSynced, 1, false, NOW_NS), "it lives");
+        paused.lay(7, &TimedFault::new(1, None, fault), 2 * NS_PER_MS);
+        assert!(!paused.hit(Mark::LogSynced, 1, None, NOW_NS), "it lives");
         assert!(paused.is_any_sprung());
+        let mut of_epoch = snares("mark:log-synced@leader-of-epoch-3");
+        assert!(!of_epoch.hit(Mark::LogSynced, 1, Some(Epoch(2)), NOW_NS), "of another epoch");
+        assert!(!of_epoch.hit(Mark::LogSynced, 1, None, NOW_NS), "of none");
+        assert!(of_epoch.hit(Mark::LogSynced, 1, Some(Epoch(3)), NOW_NS));
         let mut named = snares("mark:log-synced@n2");
-        assert!(!named.hit(Mark::LogSynced, 1, true, NOW_NS));
-        assert!(named.hit(Mark::LogSynced, 2, false, NOW_NS));
+        assert!(!named.hit(Mark::LogSynced, 1, Some(Epoch(3)), NOW_NS));
+        assert!(named.hit(Mark::LogSynced, 2, None, NOW_NS));
         let mut followers = snares("mark:log-synced@follower");
-        assert!(!followers.hit(Mark::LogSynced, 1, true, NOW_NS));
-        assert!(followers.hit(Mark::LogSynced, 1, false, NOW_NS));
+        assert!(!followers.hit(Mark::LogSynced, 1, Some(Epoch(3)), NOW_NS));
+        assert!(followers.hit(Mark::LogSynced, 1, None, NOW_NS));
+    }
+
+    #[test]
+    fn only_who_is_killed_for_its_own_hit_is_killed_right_there() {
+        let is_struck = |fault| {
+            let when = Some(target("mark:log-synced"));
+            let mut snares = Snares::default();
+            snares.lay(7, &TimedFault { when, ..TimedFault::new(1, None, fault) }, u64::MAX);
+            let is_struck = snares.hit(Mark::LogSynced, 1, None, NOW_NS);
+            assert_eq!(snares.take_sprung(), [Sprung { fault: 7, server: 1, at_ns: NOW_NS }]);
+            is_struck
+        };
+        assert!(is_struck(Fault::Crash { target: Target::Here }));
+        assert!(!is_struck(Fault::Crash { target: Target::Leader }), "somebody else is");
+        assert!(!is_struck(Fault::IsolateLeader { reset_on_heal: 0.0 }));
     }
 }

@@ -385,7 +385,7 @@ fn resolve<S: Simulation>(
                 let mut learners = roles(world).learners.into_iter();
                 learners.find(|(_, since_ms)| since_ms >= after_ms).map(|(host, _)| host)
             }
-            Target::Mark(_) => here,
+            Target::Mark(_) | Target::Here => here,
         };
         hosts.extend(host.filter(|host| !hosts.contains(host)));
     }
