@@ -33,15 +33,20 @@ pub(crate) fn plant(name: Option<&String>) -> Result<Option<String>, String> {
         Some(name) if BREAK_DETERMINISM.iter().chain(&PANICS).any(|other| other == name) => {
             Ok(Some(name.clone()))
         }
-        name => bug(name),
+        name => among_bugs(name, &BREAK_DETERMINISM),
     }
 }
 
 /// The planted bug of that name, if one was named.
 pub(crate) fn bug(name: Option<&String>) -> Result<Option<String>, String> {
+    among_bugs(name, &[])
+}
+
+/// The planted bug of that name; `others` can be named in its place.
+fn among_bugs(name: Option<&String>, others: &[&'static str]) -> Result<Option<String>, String> {
     match name {
         Some(name) if scenarios::plant::planted_bug(name).is_none() => {
-            let known = planted_bugs().map(|bug| bug.name).chain(BREAK_DETERMINISM);
+            let known = planted_bugs().map(|bug| bug.name).chain(others.iter().copied());
             let known = known.collect::<Vec<_>>().join(", ");
             Err(format!("there is no planted bug `{name}`; there are {known}"))
         }

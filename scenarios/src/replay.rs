@@ -90,10 +90,13 @@ pub fn load_plan(bytes: &[u8], path: &str) -> Result<Plan, PlanError> {
     }
     each::<PlannedOperation>(&value, "operations", path)?;
     each::<TimedFault>(&value, "faults", path)?;
-    let plan: Plan = serde_json::from_slice(bytes).map_err(|error| PlanError::Field {
+    // From the bytes again: a value no longer tells that a field was there twice.
+    let mut bytes = serde_json::Deserializer::from_slice(bytes);
+    let read = serde_path_to_error::deserialize(&mut bytes);
+    let plan: Plan = read.map_err(|error| PlanError::Field {
         path: file(),
-        field: format!("line {}", error.line()),
-        message: without_position(&error),
+        field: where_in_plan(error.path()),
+        message: without_position(error.inner()),
     })?;
     match validate(&plan) {
         Ok(()) => Ok(plan),
@@ -112,6 +115,14 @@ fn each<T: DeserializeOwned>(plan: &Value, list: &str, path: &str) -> Result<(),
         })?;
     }
     Ok(())
+}
+
+/// `ensemble.tick_ms`, or the plan itself, if one of its fields is missing.
+fn where_in_plan(path: &serde_path_to_error::Path) -> String {
+    match path.iter().next() {
+        Some(_) => path.to_string(),
+        None => "the plan".to_owned(),
+    }
 }
 
 fn without_position(error: &serde_json::Error) -> String {
@@ -290,6 +301,13 @@ mod tests {
             plan.as_object_mut().unwrap().remove("chaos_ms");
         }));
         assert!(missing.contains("missing field `chaos_ms`"), "{missing}");
+        let negative = complaint(&json(|plan| plan["value_bytes"] = (-3).into()));
+        assert!(negative.starts_with("p.json: value_bytes: invalid value: integer"), "{negative}");
+        let tick = complaint(&json(|plan| plan["ensemble"]["tick_ms"] = "long".into()));
+        assert!(tick.starts_with("p.json: ensemble.tick_ms: invalid type: string"), "{tick}");
+        let text = String::from_utf8(json(|_| {})).unwrap();
+        let twice = text.replacen("\"seed\":", "\"seed\":1,\"seed\":", 1);
+        assert!(complaint(twice.as_bytes()).contains("duplicate field `seed`"), "{twice}");
         let client = complaint(&json(|plan| plan["operations"][2]["client"] = 9.into()));
         assert_eq!(client, "p.json: operations[2].client: client 9 of 5");
     }
