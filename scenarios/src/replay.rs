@@ -3,6 +3,7 @@
 //! A stored plan names the build that wrote it and the trace hash that it ended with. The same
 //! build must reach the same hash; another build need only give a verdict.
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sim::cluster::RunOptions;
@@ -104,17 +105,44 @@ pub fn load_plan(bytes: &[u8], path: &str) -> Result<Plan, PlanError> {
     }
 }
 
-/// Reads a list's elements one by one, so that an error names the element.
-fn each<T: DeserializeOwned>(plan: &Value, list: &str, path: &str) -> Result<(), PlanError> {
+/// Reads a list's elements one by one, so that an error names the element. A field that nobody reads
+/// is an error too: it is a misspelt one, most likely.
+fn each<T>(plan: &Value, list: &str, path: &str) -> Result<(), PlanError>
+where
+    T: DeserializeOwned + Serialize,
+{
     let Some(Value::Array(elements)) = plan.get(list) else { return Ok(()) };
     for (index, element) in elements.iter().enumerate() {
-        T::deserialize(element).map_err(|error| PlanError::Field {
+        let wrong = |message| PlanError::Field {
             path: path.to_owned(),
             field: format!("{list}[{index}]"),
-            message: error.to_string(),
-        })?;
+            message,
+        };
+        let read = T::deserialize(element).map_err(|error| wrong(error.to_string()))?;
+        let understood = serde_json::to_value(&read).map_err(|error| wrong(error.to_string()))?;
+        if let Some(field) = unknown_field(element, &understood) {
+            return Err(wrong(format!("unknown field `{field}`")));
+        }
     }
     Ok(())
+}
+
+/// A field of what was given that is not in what was understood of it.
+fn unknown_field<'a>(given: &'a Value, understood: &Value) -> Option<&'a str> {
+    match (given, understood) {
+        (Value::Object(given), Value::Object(understood)) => {
+            given.iter().find_map(|(name, value)| match understood.get(name) {
+                Some(understood) => unknown_field(value, understood),
+                // Saying "none" is saying nothing.
+                None => (!value.is_null()).then_some(name.as_str()),
+            })
+        }
+        (Value::Array(given), Value::Array(understood)) => given
+            .iter()
+            .zip(understood)
+            .find_map(|(given, understood)| unknown_field(given, understood)),
+        _ => None,
+    }
 }
 
 /// `ensemble.tick_ms`, or the plan itself, if one of its fields is missing.
@@ -301,6 +329,15 @@ mod tests {
             plan.as_object_mut().unwrap().remove("chaos_ms");
         }));
         assert!(missing.contains("missing field `chaos_ms`"), "{missing}");
+        let misspelt = complaint(&json(|plan| plan["faults"][1]["untill_ms"] = 5.into()));
+        assert_eq!(misspelt, "p.json: faults[1]: unknown field `untill_ms`");
+        let part = complaint(&json(|plan| {
+            let multi = r#"{"at_ms":1,"client":1,"do":"multi","parts":[{"part":"delete","path":"/a","vers":1}]}"#;
+            plan["operations"][0] = serde_json::from_str(multi).unwrap();
+        }));
+        assert_eq!(part, "p.json: operations[0]: unknown field `vers`");
+        let none = json(|plan| plan["faults"][1]["when"] = Value::Null);
+        assert!(load_plan(&none, "p.json").is_ok());
         let negative = complaint(&json(|plan| plan["value_bytes"] = (-3).into()));
         assert!(negative.starts_with("p.json: value_bytes: invalid value: integer"), "{negative}");
         let tick = complaint(&json(|plan| plan["ensemble"]["tick_ms"] = "long".into()));
