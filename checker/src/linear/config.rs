@@ -76,21 +76,29 @@ pub(super) struct Frontier<const N: usize> {
     configs: Vec<Option<Config<N>>>,
     of_state: FxHashMap<u32, Vec<u32>>,
     len: usize,
+    /// How often two configurations were compared, since somebody asked.
+    compared: u64,
 }
 
 impl<const N: usize> Frontier<N> {
     pub(super) fn new() -> Frontier<N> {
-        Frontier { configs: Vec::new(), of_state: FxHashMap::default(), len: 0 }
+        Frontier { configs: Vec::new(), of_state: FxHashMap::default(), len: 0, compared: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
+    /// How many comparisons there were since the last call, at most two for each that is counted.
+    pub(super) fn take_compared(&mut self) -> u64 {
+        std::mem::take(&mut self.compared)
+    }
+
     /// Adds a configuration, unless one that is there dominates it.
     pub(super) fn insert(&mut self, config: Config<N>) -> bool {
         let same_state = self.of_state.entry(config.state).or_default();
         let configs = &mut self.configs;
+        self.compared += same_state.len() as u64;
         let dominated = same_state.iter().any(|index| {
             configs[*index as usize].as_ref().is_some_and(|there| there.dominates(&config))
         });
@@ -134,6 +142,18 @@ mod tests {
             slots
         };
         Config { state, can: slots(can), done: slots(done), trail: 0 }
+    }
+
+    #[test]
+    fn comparing_is_counted_since_it_is_what_takes_the_time() {
+        let mut frontier = Frontier::new();
+        for slot in 0..10 {
+            assert!(frontier.insert(config(7, &[slot], &[])), "nothing dominates it");
+        }
+        assert_eq!(frontier.take_compared(), (0..10).sum::<u64>());
+        assert_eq!(frontier.take_compared(), 0);
+        frontier.insert(config(8, &[], &[]));
+        assert_eq!(frontier.take_compared(), 0, "there was none of that state");
     }
 
     #[test]

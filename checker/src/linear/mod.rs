@@ -42,7 +42,7 @@ pub struct Call<Op> {
 #[derive(Clone, Copy)]
 pub struct Budget<'a> {
     /// Configurations (states with sets of operations already placed) to look at, per key and in
-    /// total over all widenings of the beam.
+    /// total over all widenings of the beam. Comparing them counts too, by the time that it takes.
     pub configurations_max: u64,
     /// Asked now and then; the check gives up when it answers true.
     pub stop: Option<&'a dyn Fn() -> bool>,

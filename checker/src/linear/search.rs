@@ -27,6 +27,9 @@ const WIDTHS: [usize; 5] = [32, 256, 2048, 16_384, usize::MAX];
 /// Configurations explored at one return for each that may be kept.
 const EXPLORED_PER_WIDTH: usize = 16;
 
+/// So many comparisons of configurations take about as long as finding one more.
+const COMPARED_PER_CONFIGURATION: u64 = 64;
+
 /// A part of a history, made ready to be searched.
 pub(super) struct Search<'a, M: Model> {
     pub(super) model: &'a M,
@@ -261,6 +264,7 @@ impl<'r, 'a, M: Model, const N: usize> Run<'r, 'a, M, N> {
         }
         if !queue.is_empty() {
             let mut groups = Groups::of(self);
+            let mut compared = 0;
             while let Some(config) = queue.pop_front() {
                 if self.is_out_of_budget() {
                     return Err(Pass::GaveUp("the budget ran out before an order was found"));
@@ -279,6 +283,9 @@ impl<'r, 'a, M: Model, const N: usize> Run<'r, 'a, M, N> {
                         queue.push_back(after);
                     }
                 });
+                compared += next.take_compared() + seen.take_compared();
+                *self.spent += compared / COMPARED_PER_CONFIGURATION;
+                compared %= COMPARED_PER_CONFIGURATION;
             }
         }
         if next.len() == 0 {
