@@ -52,15 +52,6 @@ pub(super) fn first_operations(plan: &Plan, count: usize) -> Plan {
 /// The plan with its last `count` writes up to `end_ms` alone, spread evenly over the `width_ms` before
 /// that moment. A request that changes nothing seldom is what matters.
 pub(super) fn last_operations(plan: &Plan, count: usize, end_ms: u64, width_ms: u64) -> Plan {
-    let is_read = |action: &Action| {
-        matches!(
-            action,
-            Action::Get { .. }
-                | Action::SyncGet { .. }
-                | Action::Exists { .. }
-                | Action::Children { .. }
-        )
-    };
     let until_end = plan
         .operations
         .iter()
@@ -72,6 +63,23 @@ pub(super) fn last_operations(plan: &Plan, count: usize, end_ms: u64, width_ms: 
         operation.at_ms = end_ms.saturating_sub(turn as u64 * step_ms);
     }
     Plan { operations: kept, ..plan.clone() }
+}
+
+/// The plan without its first `count` writes.
+pub(super) fn without_first_writes(plan: &Plan, count: usize) -> Plan {
+    let writes = (0..plan.operations.len()).filter(|n| !is_read(&plan.operations[*n].action));
+    let gone: BTreeSet<usize> = writes.take(count).collect();
+    without_operations(plan, |index| gone.contains(&index))
+}
+
+fn is_read(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Get { .. }
+            | Action::SyncGet { .. }
+            | Action::Exists { .. }
+            | Action::Children { .. }
+    )
 }
 
 /// The kind of a fault, as plans spell it.

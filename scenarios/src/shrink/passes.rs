@@ -135,7 +135,8 @@ fn beginning(search: &mut Search<'_>, name: &'static str) {
 }
 
 /// Whatever happens only after so many transactions: never, or soon, so that few transactions will
-/// do. What a plan of a thousand operations needs a hundred of for, another needs two.
+/// do. What a plan of a thousand operations needs a hundred of for, another needs two. The limit may
+/// have to be reached when it was, among the faults of that moment: then the first writes go.
 fn limits(search: &mut Search<'_>, name: &'static str) {
     type Read = fn(&Plan) -> u64;
     type Write = fn(&mut Plan, u64);
@@ -166,12 +167,25 @@ fn limits(search: &mut Search<'_>, name: &'static str) {
             continue;
         }
         let sooner = [1, 2, 3, 5, 8, 16, 32].into_iter().filter(|value| *value < present);
-        let with = |value| {
+        let with = |plan: &Plan, value| {
             let mut plan = plan.clone();
             write(&mut plan, value);
             plan
         };
-        let candidates = std::iter::once(plain).chain(sooner).map(with).collect();
+        // Sooner, yet at the same moment: without as many writes, of which some may have counted for
+        // nothing or for more.
+        let few = plan.operations.len() <= FEW_OPERATIONS;
+        let left = [8, 16, 32, 64].into_iter().filter(|left| *left < present && !few);
+        let at_its_moment = left.flat_map(|left| {
+            let later = edit::without_first_writes(plan, (present - left) as usize);
+            let values = [left, left + 4, left / 4, left / 2, left * 3 / 4];
+            values.map(|value| with(&later, value))
+        });
+        let candidates = std::iter::once(plain)
+            .chain(sooner)
+            .map(|value| with(plan, value))
+            .chain(at_its_moment);
+        let candidates = candidates.collect();
         search.gamble(name, candidates, GAMBLE_SEEDS / 4);
     }
 }
