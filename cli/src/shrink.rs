@@ -29,8 +29,9 @@ Examples:
   squall replay out/latest-failure/plan.min.json
 
 Leaves out what comes after the contradiction, faults, operations, clients, servers and waiting, as
-long as the earliest contradiction keeps its fingerprint. Every step is stored: a second call goes
-on where the first was stopped.";
+long as the earliest contradiction keeps its fingerprint; a fault at a time may become one at a place
+in the code. A plan that stays large is made smaller anew, in another order. Every step is stored: a
+second call goes on where the first was stopped.";
 
 /// With how many seeds of latencies a candidate is tried at most, when nobody says.
 pub(crate) const SEEDS_DEFAULT: u64 = 256;

@@ -134,58 +134,62 @@ fn beginning(search: &mut Search<'_>, name: &'static str) {
     search.try_all(name, candidates);
 }
 
+/// Something that happens only after so many transactions.
+struct Limit {
+    read: fn(&Plan) -> u64,
+    write: fn(&mut Plan, u64),
+    /// A value that no run reaches.
+    plain: u64,
+}
+
+const LIMITS: [Limit; 3] = [
+    Limit {
+        read: |plan| plan.ensemble.snap_count,
+        write: |plan, value| plan.ensemble.snap_count = value,
+        plain: SNAP_COUNT_NEVER,
+    },
+    Limit {
+        read: |plan| plan.ensemble.commit_log_count as u64,
+        write: |plan, value| plan.ensemble.commit_log_count = value as usize,
+        plain: COMMIT_LOG_COUNT_PLAIN,
+    },
+    Limit {
+        read: |plan| plan.ensemble.epoch_transactions_max.unwrap_or(u32::MAX).into(),
+        write: |plan, value| {
+            let max = u32::try_from(value).ok().filter(|max| *max < u32::MAX);
+            plan.ensemble.epoch_transactions_max = max;
+        },
+        plain: u32::MAX as u64,
+    },
+];
+
 /// Whatever happens only after so many transactions: never, or soon, so that few transactions will
 /// do. What a plan of a thousand operations needs a hundred of for, another needs two. The limit may
 /// have to be reached when it was, among the faults of that moment: then the first writes go.
 fn limits(search: &mut Search<'_>, name: &'static str) {
-    type Read = fn(&Plan) -> u64;
-    type Write = fn(&mut Plan, u64);
-    const LIMITS: [(Read, Write, u64); 3] = [
-        (
-            |plan| plan.ensemble.snap_count,
-            |plan, value| plan.ensemble.snap_count = value,
-            SNAP_COUNT_NEVER,
-        ),
-        (
-            |plan| plan.ensemble.commit_log_count as u64,
-            |plan, value| plan.ensemble.commit_log_count = value as usize,
-            COMMIT_LOG_COUNT_PLAIN,
-        ),
-        (
-            |plan| plan.ensemble.epoch_transactions_max.unwrap_or(u32::MAX).into(),
-            |plan, value| {
-                let max = u32::try_from(value).ok().filter(|max| *max < u32::MAX);
-                plan.ensemble.epoch_transactions_max = max;
-            },
-            u32::MAX as u64,
-        ),
-    ];
-    for (read, write, plain) in LIMITS {
+    for Limit { read, write, plain } in LIMITS {
         let plan = search.best();
         let present = read(plan);
         if present >= plain {
             continue;
         }
-        let sooner = [1, 2, 3, 5, 8, 16, 32].into_iter().filter(|value| *value < present);
         let with = |plan: &Plan, value| {
             let mut plan = plan.clone();
             write(&mut plan, value);
             plan
         };
-        // Sooner, yet at the same moment: without as many writes, of which some may have counted for
-        // nothing or for more.
-        let few = plan.operations.len() <= FEW_OPERATIONS;
-        let left = [8, 16, 32, 64].into_iter().filter(|left| *left < present && !few);
-        let at_its_moment = left.flat_map(|left| {
-            let later = edit::without_first_writes(plan, (present - left) as usize);
-            let values = [left, left + 4, left / 4, left / 2, left * 3 / 4];
-            values.map(|value| with(&later, value))
-        });
-        let candidates = std::iter::once(plain)
-            .chain(sooner)
-            .map(|value| with(plan, value))
-            .chain(at_its_moment);
-        let candidates = candidates.collect();
+        let sooner = [1, 2, 3, 5, 8, 16, 32].into_iter().filter(|value| *value < present);
+        let mut candidates: Vec<Plan> =
+            std::iter::once(plain).chain(sooner).map(|value| with(plan, value)).collect();
+        if plan.operations.len() > FEW_OPERATIONS {
+            // At the same moment: without as many writes, of which some may have counted for nothing or
+            // for more.
+            for left in [8, 16, 32, 64].into_iter().filter(|left| *left < present) {
+                let later = edit::without_first_writes(plan, (present - left) as usize);
+                let values = [left, left + 4, left / 4, left / 2, left * 3 / 4];
+                candidates.extend(values.map(|value| with(&later, value)));
+            }
+        }
         search.gamble(name, candidates, GAMBLE_SEEDS / 4);
     }
 }

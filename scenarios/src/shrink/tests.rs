@@ -2,6 +2,7 @@ use super::*;
 use crate::registry::scenario;
 use crate::run::run_plan;
 use sim::cluster::RunOptions;
+use sim::cluster::plan::{Action, PlannedOperation};
 use sim::fault::{Fault, MarkTarget, Target, TimedFault};
 use sim::seed::Draws;
 
@@ -204,6 +205,29 @@ fn a_plan_without_its_beginning_keeps_what_lasts() {
     let shorter = edit::without_beginning(&Plan { faults, ..plan.clone() }, from_ms).unwrap();
     assert_eq!(shorter.faults, [TimedFault { at_ms: 1_000, until_ms: Some(1_007), ..lasting }]);
     assert_eq!(edit::without_beginning(&plan, 1_400), None);
+}
+
+#[test]
+fn the_first_writes_go_and_reads_stay() {
+    let plan = planted();
+    let is_write = |operation: &PlannedOperation| {
+        !matches!(
+            operation.action,
+            Action::Get { .. }
+                | Action::SyncGet { .. }
+                | Action::Exists { .. }
+                | Action::Children { .. }
+        )
+    };
+    let writes = |plan: &Plan| -> Vec<PlannedOperation> {
+        plan.operations.iter().filter(|operation| is_write(operation)).cloned().collect()
+    };
+    let fewer = edit::without_first_writes(&plan, 7);
+    assert_eq!(fewer.operations.len() + 7, plan.operations.len());
+    assert_eq!(writes(&fewer), writes(&plan)[7..]);
+    assert_eq!(edit::first_operations(&plan, 3).operations, plan.operations[..3]);
+    let none = edit::without_first_writes(&plan, usize::MAX);
+    assert!(writes(&none).is_empty() && !none.operations.is_empty());
 }
 
 #[test]
