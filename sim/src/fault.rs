@@ -285,6 +285,14 @@ impl Fault {
         }
     }
 
+    /// The same fault of another host; none if it is not a fault of one host. It is changed as JSON: a
+    /// new kind of fault needs nothing here as long as it names its host as the others do.
+    pub fn with_target(&self, target: &Target) -> Option<Fault> {
+        let mut json = serde_json::to_value(self).ok()?;
+        *json.get_mut("target")? = serde_json::Value::String(target.to_string());
+        serde_json::from_value(json).ok()
+    }
+
     /// Whether it makes a server forget what it had acknowledged. No protocol survives that at any
     /// moment, so the schedule lets it strike a follower only, and only when nothing is lost with
     /// it; see the module `amnesia` of the schedule.

@@ -1,6 +1,5 @@
 //! Small changes of plans. What comes out always passes `validate`, and is fair by the fault atlas.
 
-use serde_json::Value;
 use sim::cluster::plan::Plan;
 use sim::fault::{Fault, Target, TimedFault};
 use sim::seed::Draws;
@@ -129,18 +128,10 @@ fn change_target(plan: &mut Plan, draws: &mut Draws) {
     let may_strike = !timed.fault.is_amnesia() || targets != Target::Leader;
     if is_servers
         && may_strike
-        && let Some(fault) = with_target(&timed.fault, &targets)
+        && let Some(fault) = timed.fault.with_target(&targets)
     {
         timed.fault = fault;
     }
-}
-
-/// Faults are changed as JSON: a new kind of fault needs nothing here as long as it names its host as
-/// the others do.
-fn with_target(fault: &Fault, target: &Target) -> Option<Fault> {
-    let mut json = serde_json::to_value(fault).ok()?;
-    *json.get_mut("target")? = Value::String(target.to_string());
-    serde_json::from_value(json).ok()
 }
 
 /// A fault lasts half or twice as long.
@@ -277,9 +268,9 @@ mod tests {
     fn a_target_is_changed_and_nothing_else_of_its_fault() {
         let fault: Fault =
             serde_json::from_str(r#"{"kind":"eio","target":"n1","op":"sync","nth":3}"#).unwrap();
-        let changed = serde_json::to_string(&with_target(&fault, &Target::Leader)).unwrap();
+        let changed = serde_json::to_string(&fault.with_target(&Target::Leader)).unwrap();
         assert_eq!(changed, r#"{"kind":"eio","target":"leader","op":"sync","nth":3}"#);
         let nobodys = Fault::IsolateLeader { reset_on_heal: 0.0 };
-        assert_eq!(with_target(&nobodys, &Target::Leader), None);
+        assert_eq!(nobodys.with_target(&Target::Leader), None);
     }
 }

@@ -4,7 +4,6 @@
 //! are at by then, and the luck is gone. So a fault is tied to what its server did last before it was
 //! struck ([`MarkTarget`]), as far behind that as it was, and something is left out together with it.
 
-use serde_json::Value;
 use sim::cluster::mark_notes::MarkHit;
 use sim::cluster::plan::Plan;
 use sim::cluster::record::RunRecord;
@@ -85,19 +84,14 @@ fn ties(timed: &TimedFault, position: usize, record: &RunRecord) -> Vec<TimedFau
             after_us: (struck.from_ns - hit.at_ns) / 1_000,
         };
         let timed = TimedFault { at_ms, ..timed.clone() };
-        match (server, timed.fault.target()) {
-            (Some(_), Some(_)) => at_target(&timed, Target::Mark(place)),
-            _ => TimedFault { when: Some(place), ..timed },
+        // A client hits no mark: what strikes one waits for another's.
+        let at_place = server.and_then(|_| timed.fault.with_target(&Target::Mark(place.clone())));
+        match at_place {
+            Some(fault) => TimedFault { fault, ..timed },
+            None => TimedFault { when: Some(place), ..timed },
         }
     };
     last.iter().map(tie).collect()
-}
-
-/// A fault of one host with another target.
-fn at_target(timed: &TimedFault, target: Target) -> TimedFault {
-    let mut json = serde_json::to_value(timed).expect("a fault is plain data");
-    json["target"] = Value::String(target.to_string());
-    serde_json::from_value(json).expect("targets are alike")
 }
 
 #[cfg(test)]
