@@ -182,19 +182,15 @@ fn check_fault(plan: &Plan, timed: &TimedFault) -> Result<(), Contradiction> {
             return wrong("target", message);
         }
     }
-    if timed.when.is_none() && names_here(&timed.fault) {
-        let message = "nothing, but the fault strikes `here`: expected mark:log-unsynced#3@leader";
-        return wrong("when", message);
-    }
     let lists = |lists: &[(&str, &[Target])]| {
-        lists.iter().try_for_each(|(field, targets)| check_targets(plan, field, targets))
+        lists.iter().try_for_each(|(field, targets)| check_targets(plan, timed, field, targets))
     };
     match &timed.fault {
         Fault::Partition { sides, reset_on_heal } => {
             if sides.len() < 2 {
                 return wrong("sides", format!("{} of them, expected two or more", sides.len()));
             }
-            sides.iter().try_for_each(|side| check_targets(plan, "sides", side))?;
+            sides.iter().try_for_each(|side| check_targets(plan, timed, "sides", side))?;
             check_probability(*reset_on_heal)
         }
         Fault::OneWay { from, to, reset_on_heal } => {
@@ -240,7 +236,7 @@ fn check_fault(plan: &Plan, timed: &TimedFault) -> Result<(), Contradiction> {
         | Fault::Restore { target, .. }
         | Fault::ClockOffset { target, .. }
         | Fault::ClockDrift { target, .. }
-        | Fault::ClockJump { target, .. } => check_target(plan, "target", target),
+        | Fault::ClockJump { target, .. } => check_target(plan, timed, "target", target),
     }
 }
 
@@ -275,24 +271,12 @@ fn check_amnesia(timed: &TimedFault) -> Result<(), Contradiction> {
     }
 }
 
-/// Whether a fault strikes who hit its mark, by that name.
-fn names_here(fault: &Fault) -> bool {
-    let among = |targets: &[Target]| targets.contains(&Target::Here);
-    match fault {
-        Fault::Partition { sides, .. } => sides.iter().any(|side| among(side)),
-        Fault::OneWay { from, to, .. }
-        | Fault::FlakyLink { from, to, .. }
-        | Fault::Bandwidth { from, to, .. }
-        | Fault::SlowLink { from, to, .. }
-        | Fault::ConnectHang { from, to }
-        | Fault::HalfOpen { from, to, .. }
-        | Fault::Reset { from, to } => among(from) || among(to),
-        Fault::Restart { targets, .. } => among(targets),
-        other => other.target() == Some(&Target::Here),
-    }
-}
-
-fn check_targets(plan: &Plan, field: &str, targets: &[Target]) -> Result<(), Contradiction> {
+fn check_targets(
+    plan: &Plan,
+    timed: &TimedFault,
+    field: &str,
+    targets: &[Target],
+) -> Result<(), Contradiction> {
     if targets.is_empty() {
         return wrong(field, "nobody, expected at least one host");
     }
@@ -300,13 +284,23 @@ fn check_targets(plan: &Plan, field: &str, targets: &[Target]) -> Result<(), Con
         let message = format!("`{mark}`, expected here, and the mark as the fault's `when`");
         return wrong(field, message);
     }
-    targets.iter().try_for_each(|target| check_target(plan, field, target))
+    targets.iter().try_for_each(|target| check_target(plan, timed, field, target))
 }
 
-fn check_target(plan: &Plan, field: &str, target: &Target) -> Result<(), Contradiction> {
+fn check_target(
+    plan: &Plan,
+    timed: &TimedFault,
+    field: &str,
+    target: &Target,
+) -> Result<(), Contradiction> {
     let name = match target {
         Target::Host(name) => name,
         Target::Mark(target) => return check_mark(plan, field, target),
+        Target::Here if timed.when.is_none() => {
+            let message =
+                "nothing, but the fault strikes `here`: expected mark:log-unsynced#3@leader";
+            return wrong("when", message);
+        }
         Target::Leader | Target::RandomFollower(_) | Target::Learner(_) | Target::Here => {
             return Ok(());
         }
