@@ -201,12 +201,7 @@ fn most_operations(search: &mut Search<'_>, name: &'static str) {
     if plan.operations.len() <= FEW_OPERATIONS {
         return;
     }
-    let windows_ms = [20, 100, 400, 1_500, end_ms].into_iter().filter(|width| *width <= end_ms);
-    let candidates: Vec<Plan> = windows_ms
-        .flat_map(|width_ms| {
-            [4, FEW_OPERATIONS].map(|count| edit::last_operations(plan, count, end_ms, width_ms))
-        })
-        .collect();
+    let candidates = last_few(plan, end_ms, [20, 100, 400, 1_500, end_ms]).collect();
     search.gamble(name, candidates, GAMBLE_SEEDS);
     few_large_operations(search, name);
 }
@@ -217,14 +212,23 @@ fn few_large_operations(search: &mut Search<'_>, name: &'static str) {
     if plan.operations.len() <= FEW_OPERATIONS || plan.value_bytes >= LARGE_VALUE_BYTES {
         return;
     }
-    let widths_ms = [100, 1_500, end_ms].into_iter().filter(|width| *width <= end_ms);
     let with_large = |plan: Plan| Plan { value_bytes: LARGE_VALUE_BYTES, ..plan };
-    let last = widths_ms.flat_map(|width_ms| {
-        [4, FEW_OPERATIONS].map(|count| edit::last_operations(plan, count, end_ms, width_ms))
-    });
+    let last = last_few(plan, end_ms, [100, 1_500, end_ms]);
     let first = [4, FEW_OPERATIONS].map(|count| edit::first_operations(plan, count));
     let candidates = first.into_iter().chain(last).map(with_large).collect();
     search.gamble(name, candidates, GAMBLE_SEEDS);
+}
+
+/// A handful of writes up to a moment, spread over each of these widths that fits before it.
+fn last_few<const N: usize>(
+    plan: &Plan,
+    end_ms: u64,
+    widths_ms: [u64; N],
+) -> impl Iterator<Item = Plan> {
+    let fitting = widths_ms.into_iter().filter(move |width_ms| *width_ms <= end_ms);
+    fitting.flat_map(move |width_ms| {
+        [4, FEW_OPERATIONS].map(|count| edit::last_operations(plan, count, end_ms, width_ms))
+    })
 }
 
 /// Values as the plan writes them, or smaller ones.
