@@ -7,10 +7,12 @@ use benches::samples::register_calls;
 use benches::sim::speed::plan;
 use checker::linear::{Budget, check_calls};
 use checker::model::register::{CasRegister, FailedCas};
-use checker::znode::witness;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use harness::RunOptions;
+use harness::run::run;
+use scenarios::KEEPER;
 use scenarios::convert;
-use scenarios::sim::cluster::{RunOptions, run};
+use scenarios::znode::{check_all, witness};
 
 /// Requests per simulated second and simulated seconds that make ten thousand operations.
 const LOAD: (u64, u64) = (2_000, 7);
@@ -19,14 +21,15 @@ fn by_witness(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("checker");
     group.sample_size(10);
     let (rate, seconds) = LOAD;
-    let history = convert::history(&run(&plan(rate, seconds), &RunOptions::default()).record);
+    let history =
+        convert::history(&run(&KEEPER, &plan(rate, seconds), &RunOptions::default()).record);
     assert!(history.operations.len() >= 10_000 && witness::check(&history).is_valid());
     group.throughput(Throughput::Elements(history.operations.len() as u64));
     group.bench_function("zxid witness over 10 000 operations", |bencher| {
         bencher.iter(|| witness::check(black_box(&history)));
     });
     group.bench_function("every guarantee over 10 000 operations", |bencher| {
-        bencher.iter(|| checker::check_all(black_box(&history)));
+        bencher.iter(|| check_all(black_box(&history)));
     });
     group.finish();
 }

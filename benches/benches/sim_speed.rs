@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use benches::machine::process_cpu_s;
 use benches::sim::speed::{Speed, Watch, measure};
-use scenarios::sim::simulation::EngineKind;
+use sim::EngineKind;
 
 /// As in `squall`.
 #[global_allocator]

@@ -4,7 +4,9 @@ use std::hint::black_box;
 
 use benches::sim::speed::plan;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use scenarios::sim::cluster::{RunOptions, run};
+use harness::RunOptions;
+use harness::run::run;
+use scenarios::KEEPER;
 
 /// Simulated seconds.
 const SECONDS: u64 = 4;
@@ -15,7 +17,7 @@ fn short_plan(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(SECONDS));
     let plan = plan(100, SECONDS);
     group.bench_function("4 simulated seconds, 100 requests/s", |bencher| {
-        bencher.iter(|| run(black_box(&plan), &RunOptions::default()).record.trace_hash);
+        bencher.iter(|| run(&KEEPER, black_box(&plan), &RunOptions::default()).record.trace_hash);
     });
     group.finish();
 }

@@ -3,7 +3,7 @@
 //! states they have reached.
 //!
 //! ```text
-//! cargo run --release -p benches --example novelty -- 300 1 2 3 [SCENARIO ...]
+//! cargo run --release -p squall-benches --example novelty -- 300 1 2 3 [SCENARIO ...]
 //! ```
 //! is 300 runs of every scenario by fresh seeds and as many exploring, for each of the campaign seeds
 //! 1, 2 and 3. The figures are a function of the arguments and the build.
@@ -11,10 +11,13 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 
-use scenarios::campaign::Campaign;
-use scenarios::judge::Failure;
-use scenarios::novelty::{Pool, Reached, features};
-use scenarios::registry::{SCENARIOS, Scenario, scenario};
+use harness::campaign::Campaign;
+use harness::judge::Failure;
+use harness::novelty::{Pool, Reached, features};
+use harness::{ScenarioOf, Systems};
+use scenarios::KEEPER;
+
+const SYSTEMS: Systems = Systems(&[&KEEPER]);
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -24,12 +27,12 @@ fn main() {
         std::process::exit(64);
     };
     let named = arguments[numbers.len()..].iter();
-    let chosen: Option<Vec<&Scenario>> = named.map(|name| scenario(name)).collect();
+    let chosen: Option<Vec<ScenarioOf>> = named.map(|name| SYSTEMS.scenario(name)).collect();
     let chosen = chosen.unwrap_or_else(|| {
         eprintln!("novelty: there is no such scenario; squall list scenarios");
         std::process::exit(64);
     });
-    let chosen = if chosen.is_empty() { SCENARIOS.iter().collect() } else { chosen };
+    let chosen = if chosen.is_empty() { SYSTEMS.scenarios().collect() } else { chosen };
     println!("| seed | plans | runs | failed | mark x family | mark x count | states |");
     println!("|--:|---|--:|--:|--:|--:|--:|");
     for seed in seeds {
@@ -42,7 +45,7 @@ fn main() {
     }
 }
 
-fn perform(scenarios: &[&'static Scenario], seed: u64, runs: u64, explore: bool) -> (u64, Reached) {
+fn perform(scenarios: &[ScenarioOf], seed: u64, runs: u64, explore: bool) -> (u64, Reached) {
     let campaign = Campaign {
         scenarios: scenarios.to_vec(),
         seed,
@@ -52,9 +55,9 @@ fn perform(scenarios: &[&'static Scenario], seed: u64, runs: u64, explore: bool)
         corpus: false,
         twice_every: 0,
         explore,
-        ..Campaign::default()
+        ..Campaign::of(SYSTEMS)
     };
-    let mut pool = Pool::default();
+    let mut pool = Pool::new(SYSTEMS);
     let summary = campaign.run(&AtomicBool::new(false), &mut |finished| {
         if let Ok(outcome) = &finished.result {
             pool.learn(&finished.plan, features(&outcome.marks, &outcome.states));

@@ -67,14 +67,14 @@ impl Measured {
                 kind: kind.to_owned(),
                 outage_ms: Vec::new(),
                 worst_client_ms: Vec::new(),
-                leader_ms: Vec::new(),
+                successor_ms: Vec::new(),
             });
             self.failovers.len() - 1
         });
         let failovers = &mut self.failovers[place];
         failovers.outage_ms.push(outage_ms);
         failovers.worst_client_ms.push(worst_ms);
-        failovers.leader_ms.push(leader_ms);
+        failovers.successor_ms.push(leader_ms);
         self.round(&format!("failover by {kind}: outage"), "ms", Better::Lower, outage_ms);
         self.round(&format!("failover by {kind}: worst client"), "ms", Better::Lower, worst_ms);
         self.round(&format!("failover by {kind}: next leader"), "ms", Better::Lower, leader_ms);
@@ -132,6 +132,6 @@ mod tests {
         assert_eq!(report.figures.len(), 5);
         assert!(report.figures.iter().all(|figure| figure.rounds.len() == 2));
         assert_eq!(report.latencies[0].count, 2);
-        assert_eq!(report.failovers[0].leader_ms, [3.0, 6.0]);
+        assert_eq!(report.failovers[0].successor_ms, [3.0, 6.0]);
     }
 }

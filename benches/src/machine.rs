@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use evidence::words::utc;
 use reports::Machine;
-use reports::words::utc;
 
 /// The unit of times in `/proc/PID/stat`, per second: what Linux shows to programs everywhere.
 const TICKS_PER_S: f64 = 100.0;

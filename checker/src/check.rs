@@ -1,5 +1,6 @@
 //! From the bytes of a file to a verdict: what `squall check` does.
 
+use evidence::Verdict;
 use thiserror::Error;
 
 use crate::format::{Format, FormatError, read};
@@ -8,7 +9,6 @@ use crate::linear::{self, Budget};
 use crate::model::ModelError;
 use crate::model::key_value::KeyValue;
 use crate::model::register::{CasRegister, FailedCas};
-use crate::verdict::Verdict;
 
 /// Names of the models that [`check_text`] knows.
 pub const MODELS: [&str; 3] = ["register", "cas-register", "key-value"];
@@ -19,7 +19,7 @@ pub enum CheckError {
     /// It is no history, or a damaged one.
     #[error("{path}: {error}")]
     Format {
-        /// The file.
+        /// The path of the file, as it was given.
         path: String,
         /// What is wrong with it.
         error: FormatError,
@@ -27,7 +27,7 @@ pub enum CheckError {
     /// Its events do not pair into operations.
     #[error("{path}: {error}")]
     Pair {
-        /// The file.
+        /// The path of the file, as it was given.
         path: String,
         /// What is wrong with it.
         error: PairError,
@@ -35,7 +35,7 @@ pub enum CheckError {
     /// It has operations that the model does not know.
     #[error("{path}: {error}")]
     Model {
-        /// The file.
+        /// The path of the file, as it was given.
         path: String,
         /// What is wrong with it.
         error: ModelError,
@@ -43,7 +43,7 @@ pub enum CheckError {
     /// No model was named and none can be told from the operations, or an unknown one was named.
     #[error("{path}: unknown model: {reason}")]
     UnknownModel {
-        /// The file.
+        /// The path of the file, as it was given.
         path: String,
         /// Why none fits.
         reason: String,

@@ -17,7 +17,7 @@ use crate::seed::{SeedArgument, parse_duration, parse_seed, parse_size};
 use crate::selftest::SelftestArgs;
 use crate::shrink::ShrinkArgs;
 
-/// Simulates a ZooKeeper-compatible ensemble under faults and judges what its clients saw.
+/// Runs whole systems inside a simulation that breaks their world, and judges what they did.
 ///
 /// All that happens in a run follows from its plan, and a plan follows from a seed: what fails once
 /// fails again, on any machine, with the same build.
@@ -32,7 +32,7 @@ pub(crate) struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   squall fuzz                                  all scenarios for a minute, on all cores
-  squall run keeper/register --seed 7          one run, in detail
+  squall run SCENARIO --seed 7                 one run, in detail
   squall replay out/latest-failure/plan.json   the same failure again
   squall check history.edn                     judge a history of any system
   squall list                                  what there is
@@ -60,7 +60,7 @@ pub(crate) enum Verb {
     /// Judge recorded histories of this or any other system.
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
-    /// Plant known bugs into the servers, and see that each is found.
+    /// Plant known bugs into the systems, and see that each is found.
     #[command(after_help = crate::selftest::EXAMPLES)]
     Selftest(SelftestArgs),
     /// Keep plans that every campaign runs first.
@@ -74,9 +74,6 @@ pub(crate) enum Verb {
     Report(ReportArgs),
     /// Say what there is.
     List(ListArgs),
-    /// Measure the simulator or real servers, and compare with before.
-    #[command(after_help = crate::bench::BENCH_EXAMPLES)]
-    Bench(crate::bench::BenchArgs),
 }
 
 const FUZZ_EXAMPLES: &str = "\
@@ -84,8 +81,8 @@ Examples:
   squall fuzz                                       a minute of everything, on all cores
   squall fuzz --max-time 10m --seed $(git rev-parse HEAD)
                                                     another campaign for each commit
-  squall fuzz --scenario keeper/watch --runs 500    exactly 500 runs of one scenario
-  squall fuzz --plant ack-before-fsync --runs 200   does the harness find a planted bug?
+  squall fuzz --scenario ANOTHER --runs 500         exactly 500 runs of one scenario
+  squall fuzz --plant PLANT --runs 200              does the harness find a planted bug?
   squall fuzz --engine turmoil                      the same on another simulator
   squall fuzz --shrink                              and make the plan of each failure smaller
   squall fuzz --seed 7 --partition slice:2/8        the second of eight parts; see squall merge
@@ -100,15 +97,15 @@ exit code 3.";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
-  squall run keeper/register               with a seed of the moment, which is printed
-  squall run keeper/register --seed 1234   the run of this seed
-  squall run keeper/mixed --plant ack-before-fsync --seed 7";
+  squall run SCENARIO                      with a seed of the moment, which is printed
+  squall run SCENARIO --seed 1234          the run of this seed
+  squall run SCENARIO --plant PLANT --seed 7";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:
   squall replay out/latest-failure/plan.json       a plan
   squall replay out/latest-failure                 the plan in a folder
-  squall replay 1234 --scenario keeper/register    the plan of a seed, by this build's generator
+  squall replay 1234 --scenario SCENARIO           the plan of a seed, by this build's generator
 
 The build that stored a plan must end with the same trace, or the exit code is 3. Another build says
 whether the plan still fails.";
@@ -117,7 +114,7 @@ const CHECK_EXAMPLES: &str = "\
 Examples:
   squall check history.edn                       Jepsen's EDN; the model is told from the operations
   squall check etcd_000.log --model cas-register
-  squall check out/latest-failure                a folder of ours: every guarantee of ZooKeeper
+  squall check out/latest-failure                a folder of ours: every guarantee of its system
   squall check histories --expect histories/INDEX.tsv
                                                  compare with known verdicts
 
@@ -126,7 +123,7 @@ to files with --out. Formats: EDN, JSON lines, JSON arrays, logs of Jepsen's etc
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub enum Format {
     /// For people.
     Text,
     /// A JSON object on each line.
@@ -277,17 +274,21 @@ pub(crate) struct ListArgs {
 /// What can be listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Listed {
+    /// What is tested.
+    Systems,
     /// What can be run.
     Scenarios,
     /// What befalls the simulated world.
     Faults,
+    /// Parts that servers play, at which faults can be aimed.
+    Roles,
     /// What recorded histories are compared with.
     Models,
     /// What every run is judged by.
     Checks,
     /// Bugs that can be planted, to see that they are found.
     Plants,
-    /// Places in the servers' code that runs are seen to reach, and where faults can strike.
+    /// Places in the systems' code that runs are seen to reach, and where faults can strike.
     Marks,
 }
 

@@ -20,9 +20,10 @@ use crate::exit::Exit;
 use crate::output::{Output, complain, say};
 use expected::{Expectations, Expected};
 use files::HistoryFile;
-#[cfg(test)]
-pub(crate) use judge::MODELS;
 use judge::{Finding, Truth};
+
+#[cfg(test)]
+pub(crate) use judge::known_model;
 
 /// One line of results.
 #[derive(Debug, Serialize)]
@@ -195,7 +196,7 @@ impl Check<'_> {
         let unknown: u64 = unknown_models.values().sum();
         let models = match unknown {
             0 => String::new(),
-            _ => format!(" ({})", reports::words::by_kind(unknown_models)),
+            _ => format!(" ({})", evidence::words::by_kind(unknown_models)),
         };
         self.output.json(&self.comparison);
         say(&format!(

@@ -4,12 +4,12 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The time of day, in seconds since 1970.
-pub(crate) fn unix_seconds() -> u64 {
+pub fn unix_seconds() -> u64 {
     since_1970().as_secs()
 }
 
 /// A seed that is another one each time.
-pub(crate) fn seed_of_the_moment() -> u64 {
+pub fn seed_of_the_moment() -> u64 {
     // Short enough to be typed: the low digits change fastest.
     since_1970().as_micros() as u64 % 10_000_000_000
 }
@@ -21,18 +21,21 @@ fn since_1970() -> Duration {
 
 /// How long something takes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stopwatch(Instant);
+pub struct Stopwatch(Instant);
 
 impl Stopwatch {
-    pub(crate) fn start() -> Stopwatch {
+    /// A stopwatch that starts now.
+    pub fn start() -> Stopwatch {
         Stopwatch(Instant::now())
     }
 
-    pub(crate) fn elapsed(&self) -> Duration {
+    /// How long it has run.
+    pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
 
-    pub(crate) fn elapsed_ms(&self) -> u64 {
+    /// The same, in milliseconds.
+    pub fn elapsed_ms(&self) -> u64 {
         self.elapsed().as_millis() as u64
     }
 }

@@ -7,34 +7,34 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use reports::{words, write_atomically};
-use scenarios::campaign::cores;
-use scenarios::corpus;
-use scenarios::judge::Verdict;
-use scenarios::run::run_plan;
-use scenarios::shrink::{Shrink, ShrinkError, Size, shrink};
-use scenarios::sim::cluster::plan::Plan;
-use scenarios::stored::StoredPlan;
+use evidence::words;
+use harness::Plan;
+use harness::campaign::cores;
+use harness::judge::Verdict;
+use harness::shrink::{Shrink, ShrinkError, Size, shrink};
+use harness::stored::StoredPlan;
+use reports::write_atomically;
 use serde::Serialize;
 
 use crate::args::Format;
 use crate::clock::Stopwatch;
-use crate::evidence::plan_text;
 use crate::exit::Exit;
+use crate::keep::plan_text;
 use crate::output::{Output, complain, say};
 use crate::plans::{plan_file, read_plan};
 use crate::progress::Progress;
 use crate::seed::parse_duration;
 use crate::shrink::{SEEDS_DEFAULT, step_text, within};
+use crate::systems::systems;
 
 /// What `squall help corpus` adds.
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   squall corpus list                                   what this build carries
-  squall corpus add out/latest-failure --name keeper/lost-write --note 'lost a write in May'
-                                                       into scenarios/corpus of the checkout here
-  squall corpus verify scenarios/corpus                every plan passes, twice with the same trace
-  squall corpus min scenarios/corpus/keeper/lost-write.json
+  squall corpus add out/latest-failure --name SYSTEM/lost-write --note 'lost a write in May'
+                                                       into scenarios/SYSTEM/corpus, or corpus, of the checkout here
+  squall corpus verify scenarios/SYSTEM/corpus         every plan passes, twice with the same trace
+  squall corpus min scenarios/SYSTEM/corpus/SYSTEM/lost-write.json
                                                        a plan that fails, made smaller in its place
 
 A plan belongs there when a bug that it showed is mended, or when it reaches what seeds seldom do;
@@ -65,13 +65,13 @@ struct AddArgs {
     /// A plan, or a folder with a plan.min.json or a plan.json.
     #[arg(value_name = "PLAN|DIR")]
     target: PathBuf,
-    /// Its name within the corpus, as keeper/kill-leader. Scenario and seed, unless given.
+    /// Its name within the corpus, as system/lost-write. Scenario and seed, unless given.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// Why it is kept.
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
-    /// The corpus. scenarios/corpus of the checkout here, unless given.
+    /// The corpus. That of its system in the checkout here, scenarios/*/corpus or corpus, unless given.
     #[arg(long, value_name = "DIR")]
     corpus: Option<PathBuf>,
     /// How results are printed.
@@ -149,7 +149,7 @@ fn add(args: &AddArgs) -> Result<Exit, String> {
     let plan = Plan { note: args.note.clone().or_else(|| plan.note.clone()), ..plan };
     let folder = match &args.corpus {
         Some(folder) => folder.clone(),
-        None => corpus_here()?,
+        None => corpus_here(&plan.system)?,
     };
     let name = file_name(args.name.as_deref(), &plan)?;
     if let Some(same) = entries(Some(&folder))?.into_iter().find(|e| is_same(&e.plan, &plan)) {
@@ -159,21 +159,30 @@ fn add(args: &AddArgs) -> Result<Exit, String> {
     create(&place, &plan_text(&plan))?;
     let output = Output::new(args.format);
     output.json(&Line::new(&name, &plan));
-    output.text(&format!("{}: {}\n", place.display(), Size::of(&plan)));
+    output.text(&format!(
+        "{}: {}\ncampaigns perform it once a build carries it: System::corpus of {} has what is carried\n",
+        place.display(),
+        Size::of(systems(), &plan),
+        plan.system
+    ));
     Ok(Exit::Passed)
 }
 
-/// The corpus of the checkout that the working folder is in.
-fn corpus_here() -> Result<PathBuf, String> {
+/// The corpus of the checkout that the working folder is in: that of the system, or the one there is.
+fn corpus_here(system: &str) -> Result<PathBuf, String> {
     let here = std::env::current_dir().map_err(|error| format!("no working folder: {error}"))?;
-    let corpora = here.ancestors().map(|folder| folder.join("scenarios").join("corpus"));
-    corpora.into_iter().find(|corpus| corpus.is_dir()).ok_or_else(|| {
+    let own =
+        |folder: &Path| [folder.join(format!("scenarios/{system}/corpus")), folder.join("corpus")];
+    here.ancestors().flat_map(own).find(|corpus| corpus.is_dir()).ok_or_else(|| {
         let here = here.display();
-        format!("there is no scenarios/corpus in {here} or above; name one by --corpus")
+        format!(
+            "there is no scenarios/{system}/corpus and no corpus in {here} or above; make one, or name \
+             one by --corpus"
+        )
     })
 }
 
-/// `keeper/kill-leader.json`; names without a folder get the scenario's.
+/// `system/lost-write.json`; names without a folder get the scenario's.
 fn file_name(name: Option<&str>, plan: &Plan) -> Result<String, String> {
     let (system, scenario) = plan.scenario.split_once('/').unwrap_or(("", &plan.scenario));
     let name = match name {
@@ -216,7 +225,7 @@ fn create(place: &Path, text: &str) -> Result<(), String> {
 fn entries(folder: Option<&Path>) -> Result<Vec<Entry>, String> {
     let Some(folder) = folder else {
         let entry = |entry: StoredPlan| Entry { name: entry.name.to_owned(), plan: entry.plan };
-        return Ok(corpus::entries().into_iter().map(entry).collect());
+        return Ok(systems().corpus().into_iter().map(entry).collect());
     };
     let mut files = Vec::new();
     json_files(folder, &mut files)?;
@@ -263,7 +272,7 @@ impl Line {
         Line {
             name: name.to_owned(),
             scenario: plan.scenario.clone(),
-            size: Size::of(plan),
+            size: Size::of(systems(), plan),
             engine: plan.engine.name(),
             build: found.map(|found| found.build.clone()),
             fingerprint: found.and_then(|found| found.fingerprint.clone()),
@@ -349,8 +358,8 @@ fn verify(args: &VerifyArgs, stop: &AtomicBool) -> Result<Exit, String> {
 
 fn verify_one(name: &str, plan: &Plan) -> (Verified, Exit) {
     let watch = Stopwatch::start();
-    let outcome = run_plan(plan, &Default::default());
-    let again = run_plan(plan, &Default::default()).trace_hash;
+    let outcome = systems().perform(plan, &Default::default());
+    let again = systems().perform(plan, &Default::default()).trace_hash;
     let (verdict, why, exit) = match &outcome.verdict {
         Verdict::Pass => ("PASS", None, Exit::Passed),
         Verdict::Undecided(reason) => ("UNDECIDED", Some(reason.clone()), Exit::Undecided),
@@ -380,7 +389,7 @@ fn minimise(args: &MinArgs, stop: &AtomicBool) -> Result<Exit, String> {
     let mut progress = Progress::new();
     let shrunk = within(args.max_time.unwrap_or(Duration::MAX), stop, |is_over| {
         let options = Shrink { jobs, seeds: SEEDS_DEFAULT, fingerprint: None, is_over };
-        shrink(&plan, &options, &mut |step| progress.show(|| step_text(step)))
+        shrink(systems(), &plan, &options, &mut |step| progress.show(|| step_text(step)))
     });
     progress.end();
     let shrunk = shrunk.map_err(|error| match error {
@@ -393,7 +402,7 @@ fn minimise(args: &MinArgs, stop: &AtomicBool) -> Result<Exit, String> {
     write_atomically(&args.plan, plan_text(&shrunk.plan).as_bytes())
         .map_err(|error| error.to_string())?;
     let output = Output::new(args.format);
-    let (before, after) = (Size::of(&plan), Size::of(&shrunk.plan));
+    let (before, after) = (Size::of(systems(), &plan), Size::of(systems(), &shrunk.plan));
     output.json(&Line::new(&name.to_string(), &shrunk.plan));
     output.text(&format!("{}\n", before.to(after)));
     let how = if shrunk.is_complete { "nothing more can be left out" } else { "stopped" };
@@ -407,7 +416,7 @@ mod tests {
 
     #[test]
     fn names_lie_within_the_corpus() {
-        let plan = scenarios::canary::plan();
+        let plan = harness::canary::plan(systems(), systems().0[0]).unwrap();
         let named = |name: &str| file_name(Some(name), &plan);
         assert_eq!(named("kill-leader"), Ok("keeper/kill-leader.json".to_owned()));
         assert_eq!(named("keeper/kill-leader.json"), Ok("keeper/kill-leader.json".to_owned()));
@@ -420,7 +429,7 @@ mod tests {
 
     #[test]
     fn plans_are_the_same_whatever_is_said_of_them() {
-        let plan = scenarios::canary::plan();
+        let plan = harness::canary::plan(systems(), systems().0[0]).unwrap();
         let told = Plan { note: Some("why".to_owned()), found: None, ..plan.clone() };
         assert!(is_same(&plan, &told));
         assert!(!is_same(&plan, &Plan { seed: plan.seed + 1, ..plan.clone() }));

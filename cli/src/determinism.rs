@@ -7,33 +7,41 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
-use reports::{OutputFolder, folder_name, words};
-use scenarios::campaign::Campaign;
-use scenarios::determinism::{Difference, difference, part, perform, perform_beside};
-use scenarios::sim::cluster::plan::Plan;
+use evidence::words;
+use harness::Plan;
+use harness::campaign::Campaign;
+use harness::determinism::{Difference, difference, part, perform, perform_beside};
+use reports::{OutputFolder, folder_name};
 use serde::Serialize;
 
 use crate::args::Format;
 use crate::clock::{Stopwatch, unix_seconds};
 use crate::engine::EngineArgs;
-use crate::evidence::{plan_name, plan_text};
 use crate::exit::Exit;
+use crate::keep::{plan_name, plan_text};
 use crate::names;
 use crate::output::{Output, complain, say};
 use crate::plans::read_plan;
 use crate::seed::{SeedArgument, parse_seed};
+use crate::systems::systems;
 
 /// What `squall help determinism` adds.
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   squall determinism                         20 plans of all scenarios
-  squall determinism --scenario keeper/lock --seeds 100
-  squall determinism --plant hash-order      must fail, as must wall-clock and thread
+  squall determinism --scenario ANOTHER --seeds 100
+  squall determinism --plant wall-clock      must fail, as must thread
 
 Each plan is performed twice in this process, once in another process, and once beside other runs
 on other threads; all must end with the same rolling hash over everything that happened. Where two
 differ, the first event that does is shown with what came before it, the plan and both traces are
 kept, and the exit code is 3.";
+
+/// Where to look when two runs of a plan differ.
+pub(crate) const CAUSES: &str = "  \
+  look for an order or a choice that no seed decides: a HashMap that is iterated, tokio::select! without
+  biased, several who wait for one tokio::sync::watch, Instant::now, rand, a thread, a global
+";
 
 /// Arguments of `determinism`.
 #[derive(Debug, Args)]
@@ -110,7 +118,7 @@ pub(crate) fn determinism(args: &DeterminismArgs, stop: &AtomicBool) -> Exit {
 /// The other process.
 fn perform_for_another(file: &Path, events: Option<&Path>) -> Result<Exit, String> {
     let plan = read_plan(file)?;
-    let (hash, trace) = perform(&plan, events.is_some());
+    let (hash, trace) = perform(systems(), &plan, events.is_some());
     if let Some(file) = events {
         let text: String = trace.iter().map(|event| format!("{}\n", text_of(event))).collect();
         fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))?;
@@ -130,7 +138,7 @@ fn compare_all(args: &DeterminismArgs, stop: &AtomicBool) -> Result<Exit, String
         seed: args.seed.resolve()?,
         engine: args.engine.kind(),
         plant: names::plant(args.plant.as_ref())?,
-        ..Campaign::default()
+        ..Campaign::of(systems())
     };
     let output = Output::new(args.format);
     let watch = Stopwatch::start();
@@ -181,11 +189,11 @@ fn keep(folder: &OutputFolder, plan: &Plan, line: &Line) -> Result<(), reports::
 }
 
 fn compare(plan: &Plan, others: &[Plan], scratch: &Scratch) -> Result<Line, String> {
-    let (first, _) = perform(plan, false);
+    let (first, _) = perform(systems(), plan, false);
     let found = [
-        (Company::Again, perform(plan, false).0),
+        (Company::Again, perform(systems(), plan, false).0),
         (Company::OtherProcess, scratch.perform(plan, None)?),
-        (Company::BesideOthers, perform_beside(plan, others)),
+        (Company::BesideOthers, perform_beside(systems(), plan, others)),
     ];
     let other = found.into_iter().find(|(_, hash)| *hash != first);
     let difference = match other {
@@ -206,9 +214,9 @@ fn compare(plan: &Plan, others: &[Plan], scratch: &Scratch) -> Result<Line, Stri
 /// Performs both runs again, with their events.
 fn part_in(company: Company, plan: &Plan, scratch: &Scratch) -> Result<Option<Difference>, String> {
     if company != Company::OtherProcess {
-        return Ok(part(plan));
+        return Ok(part(systems(), plan));
     }
-    let (_, one) = perform(plan, true);
+    let (_, one) = perform(systems(), plan, true);
     let file = scratch.folder.path().join("events.txt");
     scratch.perform(plan, Some(&file))?;
     let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
@@ -227,9 +235,9 @@ fn shown(line: &Line) -> String {
     };
     let text = format!("DIFFERS {scenario}   seed {seed}: {trace_hash}, and {other} {company}\n");
     let Some(difference) = &line.difference else {
-        return text + "  the next two runs were equal: it differs only sometimes\n";
+        return text + "  the next two runs were equal: it differs only sometimes\n" + CAUSES;
     };
-    text + &difference.to_string()
+    text + &difference.to_string() + CAUSES
 }
 
 /// A folder for what the other process reads and writes; gone in the end.
@@ -244,6 +252,12 @@ impl Scratch {
             tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
         let program = std::env::current_exe()
             .map_err(|error| format!("cannot start another squall: {error}"))?;
+        if !program.is_file() {
+            return Err(format!(
+                "cannot start another squall: {} is there no more, it was built anew meanwhile",
+                program.display()
+            ));
+        }
         Ok(Scratch { folder, program })
     }
 

@@ -1,7 +1,7 @@
 //! `--engine`: which simulated world performs runs.
 
 use clap::{Args, ValueEnum};
-use scenarios::sim::simulation::EngineKind;
+use harness::EngineKind;
 
 /// The option.
 #[derive(Clone, Copy, Debug, Args)]
@@ -38,14 +38,9 @@ impl EngineName {
     }
 }
 
-/// The name of a world, unless it is the default: what results say of it.
-pub(crate) fn named(engine: EngineKind) -> Option<String> {
-    (!engine.is_default()).then(|| engine.name().to_owned())
-}
-
 /// What a command line needs to ask for the same world again.
 pub(crate) fn flag(engine: EngineKind) -> String {
-    named(engine).map_or_else(String::new, |name| format!(" --engine {name}"))
+    harness::tell::named(engine).map_or_else(String::new, |name| format!(" --engine {name}"))
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Exit {
-    /// Everything passed.
+pub enum Exit {
+    /// Everything passed: 0.
     Passed,
     /// A property was violated.
     Violated,
@@ -11,7 +11,7 @@ pub(crate) enum Exit {
     Undecided,
     /// The harness itself cannot be trusted.
     Untrusted,
-    /// Nothing ran.
+    /// Nothing ran, because there was nothing to do: 4.
     NothingRan,
     /// Bad usage or unreadable input.
     Usage,
@@ -23,7 +23,7 @@ pub(crate) enum Exit {
 
 impl Exit {
     /// The number given to the operating system.
-    pub(crate) fn code(self) -> u8 {
+    pub fn code(self) -> u8 {
         match self {
             Exit::Passed => 0,
             Exit::Violated => 1,
@@ -37,7 +37,7 @@ impl Exit {
     }
 
     /// The more urgent of two.
-    pub(crate) fn and(self, other: Exit) -> Exit {
+    pub fn and(self, other: Exit) -> Exit {
         if other.urgency() > self.urgency() { other } else { self }
     }
 
@@ -56,7 +56,7 @@ impl Exit {
 }
 
 /// What `--help` says about exit codes.
-pub(crate) const EXIT_CODES: &str = "\
+pub const EXIT_CODES: &str = "\
 Exit codes:
   0    everything passed
   1    a property was violated (the counter-example is written)

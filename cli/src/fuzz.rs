@@ -7,40 +7,45 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use reports::{
-    COVERAGE_FILE, Canary, Coverage, DistinctFailure, Environment, FolderError, JUnit,
-    OutputFolder, RunLine, RunVerdict, SAW_NO, SCHEMA_VERSION, Summary, UndecidedRun, Utilization,
-    folder_name, words,
+use evidence::{
+    COVERAGE_FILE, Canary, Coverage, DistinctFailure, Environment, FigureDeclaration, RunLine,
+    RunVerdict, SCHEMA_VERSION, Summary, UndecidedRun, Utilization, words,
 };
-use scenarios::campaign::{Campaign, Finished, Origin};
-use scenarios::canary;
-use scenarios::determinism::part;
-use scenarios::novelty::mutant_name;
-use scenarios::partition::Partition;
-use scenarios::run::Outcome;
-use scenarios::sim::cluster::plan::Plan;
+use harness::campaign::{Campaign, Finished, Origin};
+use harness::canary;
+use harness::determinism::part;
+use harness::novelty::mutant_name;
+use harness::partition::Partition;
+use harness::{Outcome, Plan, RunOptions, tell};
+use reports::{
+    FolderError, JUnit, OutputFolder, SAW_NO, closing_line, failure_text, folder_name,
+    summary_markdown,
+};
 
 use crate::args::FuzzArgs;
 use crate::clock::{Stopwatch, seed_of_the_moment, unix_seconds};
+use crate::determinism::CAUSES;
 use crate::diagrams::{DrawError, draw};
-use crate::engine;
-use crate::evidence::{declared_marks, keep_failure, message, plan_name, plan_text, run_line};
 use crate::exit::Exit;
+use crate::keep::{keep_failure, plan_name, plan_text};
 use crate::names;
 use crate::output::{Output, complain, say};
 use crate::plans::read_plan;
 use crate::progress::Progress;
 use crate::seed::SeedArgument;
+use crate::systems::systems;
 use smaller::Evidence;
 
 /// How long a campaign lasts when nobody says.
 const TIME_DEFAULT: Duration = Duration::from_secs(60);
+/// Plans whose runs differ that are told as they are found; of the others the last line gives the number.
+const DIFFERENCES_TOLD_MAX: usize = 3;
 
 /// Runs a campaign.
 pub(crate) fn fuzz(args: &FuzzArgs, stop: &AtomicBool) -> Exit {
     match prepare(args) {
-        Ok((campaign, canary, folder)) => {
-            Fuzz::new(args, &campaign, folder).run(&campaign, &canary, stop)
+        Ok((campaign, canaries, folder)) => {
+            Fuzz::new(args, &campaign, folder).run(&campaign, &canaries, stop)
         }
         Err(message) => {
             complain(&message);
@@ -49,11 +54,15 @@ pub(crate) fn fuzz(args: &FuzzArgs, stop: &AtomicBool) -> Exit {
     }
 }
 
-fn prepare(args: &FuzzArgs) -> Result<(Campaign, Plan, OutputFolder), String> {
+fn prepare(args: &FuzzArgs) -> Result<(Campaign, Vec<Plan>, OutputFolder), String> {
     let campaign = campaign(args)?;
-    let canary = match &args.canary {
-        None => canary::plan(),
-        Some(path) => read_plan(path)?,
+    let canaries = match &args.canary {
+        None => {
+            let is_run = |name| campaign.scenarios.iter().any(|of| of.system.name() == name);
+            let run = systems().all().filter(|system| is_run(system.name()));
+            run.filter_map(|system| canary::plan(systems(), system)).collect()
+        }
+        Some(path) => vec![read_plan(path)?],
     };
     let partition = campaign.partition;
     let shard = match partition.is_whole() {
@@ -62,11 +71,11 @@ fn prepare(args: &FuzzArgs) -> Result<(Campaign, Plan, OutputFolder), String> {
     };
     let name = folder_name(unix_seconds(), format!("{}{shard}", campaign.seed));
     let folder = OutputFolder::create(&args.out, &name).map_err(|error| error.to_string())?;
-    Ok((campaign, canary, folder))
+    Ok((campaign, canaries, folder))
 }
 
 fn campaign(args: &FuzzArgs) -> Result<Campaign, String> {
-    let defaults = Campaign::default();
+    let defaults = Campaign::of(systems());
     let partition = args.partition.map_or(Ok(Partition::WHOLE), |p| p.resolve())?;
     if args.partition.is_some() && args.seed.is_none() {
         return Err("--partition needs --seed: all shards must be of the same campaign".to_owned());
@@ -97,6 +106,7 @@ struct Fuzz<'a> {
     watch: Stopwatch,
     environment: Environment,
     utilization: Utilization,
+    figures: Vec<FigureDeclaration>,
     coverage: Coverage,
     failures: Vec<DistinctFailure>,
     /// The evidence of each of `failures`, in the same order.
@@ -113,12 +123,12 @@ struct Fuzz<'a> {
 impl<'a> Fuzz<'a> {
     fn new(args: &'a FuzzArgs, campaign: &Campaign, folder: OutputFolder) -> Fuzz<'a> {
         let environment = Environment {
-            build: scenarios::build_id().to_owned(),
+            build: systems().build().to_owned(),
             command: std::env::args().collect(),
             seed: campaign.seed,
             partition: (!campaign.partition.is_whole()).then(|| campaign.partition.to_string()),
-            scenarios: campaign.scenarios.iter().map(|s| s.name.to_owned()).collect(),
-            engine: engine::named(campaign.engine),
+            scenarios: campaign.scenarios.iter().map(|of| of.name().to_owned()).collect(),
+            engine: tell::named(campaign.engine),
             plant: campaign.plant.clone(),
             jobs: campaign.jobs,
             started: words::utc(unix_seconds()),
@@ -131,7 +141,8 @@ impl<'a> Fuzz<'a> {
             watch: Stopwatch::start(),
             environment,
             utilization: Utilization::default(),
-            coverage: Coverage::new(declared_marks()),
+            figures: tell::declared_figures(systems(), &campaign.scenarios),
+            coverage: Coverage::new(tell::declared_marks(systems(), &campaign.scenarios)),
             failures: Vec::new(),
             evidence: Vec::new(),
             known: BTreeMap::new(),
@@ -143,7 +154,7 @@ impl<'a> Fuzz<'a> {
         }
     }
 
-    fn run(mut self, campaign: &Campaign, canary: &Plan, stop: &AtomicBool) -> Exit {
+    fn run(mut self, campaign: &Campaign, canaries: &[Plan], stop: &AtomicBool) -> Exit {
         let Environment { build, seed, partition, scenarios, jobs, .. } = &self.environment;
         let shard = partition.as_ref().map_or(String::new(), |shard| format!(", only {shard}"));
         say(&format!(
@@ -154,7 +165,7 @@ impl<'a> Fuzz<'a> {
         if let Err(error) = self.folder.link_latest() {
             complain(&error.to_string());
         }
-        self.look_for(canary);
+        canaries.iter().for_each(|canary| self.look_for(canary));
         if let Err(error) = self.write_so_far() {
             complain(&error.to_string());
             return Exit::Internal;
@@ -198,7 +209,7 @@ impl<'a> Fuzz<'a> {
     }
 
     /// Plans that showed something new: what to change when somebody explores by hand.
-    fn keep_novel(&self, summary: &scenarios::summary::Summary) -> Result<(), FolderError> {
+    fn keep_novel(&self, summary: &harness::summary::Summary) -> Result<(), FolderError> {
         summary.novel.values().try_for_each(|plan| {
             let name = plan_name(&plan.scenario, plan.seed);
             let file = format!("novel/{}-{name}", mutant_name(plan));
@@ -208,7 +219,7 @@ impl<'a> Fuzz<'a> {
 
     /// Runs the canary, which must fail.
     fn look_for(&mut self, plan: &Plan) {
-        let outcome = canary::run(plan);
+        let outcome = systems().perform(plan, &RunOptions::default());
         let first = outcome.failures().first();
         if first.is_none() {
             self.doubts.push(format!(
@@ -217,6 +228,10 @@ impl<'a> Fuzz<'a> {
                 plan.plant.as_deref().unwrap_or("no planted bug"),
             ));
             self.exit = self.exit.and(Exit::Untrusted);
+        }
+        // One that was not found is what there is to tell.
+        if self.canary.as_ref().is_some_and(|canary| !canary.found) {
+            return;
         }
         self.canary = Some(Canary {
             found: first.is_some(),
@@ -241,18 +256,18 @@ impl<'a> Fuzz<'a> {
                 position,
                 mutant,
                 repeated: finished.repeated,
-                ..run_line(outcome, plan, corpus)
+                ..tell::run_line(systems(), outcome, plan, corpus)
             },
             Err(message) => RunLine {
                 position,
                 mutant,
                 reason: Some(format!("internal error: {message}")),
-                ..nothing(plan, corpus)
+                ..tell::unknown_line(systems(), plan, corpus)
             },
         };
         self.folder.append("seeds.jsonl", &line.to_json_line())?;
         self.output.json(&line);
-        self.utilization.add(&line);
+        self.utilization.add(&line, &self.figures);
         self.coverage.add(&line);
         self.junit.add(&line);
         match &finished.result {
@@ -284,7 +299,7 @@ impl<'a> Fuzz<'a> {
         self.exit = self.exit.and(Exit::Violated);
         let plan = &finished.plan;
         let mut message =
-            message(outcome, plan.plant.as_ref()).expect("a failed run has a failure");
+            tell::message(outcome, plan.plant.as_ref()).expect("a failed run has a failure");
         if let Some(index) = self.known.get(&message.fingerprint) {
             self.failures[*index].count += 1;
             return Ok(());
@@ -293,6 +308,8 @@ impl<'a> Fuzz<'a> {
         match draw(&self.folder, &folder, plan, outcome, Some(&message)) {
             Ok(()) => {}
             Err(DrawError::Differs(how)) => {
+                let why = format!("{folder} has no timeline and no diagrams: {how}");
+                self.progress.aside(|| complain(&why));
                 self.doubts.push(format!("{folder}/plan.json: {how}"));
                 self.exit = self.exit.and(Exit::Untrusted);
             }
@@ -312,7 +329,7 @@ impl<'a> Fuzz<'a> {
             folder,
             smaller: None,
         });
-        self.progress.aside(|| self.output.text(&format!("{message}\n")));
+        self.progress.aside(|| self.output.text(&format!("{}\n", failure_text(&message))));
         let sim_ms = outcome.stats.simulated_ms;
         self.evidence.push(Evidence { plan: plan.clone(), message, sim_ms });
         // A campaign that is killed keeps what it has told.
@@ -324,18 +341,18 @@ impl<'a> Fuzz<'a> {
         self.exit = self.exit.and(Exit::Untrusted);
         let name = format!("not-deterministic/{}", line.plan_name());
         self.folder.write(&name, plan_text(plan).as_bytes())?;
-        let event = match part(plan) {
+        let event = match part(systems(), plan) {
             None => "it was equal when it was performed again".to_owned(),
             Some(difference) => {
                 let file = name.replace(".json", ".difference.txt");
                 self.folder.write(&file, difference.to_string().as_bytes())?;
                 let file = name.replace(".json", ".difference.json");
                 self.folder.write(&file, plan_text(&difference).as_bytes())?;
-                let text = &difference;
-                self.progress.aside(|| {
-                    let Plan { scenario, seed, .. } = plan;
-                    self.output.text(&format!("DIFFERS {scenario}   seed {seed}\n{text}\n"));
-                });
+                if self.doubts.len() < DIFFERENCES_TOLD_MAX {
+                    let (text, Plan { scenario, seed, .. }) = (&difference, plan);
+                    let told = format!("DIFFERS {scenario}   seed {seed}\n{text}\n{CAUSES}");
+                    self.progress.aside(|| self.output.text(&told));
+                }
                 format!("event {} is the first that differs", difference.event)
             }
         };
@@ -357,7 +374,7 @@ impl<'a> Fuzz<'a> {
         self.failures.sort_by_key(|failure| std::cmp::Reverse(failure.count));
         let mut summary = self.summary(interrupted, self.exit);
         let written = self.write(&summary).and_then(|()| {
-            self.folder.write("summary.md", summary.to_markdown().as_bytes()).map(drop)
+            self.folder.write("summary.md", summary_markdown(&summary).as_bytes()).map(drop)
         });
         if let Err(error) = written {
             complain(&error.to_string());
@@ -366,7 +383,7 @@ impl<'a> Fuzz<'a> {
         }
         let published = self.args.publish.publish(&self.junit, &summary);
         self.output.json(&summary);
-        self.output.text(&(summary.closing_line() + "\n"));
+        self.output.text(&(closing_line(&summary) + "\n"));
         self.exit.and(published)
     }
 
@@ -387,6 +404,8 @@ impl<'a> Fuzz<'a> {
             schema_version: SCHEMA_VERSION,
             environment: self.environment.clone(),
             utilization: Utilization { wall_ms, ..self.utilization.clone() },
+            figures: self.figures.clone(),
+            families: tell::families(systems()),
             failures: self.failures.clone(),
             undecided: self.undecided.clone(),
             canary: self.canary.clone(),
@@ -396,42 +415,5 @@ impl<'a> Fuzz<'a> {
             interrupted,
             exit_code: exit.code(),
         }
-    }
-}
-
-/// The line of a run of which nothing is known.
-fn nothing(plan: &Plan, corpus: Option<&str>) -> RunLine {
-    RunLine {
-        build: scenarios::build_id().to_owned(),
-        scenario: plan.scenario.clone(),
-        seed: plan.seed,
-        engine: engine::named(plan.engine),
-        position: None,
-        corpus: corpus.map(str::to_owned),
-        mutant: None,
-        plant: plan.plant.clone(),
-        verdict: RunVerdict::Undecided,
-        fingerprints: Vec::new(),
-        reason: None,
-        wall_ms: 0,
-        sim_ms: 0,
-        operations: 0,
-        acknowledged: 0,
-        unknown: 0,
-        events: 0,
-        trace_hash: String::new(),
-        faults: BTreeMap::new(),
-        leader_changes: 0,
-        syncs: reports::Syncs::default(),
-        crashes_during_sync: 0,
-        checked: Vec::new(),
-        violated: Vec::new(),
-        gave_up: Vec::new(),
-        failovers_ms: Vec::new(),
-        unavailable_ms: Vec::new(),
-        healed_after_ms: None,
-        latencies_us: reports::Latencies::default(),
-        marks: BTreeMap::new(),
-        repeated: None,
     }
 }

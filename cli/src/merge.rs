@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
-use reports::{
-    Merged, RunLine, SAW_NO, ShardFolder, Summary, find_shards, merge as join, read_shard,
-};
-use scenarios::marks::Mark;
-use scenarios::promise::Shown;
-use scenarios::summary::{Summary as Seen, Totals};
+use evidence::{RunLine, Summary};
+use harness::promise::Shown;
+use harness::summary::{Summary as Seen, Totals};
+use probe::MarkId;
+use reports::{Merged, SAW_NO, ShardFolder, closing_line, find_shards, merge as join, read_shard};
 
 use crate::args::Format;
 use crate::exit::Exit;
 use crate::output::{Output, complain, say};
 use crate::publish::PublishArgs;
+use crate::systems::systems;
 
 /// Arguments of `merge`.
 #[derive(Debug, Args)]
@@ -79,7 +79,7 @@ fn merged(args: &MergeArgs) -> Result<Exit, String> {
             args.out.join(&failure.folder).join("explanation.txt").display(),
         ));
     }
-    output.text(&(merged.summary.closing_line() + "\n"));
+    output.text(&(closing_line(&merged.summary) + "\n"));
     Ok(exit.and(published))
 }
 
@@ -125,21 +125,17 @@ fn seen(summary: &Summary, lines: &[RunLine]) -> Seen {
     let utilization = &summary.utilization;
     let mut shown = Shown::default();
     for line in lines.iter().filter(|line| line.plant.is_none()) {
-        shown.add(&line.scenario, line.marks.keys().filter_map(|name| Mark::named(name)));
+        let Some(of) = systems().scenario(&line.scenario) else { continue };
+        let place = |name: &String| of.system.marks().iter().position(|mark| mark.name == name);
+        let marks = line.marks.keys().filter_map(place);
+        shown.add(&line.scenario, marks.map(|place| MarkId(place as u16)));
+        shown.aim(&line.scenario, &line.roles);
     }
-    Seen {
-        shown,
-        runs: utilization.runs.total,
-        totals: Totals {
-            leader_changes: utilization.leader_changes,
-            syncs_diff: utilization.syncs.diff,
-            syncs_trunc: utilization.syncs.trunc,
-            syncs_snap: utilization.syncs.snap,
-            crashes_during_sync: utilization.crashes_during_sync,
-            ..Totals::default()
-        },
-        ..Seen::default()
-    }
+    let figures = utilization.figures.iter().map(|(id, value)| (id.clone(), *value)).collect();
+    let totals = Totals { figures, ..Totals::default() };
+    let mut seen = Seen::of(systems());
+    (seen.shown, seen.runs, seen.totals) = (shown, utilization.runs.total, totals);
+    seen
 }
 
 /// Says which shards did not come to their end, and which are not there at all.
@@ -152,7 +148,7 @@ fn tell_shards(summary: &Summary) {
             say(&format!("{name} of {} did not come to its end{torn}", shard.started));
         }
         let partition = shard.partition.as_ref().and_then(|text| {
-            let partition: scenarios::partition::Partition = text.parse().ok()?;
+            let partition: harness::partition::Partition = text.parse().ok()?;
             Some((partition.count(), partition.number()))
         });
         there.extend(partition);

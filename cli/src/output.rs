@@ -12,14 +12,15 @@ use crate::args::Format;
 
 /// Where results go.
 #[derive(Debug)]
-pub(crate) struct Output {
+pub struct Output {
     format: Format,
     is_closed: AtomicBool,
     is_coloured: bool,
 }
 
 impl Output {
-    pub(crate) fn new(format: Format) -> Output {
+    /// Results on standard output, in this form.
+    pub fn new(format: Format) -> Output {
         // https://no-color.org: present and not empty means no colours.
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let is_coloured = format == Format::Text && !no_color && io::stdout().is_terminal();
@@ -27,7 +28,7 @@ impl Output {
     }
 
     /// Writes text that ends its lines itself, unless results are JSON.
-    pub(crate) fn text(&self, text: &str) {
+    pub fn text(&self, text: &str) {
         if self.format == Format::Text {
             match text.strip_prefix("FAIL").filter(|_| self.is_coloured) {
                 Some(rest) => self.write(&format!("\u{1b}[1;31mFAIL\u{1b}[0m{rest}")),
@@ -37,7 +38,7 @@ impl Output {
     }
 
     /// Writes a line of JSON, if results are JSON.
-    pub(crate) fn json(&self, value: &impl Serialize) {
+    pub fn json(&self, value: &impl Serialize) {
         if self.format == Format::Json {
             let json = serde_json::to_string(value).expect("results are plain data with text keys");
             self.write(&(json + "\n"));
@@ -45,7 +46,7 @@ impl Output {
     }
 
     /// Whether nobody reads any more.
-    pub(crate) fn is_closed(&self) -> bool {
+    pub fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::Relaxed)
     }
 
@@ -61,11 +62,11 @@ impl Output {
 }
 
 /// Writes a message to stderr; there is nobody to tell when that fails.
-pub(crate) fn say(message: &str) {
+pub fn say(message: &str) {
     let _ = writeln!(io::stderr().lock(), "{message}");
 }
 
 /// Writes an error to stderr.
-pub(crate) fn complain(message: &str) {
+pub fn complain(message: &str) {
     say(&format!("squall: {message}"));
 }

@@ -3,7 +3,7 @@
 //! Engines number the tasks of an array in variables of the environment. Where an engine does not
 //! tell how many there are, SQUALL_SHARDS must.
 
-use scenarios::partition::Partition;
+use harness::partition::Partition;
 
 /// A partition as it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use scenarios::replay::load_plan;
-use scenarios::sim::cluster::plan::Plan;
+use harness::Plan;
+
+use crate::systems::systems;
 
 /// The plan that a file, or a folder with a plan.json, stands for.
 pub(crate) fn plan_file(target: &Path) -> PathBuf {
@@ -14,7 +15,7 @@ pub(crate) fn plan_file(target: &Path) -> PathBuf {
 /// Reads a plan; the message names the file and what is wrong.
 pub(crate) fn read_plan(file: &Path) -> Result<Plan, String> {
     let name = file.display().to_string();
-    load_plan(&read_bytes(file)?, &name).map_err(|error| error.to_string())
+    systems().load(&read_bytes(file)?, &name).map_err(|error| error.to_string())
 }
 
 /// Reads a file; the message names it.

@@ -6,10 +6,12 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use reports::{JUnit, Summary, annotations, write_atomically};
+use evidence::Summary;
+use reports::{JUnit, annotations, summary_markdown, write_atomically};
 
 use crate::exit::Exit;
 use crate::output::{complain, say};
+use crate::systems::systems;
 
 /// Where else results go.
 #[derive(Debug, Default, Args)]
@@ -26,7 +28,7 @@ pub(crate) struct PublishArgs {
 impl PublishArgs {
     /// Test cases to be filled with runs.
     pub(crate) fn junit(&self) -> JUnit {
-        JUnit::new(scenarios::judge::property_names().into_iter().map(str::to_owned))
+        JUnit::new(systems().property_names().into_iter().map(str::to_owned))
     }
 
     /// Writes whatever was asked for.
@@ -53,7 +55,7 @@ fn append_step_summary(summary: &Summary, file: Option<OsString>) -> Exit {
         say("GITHUB_STEP_SUMMARY is not set: the step has no summary");
         return Exit::Passed;
     };
-    let text = summary.to_markdown() + "\n";
+    let text = summary_markdown(summary) + "\n";
     let open = OpenOptions::new().create(true).append(true).open(&file);
     match open.and_then(|mut open| open.write_all(text.as_bytes())) {
         Ok(()) => Exit::Passed,

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 /// A seed as it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SeedArgument {
-    /// This one.
+pub enum SeedArgument {
+    /// The number itself, as it was given.
     Number(u64),
     /// That of the commit checked out here.
     Auto,
 }
 
 /// Reads a number, 40 hexadecimal digits or `auto`.
-pub(crate) fn parse_seed(text: &str) -> Result<SeedArgument, String> {
+pub fn parse_seed(text: &str) -> Result<SeedArgument, String> {
     if text == "auto" {
         return Ok(SeedArgument::Auto);
     }
@@ -36,7 +36,7 @@ impl SeedArgument {
     ///
     /// # Errors
     /// When it is to be that of a commit and there is none here.
-    pub(crate) fn resolve(self) -> Result<u64, String> {
+    pub fn resolve(self) -> Result<u64, String> {
         match self {
             SeedArgument::Number(seed) => Ok(seed),
             SeedArgument::Auto => {
@@ -52,7 +52,7 @@ impl SeedArgument {
 }
 
 /// Reads `500ms`, `60s`, `10m`, `1h` or seconds.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
     let milliseconds_per_unit = match unit {
@@ -71,7 +71,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Reads `500K`, `100M`, `2G` or bytes.
-pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
+pub fn parse_size(text: &str) -> Result<u64, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
     let bytes_per_unit = match unit {

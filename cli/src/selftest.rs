@@ -7,34 +7,35 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
-use reports::{FolderError, OutputFolder, folder_name, words, write_atomically};
-use scenarios::campaign::cores;
-use scenarios::finds;
-use scenarios::plant::{PlantedBug, planted_bugs};
-use scenarios::selftest::{Detection, Doubt, Find, detect, show_again, shrink_find, some_of};
-use scenarios::shrink::{SMALL_FAULTS_MAX, SMALL_OPERATIONS_MAX, Shrink, Size};
-use scenarios::sim::cluster::plan::Plan;
+use evidence::words;
+use harness::Plan;
+use harness::campaign::cores;
+use harness::plant::PlantedBug;
+use harness::selftest::{Detection, Doubt, Find, detect, show_again, shrink_find, some_of};
+use harness::shrink::{SMALL_FAULTS_MAX, SMALL_OPERATIONS_MAX, Shrink, Size};
+use reports::{FolderError, OutputFolder, folder_name, write_atomically};
 
 use crate::args::Format;
 use crate::clock::{Stopwatch, unix_seconds};
-use crate::evidence::plan_text;
 use crate::exit::Exit;
+use crate::keep::plan_text;
 use crate::names;
 use crate::output::{Output, complain, say};
 use crate::plans::read_plan;
 use crate::progress::Progress;
 use crate::seed::{SeedArgument, parse_duration, parse_seed};
 use crate::shrink::{SEEDS_DEFAULT, SHRINK_TIME_DEFAULT, step_text, within};
+use crate::systems::systems;
 use report::{Line, Report, Smaller, heading};
 
 /// What `squall help selftest` adds.
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   squall selftest                          every planted bug, each within its budget of seeds
-  squall selftest --plant ZK-4646 --seed 7 one of them, with other seeds
+  squall selftest --plant PLANT --seed 7   one of them, with other seeds
   squall selftest --shrink                 and each find made small
   squall selftest --stored --fresh 3       the stored finds, and three bugs searched for afresh
-  squall selftest --shrink --store scenarios/finds
+  squall selftest --shrink --store scenarios/SYSTEM/finds
                                            the stored finds of this build, made anew
   squall list plants                       what there is
 
@@ -139,7 +140,7 @@ fn bugs(names: &[String]) -> Result<Vec<&'static PlantedBug>, String> {
         names::bug(Some(name))?;
     }
     let wanted = |bug: &&PlantedBug| names.is_empty() || names.iter().any(|n| n == bug.name);
-    Ok(planted_bugs().filter(wanted).collect())
+    Ok(systems().planted_bugs().into_iter().filter(wanted).collect())
 }
 
 /// The stored find of each bug, in this build or in a folder.
@@ -148,7 +149,7 @@ fn stored(
     folder: Option<&Path>,
 ) -> Result<Vec<(&'static PlantedBug, Option<Plan>)>, String> {
     let Some(folder) = folder else {
-        let all = finds::entries();
+        let all = systems().finds();
         let of = |bug: &PlantedBug| {
             let mut of_bug = all.iter().filter(|f| f.plan.plant.as_deref() == Some(bug.name));
             of_bug.next().map(|find| find.plan.clone())
@@ -199,7 +200,7 @@ impl Test<'_> {
                 break;
             }
             let detection = match plan {
-                Some(plan) => show_again(bug, plan),
+                Some(plan) => show_again(systems(), bug, plan),
                 None => Detection::missed(Doubt::NotStored),
             };
             lines.push(self.tell(Line::new(bug, detection, true)));
@@ -214,7 +215,7 @@ impl Test<'_> {
         let count = |is: fn(&Line) -> bool| lines.iter().filter(|line| is(line)).count();
         let report = Report {
             schema_version: 1,
-            build: scenarios::build_id().to_owned(),
+            build: systems().build().to_owned(),
             seed,
             started,
             wall_ms: watch.elapsed_ms(),
@@ -238,7 +239,7 @@ impl Test<'_> {
 
     /// Searches for one bug, keeps the find, and makes it smaller if it is to be.
     fn search(&self, bug: &'static PlantedBug, work: &Work) -> Result<Line, FolderError> {
-        let detection = detect(bug, work.seed, work.jobs, self.stop);
+        let detection = detect(systems(), bug, work.seed, work.jobs, self.stop);
         let find = detection.find.clone();
         let mut line = Line::new(bug, detection, false);
         let Some(find) = find else { return Ok(line) };
@@ -263,7 +264,7 @@ impl Test<'_> {
         let mut progress = Progress::new();
         let shrunk = within(time_max, self.stop, |is_over| {
             let options = Shrink { jobs, seeds: SEEDS_DEFAULT, fingerprint: None, is_over };
-            shrink_find(find, &options, &mut |step| {
+            shrink_find(systems(), find, &options, &mut |step| {
                 progress.show(|| format!("{}: {}", bug.name, step_text(step)));
             })
         });
@@ -279,13 +280,13 @@ impl Test<'_> {
         let text = plan_text(&shrunk.plan);
         self.folder.write(&file, text.as_bytes())?;
         line.shrunk = Some(Smaller {
-            after: Size::of(&shrunk.plan),
+            after: Size::of(systems(), &shrunk.plan),
             performed: shrunk.performed,
             wall_ms: watch.elapsed_ms(),
             complete: shrunk.is_complete,
             plan: file,
         });
-        let again = show_again(bug, &shrunk.plan);
+        let again = show_again(systems(), bug, &shrunk.plan);
         for doubt in &again.doubts {
             line.doubt(format!("made smaller: {doubt}"));
         }
@@ -329,7 +330,7 @@ mod tests {
 
     #[test]
     fn bugs_are_chosen_by_name() {
-        let all = planted_bugs().count();
+        let all = systems().planted_bugs().len();
         assert_eq!(bugs(&[]).unwrap().len(), all);
         assert_eq!(bugs(&["ack-before-fsync".to_owned()]).unwrap().len(), 1);
         assert!(bugs(&["none".to_owned()]).unwrap_err().contains("`none`"));
@@ -341,7 +342,7 @@ mod tests {
         let all = bugs(&[]).unwrap();
         let plans = |folder: &Path| stored(&all, Some(folder));
         assert!(plans(folder.path()).unwrap().iter().all(|(_, plan)| plan.is_none()));
-        let mut plan = scenarios::canary::plan();
+        let mut plan = harness::canary::plan(systems(), systems().0[0]).unwrap();
         let file = folder.path().join("ack-before-fsync.json");
         std::fs::write(&file, plan_text(&plan)).unwrap();
         let found = plans(folder.path()).unwrap();

@@ -6,20 +6,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
-use reports::{words, write_atomically};
-use scenarios::campaign::cores;
-use scenarios::shrink::{Progress as Step, Shrink, Shrunk, Size, shrink as make_smaller};
-use scenarios::sim::cluster::plan::Plan;
+use evidence::words;
+use harness::Plan;
+use harness::campaign::cores;
+use harness::shrink::{Progress as Step, Shrink, Shrunk, Size, shrink as make_smaller};
+use harness::tell::message;
+use reports::{failure_text, write_atomically};
 use serde::Serialize;
 
 use crate::args::Format;
 use crate::clock::Stopwatch;
-use crate::evidence::{message, plan_text};
 use crate::exit::Exit;
+use crate::keep::plan_text;
 use crate::output::{Output, complain, say};
 use crate::plans::{plan_file, read_plan};
+use crate::program;
 use crate::progress::Progress;
 use crate::seed::parse_duration;
+use crate::systems::systems;
 
 /// What `squall help shrink` adds.
 pub(crate) const EXAMPLES: &str = "\
@@ -84,7 +88,7 @@ pub(crate) fn within<T>(
 
 /// Where a search stands.
 pub(crate) fn step_text(step: &Step<'_>) -> String {
-    format!("{} runs, without {}: {}", step.performed, step.pass, Size::of(step.plan))
+    format!("{} runs, without {}: {}", step.performed, step.pass, Size::of(systems(), step.plan))
 }
 
 /// Makes a failing plan smaller.
@@ -99,19 +103,19 @@ fn begin(args: &ShrinkArgs, stop: &AtomicBool) -> Result<Exit, String> {
     let file = plan_file(&args.target);
     let smallest = smallest_beside(&file);
     let whole = read_plan(&file)?;
-    let before = Size::of(&whole);
+    let before = Size::of(systems(), &whole);
     let plan = match fs::exists(&smallest) {
         Ok(true) if !args.afresh && smallest != file => go_on_from(&smallest, &whole)?,
         _ => whole,
     };
     let watch = Stopwatch::start();
     let jobs = args.jobs.map_or_else(cores, usize::from);
-    say(&format!("{}: {}", file.display(), Size::of(&plan)));
+    say(&format!("{}: {}", file.display(), Size::of(systems(), &plan)));
     let mut progress = Progress::new();
     let mut failed: Option<String> = None;
     let ended = within(args.max_time.unwrap_or(Duration::MAX), stop, |is_over| {
         let options = Shrink { jobs, seeds: args.seeds, fingerprint: None, is_over };
-        make_smaller(&plan, &options, &mut |step: &Step<'_>| {
+        make_smaller(systems(), &plan, &options, &mut |step: &Step<'_>| {
             progress.show(|| step_text(step));
             if step.is_smaller {
                 // What cannot be stored now may be stored in the end; then it is told.
@@ -159,7 +163,7 @@ fn store(file: &Path, plan: &Plan) -> Result<(), String> {
 
 fn tell(args: &ShrinkArgs, before: Size, shrunk: &Shrunk, smallest: &Path, time: &str) {
     let output = Output::new(args.format);
-    let after = Size::of(&shrunk.plan);
+    let after = Size::of(systems(), &shrunk.plan);
     output.json(&Report {
         before,
         after,
@@ -168,10 +172,11 @@ fn tell(args: &ShrinkArgs, before: Size, shrunk: &Shrunk, smallest: &Path, time:
         fingerprint: shrunk.plan.found.as_ref().and_then(|found| found.fingerprint.clone()),
         plan: smallest.display().to_string(),
     });
-    let outcome = scenarios::run::run_plan(&shrunk.plan, &Default::default());
+    let outcome = systems().perform(&shrunk.plan, &Default::default());
     if let Some(mut message) = message(&outcome, shrunk.plan.plant.as_ref()) {
-        message.commands.replay = Some(format!("squall replay {}", smallest.display()));
-        output.text(&format!("{message}\n"));
+        message.commands.replay =
+            Some(format!("{} replay {}", program::command(), smallest.display()));
+        output.text(&format!("{}\n", failure_text(&message)));
     }
     let how = if shrunk.is_complete { "nothing more can be left out" } else { "stopped" };
     output.text(&format!(

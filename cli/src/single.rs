@@ -3,28 +3,31 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use evidence::{AddsUp, Commands, FailureMessage, words};
+use harness::EngineKind;
+use harness::Outcome;
+use harness::Plan;
+use harness::judge::Verdict;
+use harness::replay::{Comparison, Replayed, replay as run_again};
+use harness::tell::{message, picture, run_line};
 use reports::{
-    Commands, FailureFiles, FailureMessage, FolderError, HistoryFiles, OutputFolder, folder_name,
-    words,
+    FailureFiles, FolderError, OutputFolder, failure_text, folder_name, write_history,
+    write_picture,
 };
-use scenarios::judge::Verdict;
-use scenarios::replay::{Comparison, Replayed, load_plan, replay as run_again};
-use scenarios::run::Outcome;
-use scenarios::sim::cluster::Plan;
-use scenarios::sim::simulation::EngineKind;
-use scenarios::stats::Stats;
 use serde::Serialize;
 
 use crate::args::{Format, ReplayArgs, RunArgs};
 use crate::clock::{Stopwatch, seed_of_the_moment, unix_seconds};
 use crate::diagrams::{DrawError, draw};
 use crate::engine::{self, EngineName};
-use crate::evidence::{keep_failure, message, picture, plan_text, run_line};
 use crate::exit::Exit;
+use crate::keep::{keep_failure, plan_text};
 use crate::names;
 use crate::output::{Output, complain, say};
 use crate::plans::{plan_file, read_bytes};
+use crate::program;
 use crate::seed::{SeedArgument, parse_seed};
+use crate::systems::systems;
 
 /// Runs one seed of one scenario.
 pub(crate) fn run(args: &RunArgs, stop: &AtomicBool) -> Exit {
@@ -67,7 +70,7 @@ impl Source {
         engine: EngineKind,
         plant: Option<&String>,
     ) -> Result<Source, String> {
-        let mut plan = names::scenario(scenario)?.plan_on(seed, engine);
+        let mut plan = names::scenario(scenario)?.plan(seed, engine);
         plan.plant = names::plant(plant)?;
         let planted =
             plan.plant.as_ref().map_or(String::new(), |plant| format!(" --plant {plant}"));
@@ -75,7 +78,8 @@ impl Source {
             bytes: plan_text(&plan).into_bytes(),
             name: format!("the plan of seed {seed}"),
             command: format!(
-                "squall run {scenario} --seed {seed}{}{planted}",
+                "{} run {scenario} --seed {seed}{}{planted}",
+                program::command(),
                 engine::flag(engine)
             ),
         })
@@ -102,10 +106,14 @@ impl Source {
         let name = file.display().to_string();
         let bytes = read_bytes(&file)?;
         let Some(engine) = engine else {
-            return Ok(Source { bytes, command: format!("squall replay {name}"), name });
+            return Ok(Source {
+                bytes,
+                command: format!("{} replay {name}", program::command()),
+                name,
+            });
         };
-        let mut plan = load_plan(&bytes, &name).map_err(|error| error.to_string())?;
-        let command = format!("squall replay {name} --engine {engine}");
+        let mut plan = systems().load(&bytes, &name).map_err(|error| error.to_string())?;
+        let command = format!("{} replay {name} --engine {engine}", program::command());
         if plan.engine != engine {
             (plan.engine, plan.found) = (engine, None);
         }
@@ -120,7 +128,7 @@ fn one(
     format: Format,
     stop: &AtomicBool,
 ) -> Result<Exit, String> {
-    let plan = load_plan(&source.bytes, &source.name).map_err(|error| error.to_string())?;
+    let plan = systems().load(&source.bytes, &source.name).map_err(|error| error.to_string())?;
     let folder = match out {
         None => None,
         Some(out) => {
@@ -136,20 +144,19 @@ fn one(
     };
     let output = Output::new(format);
     output.text(&format!(
-        "{}   seed {}   {} servers   {} clients   {} operations   {} faults   build {}\n",
+        "{}   seed {}   {}   {} operations   {} faults   build {}\n",
         plan.scenario,
         plan.seed,
-        plan.topology.servers,
-        plan.topology.clients,
+        hosts(&plan),
         plan.operations.len(),
         plan.faults.len(),
-        scenarios::build_id(),
+        systems().build(),
     ));
     for fault in &plan.faults {
         output.text(&fault_line(fault.at_ms, fault.until_ms, &fault.fault));
     }
     let watch = Stopwatch::start();
-    let Replayed { mut outcome, comparison } = run_again(&plan, &Default::default());
+    let Replayed { mut outcome, comparison } = run_again(systems(), &plan, &Default::default());
     outcome.stats.wall_ms = watch.elapsed_ms();
     let plan = outcome.stored(&plan);
     let mut told = Told { source, output, folder, exit: Exit::Passed };
@@ -172,21 +179,19 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
-    fn tell(&mut self, plan: &Plan, outcome: &Outcome) -> Result<(), FolderError> {
+    fn tell(&mut self, of: &Plan, outcome: &Outcome) -> Result<(), FolderError> {
         let (plan, plant, line) =
-            (plan_text(plan), plan.plant.as_ref(), run_line(outcome, plan, None));
+            (plan_text(of), of.plant.as_ref(), run_line(systems(), outcome, of, None));
+        let own = figures(of, outcome);
         self.output.json(&line);
-        self.output.text(&figures(outcome));
+        self.output.text(&own);
         let message = message(outcome, plant);
         if let Some(folder) = &self.folder {
             folder.write("plan.json", plan.as_bytes())?;
             folder.append("seeds.jsonl", &line.to_json_line())?;
-            let picture = picture(outcome);
-            let files = HistoryFiles::new(&outcome.history, &picture.faults);
-            folder.write("history.jsonl", files.json_lines.as_bytes())?;
-            folder.write("history.edn", files.edn.as_bytes())?;
-            folder.write("history.txt", files.text.as_bytes())?;
-            picture.write(folder, "")?;
+            let told = outcome.history();
+            write_history(&told, folder, "")?;
+            write_picture(&picture(systems(), outcome, &told), folder, "")?;
         }
         let seed = outcome.seed;
         match (&outcome.verdict, message) {
@@ -221,7 +226,7 @@ impl Told<'_> {
             Some(folder) => keep_failure(folder, plan, outcome, &mut message).map(drop),
             None => Ok(()),
         };
-        self.output.text(&message.to_string());
+        self.output.text(&failure_text(&message));
         kept
     }
 
@@ -266,6 +271,15 @@ struct Compared<'a> {
     comparison: &'a str,
 }
 
+/// `3 servers   5 clients`.
+fn hosts(plan: &Plan) -> String {
+    let groups = systems().of(plan).groups().iter();
+    groups
+        .map(|group| format!("{} {}", plan.count(group.name), group.name))
+        .collect::<Vec<_>>()
+        .join("   ")
+}
+
 /// A fault of the plan and its time: whether it struck, the figures say.
 fn fault_line(at_ms: u64, until_ms: Option<u64>, fault: &impl Serialize) -> String {
     let seconds = |ms: u64| format!("{}.{:03}", ms / 1_000, ms % 1_000);
@@ -274,30 +288,29 @@ fn fault_line(at_ms: u64, until_ms: Option<u64>, fault: &impl Serialize) -> Stri
     format!("  {:>7} … {until:>7} s  {json}\n", seconds(at_ms))
 }
 
-/// What locks and elections came to; nothing where there were none.
-fn holds(stats: &Stats) -> String {
-    match stats.grants {
-        0 => String::new(),
-        grants => format!(
-            "locks and leaderships granted: {grants}, {} of them lost; writes that only the token \
-             stopped: {}\n",
-            stats.holds_lost, stats.writes_fenced
-        ),
-    }
-}
-
-fn figures(outcome: &Outcome) -> String {
+/// What a run came to, in figures: the general ones, then the system's own.
+fn figures(plan: &Plan, outcome: &Outcome) -> String {
     let stats = &outcome.stats;
     let milliseconds = |times: &[u64]| match times {
         [] => "none".to_owned(),
         times => times.iter().map(u64::to_string).collect::<Vec<_>>().join(", ") + " ms",
     };
+    let (mut counts, mut samples) = (Vec::new(), String::new());
+    for figure in systems().of(plan).figure_declarations() {
+        let id = figure.id.as_str();
+        if figure.adds_up == AddsUp::Samples {
+            let values = stats.figures.samples.get(id).map_or(&[][..], Vec::as_slice);
+            samples += &format!("{}: {}\n", figure.title, milliseconds(values));
+        } else {
+            counts.push(figure.in_words(stats.figures.counts.get(id).copied().unwrap_or(0)));
+        }
+    }
+    let counts = if counts.is_empty() { String::new() } else { counts.join(", ") + "\n" };
     let gaps: Vec<u64> = stats.unavailable_ms.iter().map(|(_, length_ms)| *length_ms).collect();
     format!(
         "{} simulated in {}, {} events\n{} operations: {} acknowledged, {} refused, {} unknown\n\
-         faults that struck: {}\n{} elections, {} leader changes, {} restarts; synchronised by \
-         {} DIFF, {} TRUNC, {} SNAP; {} crashes during synchronisation\nfailovers: {}\n\
-         without an acknowledged write: {}\n{}healed after chaos: {}\n",
+         faults that struck: {}\n{counts}{samples}without an acknowledged write: {}\n\
+         healed after chaos: {}\n",
         words::duration(stats.simulated_ms),
         words::duration(stats.wall_ms),
         stats.events,
@@ -306,16 +319,7 @@ fn figures(outcome: &Outcome) -> String {
         stats.refused,
         stats.unknown,
         words::by_kind(&stats.faults),
-        stats.elections,
-        stats.leader_changes,
-        stats.restarts,
-        stats.syncs_diff,
-        stats.syncs_trunc,
-        stats.syncs_snap,
-        stats.crashes_during_sync,
-        milliseconds(&stats.failovers_ms),
         milliseconds(&gaps),
-        holds(stats),
         stats.healed_after_ms.map_or("no".to_owned(), |ms| format!("{ms} ms")),
     )
 }

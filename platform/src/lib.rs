@@ -209,7 +209,8 @@ pub trait Files: Clone + Send + Sync + 'static {
     /// The names in `dir`, sorted.
     fn list(&self, dir: &str) -> impl Future<Output = io::Result<Vec<String>>> + Send;
 
-    /// Makes `dir` and its parents.
+    /// Makes `dir` and its parents. Their names are durable once [`Files::sync_dir`] of the folder above each
+    /// has succeeded, as of every new name.
     fn create_dir_all(&self, dir: &str) -> impl Future<Output = io::Result<()>> + Send;
 
     /// Renames a file within one file system, replacing `to`.

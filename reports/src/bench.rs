@@ -13,7 +13,7 @@ pub const BENCH_SCHEMA_VERSION: u32 = 1;
 /// One run of a benchmark.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BenchReport {
-    /// [`BENCH_SCHEMA_VERSION`].
+    /// The version of the form, [`BENCH_SCHEMA_VERSION`] in what this build writes.
     pub schema_version: u32,
     /// What was measured.
     pub target: BenchTarget,
@@ -25,7 +25,7 @@ pub struct BenchReport {
     pub figures: Vec<Figure>,
     /// Distributions of latencies, over all rounds.
     pub latencies: Vec<Latency>,
-    /// What each loss of the leader cost.
+    /// What each loss of the primary cost.
     pub failovers: Vec<Failovers>,
     /// What must not happen, counted.
     pub safety: Safety,
@@ -159,28 +159,30 @@ pub struct LatencyPoint {
     pub count: u64,
 }
 
-/// What the losses of a leader cost, one entry in each list for each loss.
+/// What the losses of a primary (whoever serves changes) cost, one entry in each list for each loss.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Failovers {
-    /// How the leader was lost: `kill`, `pause`, `isolate`.
+    /// How the primary was lost: `kill`, `pause`, `isolate`.
     pub kind: String,
     /// The longest time in which no client had an acknowledgement, in milliseconds.
     pub outage_ms: Vec<f64>,
     /// The longest time in which the worst client had none, in milliseconds.
     pub worst_client_ms: Vec<f64>,
-    /// From the loss until the next leader serves, in milliseconds.
-    pub leader_ms: Vec<f64>,
+    /// From the loss until its successor serves, in milliseconds.
+    #[serde(alias = "leader_ms")]
+    pub successor_ms: Vec<f64>,
 }
 
 /// What must not happen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Safety {
-    /// Writes that were acknowledged while leaders were lost, and looked for afterwards.
+    /// Writes that were acknowledged while primaries were lost, and looked for afterwards.
     pub acknowledged_writes: u64,
     /// Those of them that a server does not have.
     pub lost_writes: u64,
-    /// Sessions that expired though their clients were alive.
-    pub lost_sessions: u64,
+    /// Clients that were given up though they were alive.
+    #[serde(alias = "lost_sessions")]
+    pub clients_dropped: u64,
     /// Requests that failed while nothing disturbed the servers.
     pub failed_requests: u64,
     /// Moments in which two clients held one lock.
@@ -190,7 +192,7 @@ pub struct Safety {
 }
 
 impl Safety {
-    /// Whether a promise was broken. A lost session is a cost, not a broken promise.
+    /// Whether a promise was broken. A dropped client is a cost, not a broken promise.
     pub fn is_violated(&self) -> bool {
         self.lost_writes > 0 || self.lock_overlaps > 0 || !self.violations.is_empty()
     }
@@ -210,7 +212,7 @@ pub struct BenchComparison {
 /// A figure beside its baseline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ComparedFigure {
-    /// Its name.
+    /// The figure's name, as its table spells it.
     pub name: String,
     /// What the values count.
     pub unit: String,
@@ -222,7 +224,7 @@ pub struct ComparedFigure {
     pub worse: f64,
     /// The larger of the two spreads, as a share.
     pub spread: f64,
-    /// What follows.
+    /// What follows of both: better, worse, or no difference that noise would not make.
     pub verdict: FigureVerdict,
 }
 
@@ -298,7 +300,7 @@ mod tests {
 
     #[test]
     fn broken_promises_are_told_from_costs() {
-        assert!(!Safety { lost_sessions: 3, ..Safety::default() }.is_violated());
+        assert!(!Safety { clients_dropped: 3, ..Safety::default() }.is_violated());
         assert!(Safety { lost_writes: 1, ..Safety::default() }.is_violated());
         assert!(Safety { lock_overlaps: 1, ..Safety::default() }.is_violated());
         assert!(Safety { violations: vec!["seed 1".into()], ..Safety::default() }.is_violated());

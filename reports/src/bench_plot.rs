@@ -43,14 +43,14 @@ const DARK: &str = "<style>@media (prefers-color-scheme: dark) { \
     [stroke=\"#1F2328\"] { stroke: #9198a1 } [stroke=\"#D0D7DE\"] { stroke: #30363d } \
     }</style>\n";
 
-/// A picture.
+/// A drawing of measurements, by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BenchPlot {
     /// What it shows.
     pub title: String,
     /// The name of its file.
     pub file: String,
-    /// The SVG.
+    /// The whole SVG, which needs nothing from elsewhere.
     pub svg: String,
 }
 
@@ -74,7 +74,7 @@ pub fn bench_plots(report: &BenchReport, baseline: Option<(&str, &BenchReport)>)
         add("throughput", title.clone(), throughput_plot(&title, &rates, baseline));
     }
     if report.failovers.iter().any(|each| !each.outage_ms.is_empty()) {
-        let title = format!("{name}: outage when the leader is lost");
+        let title = format!("{name}: outage when the primary is lost");
         add("failover", title.clone(), failover_plot(&title, report, baseline));
     }
     plots
@@ -350,7 +350,7 @@ fn failover_plot(
             .x_label_formatter(&|value| thousands(value.round()))
             .y_label_formatter(&|value| percent(*value))
             .x_desc("longest time without any client's acknowledgement, ms")
-            .y_desc("leaders lost")
+            .y_desc("primaries lost")
             .label_style((FONT, 14).into_font().color(&INK))
             .axis_desc_style((FONT, 15).into_font().color(&INK))
             .axis_style(INK)
@@ -414,7 +414,8 @@ mod tests {
                 assert_eq!(plot.svg.contains("main, before"), baseline.is_some());
                 assert!(plot.file.ends_with(".svg") && plot.svg.len() < 60_000);
             }
-            for (plot, part) in plots.iter().zip(["latency, ms", "operations/s", "leaders lost"]) {
+            for (plot, part) in plots.iter().zip(["latency, ms", "operations/s", "primaries lost"])
+            {
                 assert!(plot.svg.contains(part), "{part}: {}", plot.svg);
             }
         }

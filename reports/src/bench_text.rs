@@ -176,7 +176,7 @@ fn failover_table(all: &[Failovers]) -> Table {
         for (what, values) in [
             ("outage, any client", &failovers.outage_ms),
             ("outage, worst client", &failovers.worst_client_ms),
-            ("leader to leader", &failovers.leader_ms),
+            ("primary to primary", &failovers.successor_ms),
         ] {
             let mut row = vec![format!("{}: {what}", failovers.kind)];
             row.extend([0.0, 0.5, 0.9, 1.0].map(|each| number(quantile(values, each))));
@@ -214,11 +214,11 @@ fn machine_line(machine: &Machine) -> String {
 fn safety_lines(report: &BenchReport) -> String {
     let safety = &report.safety;
     let mut text = format!(
-        "acknowledged writes lost: {} of {}; sessions lost: {}; failed requests: {}; locks held \
+        "acknowledged writes lost: {} of {}; clients dropped: {}; failed requests: {}; locks held \
          twice: {}\n",
         safety.lost_writes,
         safety.acknowledged_writes,
-        safety.lost_sessions,
+        safety.clients_dropped,
         safety.failed_requests,
         safety.lock_overlaps
     );
@@ -337,7 +337,7 @@ pub(crate) mod tests {
                 kind: "kill".into(),
                 outage_ms: vec![110.0, 130.0 / scale, 300.0],
                 worst_client_ms: vec![150.0, 160.0, 400.0],
-                leader_ms: vec![90.0, 100.0, 250.0],
+                successor_ms: vec![90.0, 100.0, 250.0],
             }],
             safety: Safety { acknowledged_writes: 12_345, ..Safety::default() },
             notes: vec!["closed loop".into()],

@@ -1,11 +1,10 @@
 //! `failures/<fingerprint>/`: everything that is known of one kind of failure.
 
-use checker::znode::ZHistory;
+use evidence::{FailureMessage, History, RunPicture};
 
 use crate::folder::{FolderError, OutputFolder};
-use crate::history::HistoryFiles;
-use crate::message::FailureMessage;
-use crate::picture::RunPicture;
+use crate::message::explanation_text;
+use crate::picture::{write_history, write_picture};
 
 /// The evidence of a failure, by the first run in which it was seen.
 #[derive(Clone, Debug)]
@@ -17,7 +16,7 @@ pub struct FailureFiles<'a> {
     /// How long the run was, in simulated milliseconds.
     pub sim_ms: u64,
     /// What clients saw.
-    pub history: &'a ZHistory,
+    pub history: &'a History,
     /// What can be drawn of the run.
     pub picture: &'a RunPicture,
     /// What the world did, a JSON object on each line, if it was kept.
@@ -40,12 +39,9 @@ impl FailureFiles<'_> {
             output.write(&format!("{folder}/{name}"), text.as_bytes()).map(drop)
         };
         write("plan.json", self.plan)?;
-        write("explanation.txt", &self.message.to_explanation(self.sim_ms))?;
-        let files = HistoryFiles::new(self.history, &self.message.faults);
-        write("history.jsonl", &files.json_lines)?;
-        write("history.edn", &files.edn)?;
-        write("history.txt", &files.text)?;
-        self.picture.write(output, &format!("{folder}/"))?;
+        write("explanation.txt", &explanation_text(self.message, self.sim_ms))?;
+        write_history(self.history, output, &format!("{folder}/"))?;
+        write_picture(self.picture, output, &format!("{folder}/"))?;
         self.trace.map_or(Ok(()), |trace| write("trace.jsonl", trace))
     }
 }
@@ -54,15 +50,15 @@ impl FailureFiles<'_> {
 mod tests {
     use std::fs;
 
+    use evidence::example;
+
     use super::*;
-    use crate::history::tests::history;
-    use crate::message::tests::example;
 
     #[test]
     fn every_file_is_there() {
         let root = tempfile::tempdir().unwrap();
         let output = OutputFolder::create(root.path(), "a").unwrap();
-        let (history, message) = (history(), example());
+        let (history, message) = (example::history(5), example::message());
         let picture = RunPicture { end_ns: 1, ..RunPicture::default() };
         let mut files = FailureFiles {
             plan: "{}",
@@ -97,6 +93,6 @@ mod tests {
         files.write(&output).unwrap();
         assert_eq!(names().len(), 11);
         let explanation = output.path().join("failures/12ab/explanation.txt");
-        assert!(fs::read_to_string(explanation).unwrap().starts_with("FAIL keeper/register"));
+        assert!(fs::read_to_string(explanation).unwrap().starts_with("FAIL store/register"));
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::words::utc;
+use evidence::words::utc;
 
 /// A folder that belongs to one campaign alone.
 #[derive(Debug)]
@@ -21,9 +21,9 @@ pub struct OutputFolder {
 #[derive(Debug, Error)]
 #[error("cannot write {}: {error}", path.display())]
 pub struct FolderError {
-    /// Which.
+    /// The file or folder that could not be had.
     pub path: PathBuf,
-    /// Why.
+    /// What the operating system says.
     #[source]
     pub error: io::Error,
 }

@@ -2,8 +2,8 @@
 //! ("Workflow commands for GitHub Actions", setting an error message). GitHub shows ten of a kind
 //! for each step.
 
-use crate::summary::Summary;
-use crate::words::count;
+use evidence::Summary;
+use evidence::words::count;
 
 /// Annotations of one campaign.
 const ANNOTATIONS_MAX: usize = 10;
@@ -43,13 +43,14 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use evidence::example::summary as example;
+
     use super::*;
-    use crate::summary::example;
 
     #[test]
     fn a_failure_is_one_line() {
         expect_test::expect![[r#"
-            ::error title=keeper/register%3A linearizability::/k7: no order explains | these%0Ain 2 runs, first in seed 1234%0Asquall replay failures/12ab/plan.json
+            ::error title=store/register%3A linearizability::/k7: no order explains | these%0Ain 2 runs, first in seed 1234%0Asquall replay failures/12ab/plan.json
         "#]]
         .assert_eq(&annotations(&example()).concat());
     }
@@ -60,7 +61,7 @@ mod tests {
         summary.failures[0].property = "a: b, 100 %\r\n::error::".to_owned();
         summary.failures[0].headline = "100 %0A\r\nnext".to_owned();
         let line = annotations(&summary).concat();
-        let expected = "::error title=keeper/register%3A a%3A b%2C 100 %25%0D%0A%3A%3Aerror%3A%3A::\
+        let expected = "::error title=store/register%3A a%3A b%2C 100 %25%0D%0A%3A%3Aerror%3A%3A::\
             100 %250A%0D%0Anext%0A";
         assert!(line.starts_with(expected), "{line}");
         assert_eq!(line.matches('\n').count(), 1);

@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use crate::run_line::{RunLine, RunVerdict};
+use evidence::words::count;
+use evidence::{RunLine, RunVerdict, Summary};
+
 use crate::style::escape;
-use crate::summary::Summary;
-use crate::words::count;
 
 /// Test cases under construction.
 #[derive(Clone, Debug)]
@@ -94,11 +94,15 @@ impl JUnit {
             campaign.add("campaign", name, &case);
         }
         let environment = &summary.environment;
-        let facts = [("build", environment.build.clone()), ("seed", environment.seed.to_string())];
+        let facts = ["build", "seed"].map(str::to_owned).into_iter();
+        let facts = facts.zip([environment.build.clone(), environment.seed.to_string()]);
+        let figures = summary.utilization.told(&summary.figures).into_iter();
+        let figures = figures.map(|(figure, value)| (figure.title, value.to_string()));
         let facts: String = facts
-            .iter()
+            .chain(figures)
             .map(|(name, value)| {
-                format!("      <property name=\"{name}\" value=\"{}\"/>\n", escaped(value))
+                let (name, value) = (escaped(&name), escaped(&value));
+                format!("      <property name=\"{name}\" value=\"{value}\"/>\n")
             })
             .collect();
         total.absorb(
@@ -259,15 +263,17 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use evidence::Canary;
+    use evidence::example::summary as example;
+
     use super::*;
-    use crate::summary::{Canary, example};
 
     fn names(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
     fn line(seed: u64, verdict: RunVerdict, violated: &[&str]) -> RunLine {
-        let run = crate::run_line::example();
+        let run = evidence::example::run_line();
         RunLine {
             seed,
             verdict,
@@ -308,27 +314,30 @@ mod tests {
         expect_test::expect![[r#"
             <?xml version="1.0" encoding="UTF-8"?>
             <testsuites name="squall" tests="6" failures="1" errors="1" skipped="1" time="0.123">
-              <testsuite name="keeper/register" tests="3" failures="1" errors="0" skipped="1" time="0.123">
-                <testcase classname="keeper/register" name="linearizability">
+              <testsuite name="store/register" tests="3" failures="1" errors="0" skipped="1" time="0.123">
+                <testcase classname="store/register" name="linearizability">
                   <failure message="/k7: no order explains | these" type="linearizability">violated in 1 of 2 runs
             seeds 1234
             /k7: no order explains | these: failures/12ab/explanation.txt
               squall replay failures/12ab/plan.json
             </failure>
                 </testcase>
-                <testcase classname="keeper/register" name="one-shot watches">
+                <testcase classname="store/register" name="one-shot watches">
                   <skipped message="nothing to judge in 2 runs"/>
                 </testcase>
-                <testcase classname="keeper/register" name="agreement"/>
+                <testcase classname="store/register" name="agreement"/>
               </testsuite>
               <testsuite name="campaign" tests="3" failures="0" errors="1" skipped="0" time="0.000">
                 <properties>
                   <property name="build" value="0.1.0+4f2c1de"/>
                   <property name="seed" value="7"/>
+                  <property name="role changes" value="12"/>
+                  <property name="full copies" value="8"/>
+                  <property name="failovers" value="8"/>
                 </properties>
                 <testcase classname="campaign" name="the canary is found"/>
                 <testcase classname="campaign" name="every run is decided">
-                  <error message="1 of 4 runs undecided" type="campaign">keeper/register seed 5: nothing was checked
+                  <error message="1 of 4 runs undecided" type="campaign">store/register seed 5: nothing was checked
             </error>
                 </testcase>
                 <testcase classname="campaign" name="it can be trusted"/>
@@ -353,19 +362,19 @@ mod tests {
         assert_eq!(failure.attribute("message"), Some(expected.as_str()));
         assert!(failure.text().unwrap().contains(&expected));
         // A property that this build does not know is a case as well.
-        assert!(cases(&xml).contains(&("keeper/register".into(), expected, "failure".into())));
+        assert!(cases(&xml).contains(&("store/register".into(), expected, "failure".into())));
     }
 
     #[test]
     fn what_was_not_run_or_judged_is_skipped_and_doubts_are_errors() {
         let mut summary = example();
-        summary.environment.scenarios.push("keeper/watch".to_owned());
+        summary.environment.scenarios.push("store/watch".to_owned());
         summary.canary = Some(Canary { found: false, ..summary.canary.unwrap() });
         summary.doubts = vec!["the canary was not found".to_owned()];
         let cases = cases(&junit(&[]).to_xml(&summary));
         let of =
             |class: &str| cases.iter().filter(|c| c.0 == class).map(|c| c.2.as_str()).collect();
-        let watch: Vec<&str> = of("keeper/watch");
+        let watch: Vec<&str> = of("store/watch");
         assert_eq!(watch, ["skipped"; 3]);
         let campaign: Vec<&str> = of("campaign");
         assert_eq!(campaign, ["error"; 3]);

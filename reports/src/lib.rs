@@ -1,19 +1,18 @@
-//! What a person or another program looks at after a run: summaries, failure messages, histories,
-//! and the folder in which they are kept.
+//! Draws evidence: what a person or another program looks at after a run.
 //!
-//! Nothing here runs, decides or measures anything: data come in, texts and files go out. Times of
-//! day are handed in by the caller; every other time is simulated.
+//! Data of crate `evidence` come in; texts, plots, diagrams, pages and folders go out. Nothing here
+//! runs, decides or measures anything, and nothing knows a system: its operations, roles and
+//! figures have the words that the data give them. Times of day are handed in by the caller; every
+//! other time is simulated.
 
 mod bench;
 mod bench_plot;
 mod bench_text;
-mod coverage;
+mod coverage_text;
 mod failure;
 mod folder;
 mod github;
-mod history;
 mod junit;
-mod latencies;
 mod merge;
 mod message;
 mod messages;
@@ -21,14 +20,11 @@ mod perfetto;
 mod picture;
 mod plot;
 mod report;
-mod run_line;
 mod shiviz;
 mod story;
 mod style;
-mod summary;
 mod summary_text;
 mod timeline;
-pub mod words;
 
 pub use bench::{
     BENCH_SCHEMA_VERSION, BenchComparison, BenchReport, BenchTarget, Better, ComparedFigure,
@@ -36,20 +32,13 @@ pub use bench::{
 };
 pub use bench_plot::{BenchPlot, bench_plots};
 pub use bench_text::{bench_markdown, bench_text, comparison_text, percentile_text};
-pub use coverage::{COVERAGE_FILE, Coverage, DeclaredMark, FAMILY_LETTERS, MarkHits};
 pub use failure::FailureFiles;
 pub use folder::{FolderError, OutputFolder, folder_name, write_atomically};
 pub use github::annotations;
-pub use history::{HistoryFiles, Span};
 pub use junit::JUnit;
-pub use latencies::Latencies;
 pub use merge::{MergeError, Merged, SAW_NO, ShardFolder, find_shards, merge, read_shard};
-pub use message::{Commands, FailureMessage, Moment};
-pub use picture::{ClockTrack, Gap, OperationKind, OperationPoint, PointOutcome, RunPicture};
+pub use message::{explanation_text, failure_text};
+pub use picture::{plots, write_history, write_picture};
 pub use report::{Report, ReportError};
-pub use run_line::{RunLine, RunVerdict};
-pub use story::{Arrow, Contradiction, HostSpan, HostState, Point, Step, Story};
-pub use summary::{
-    Canary, Counts, DistinctFailure, Environment, MarkFigures, SCHEMA_VERSION, Shard, SmallerPlan,
-    Summary, Syncs, UndecidedRun, Utilization,
-};
+pub use story::write_story;
+pub use summary_text::{closing_line, summary_markdown};

@@ -9,7 +9,7 @@
 //! One build must end one address in one way. Two ends mean that the runs are not deterministic;
 //! both lines stay, so that merging the result again finds the contradiction again.
 
-mod evidence;
+mod kept;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -18,15 +18,14 @@ mod write;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use evidence::{
+    Canary, Coverage, DistinctFailure, Environment, Families, FigureDeclaration, RunLine,
+    RunVerdict, SCHEMA_VERSION, Shard, Summary, UndecidedRun, Utilization, joined_figures,
+};
 use thiserror::Error;
 
-use crate::coverage::Coverage;
 use crate::folder::FolderError;
-use crate::run_line::{RunLine, RunVerdict};
-use crate::summary::{
-    Canary, DistinctFailure, Environment, SCHEMA_VERSION, Shard, Summary, UndecidedRun, Utilization,
-};
-use evidence::Evidence;
+use kept::Kept;
 pub use read::{ShardFolder, find_shards, read_shard};
 
 /// How the doubt begins that a campaign saw too little. More shards may have seen it: this doubt
@@ -39,9 +38,9 @@ pub enum MergeError {
     /// A file or folder that cannot be read.
     #[error("cannot read {}: {error}", path.display())]
     Read {
-        /// Which.
+        /// The file or folder that cannot be read.
         path: PathBuf,
-        /// Why.
+        /// What the operating system says.
         #[source]
         error: std::io::Error,
     },
@@ -51,13 +50,13 @@ pub enum MergeError {
         path.display()
     )]
     NoShard {
-        /// Which.
+        /// The folder that was given.
         path: PathBuf,
     },
     /// A file that is not what it is called.
     #[error("{}{}: {message}", path.display(), line.map_or(String::new(), |n| format!(":{n}")))]
     Malformed {
-        /// Which.
+        /// The file that is not as it should be.
         path: PathBuf,
         /// The line, from 1.
         line: Option<usize>,
@@ -70,21 +69,21 @@ pub enum MergeError {
         first_path.display(), second_path.display()
     )]
     Different {
-        /// What differs.
+        /// What differs between the shards: the build, the seed, the scenarios.
         what: &'static str,
-        /// One value.
+        /// The value in the first of the two.
         first: String,
-        /// Where.
+        /// The folder of the first.
         first_path: PathBuf,
-        /// Another.
+        /// The value in the second of the two.
         second: String,
-        /// Where.
+        /// The folder of the second.
         second_path: PathBuf,
     },
     /// The result's folder is there already.
     #[error("{} exists already: a merge writes a new folder", path.display())]
     Exists {
-        /// Which.
+        /// The folder that is there already.
         path: PathBuf,
     },
     /// The result cannot be written.
@@ -104,7 +103,7 @@ pub struct Merged {
     pub coverage: Option<Coverage>,
     /// Runs that ended in several ways, in words.
     pub conflicts: Vec<String>,
-    evidence: Evidence,
+    kept: Kept,
 }
 
 /// Merges shards of one campaign; at least one.
@@ -116,12 +115,13 @@ pub fn merge(shards: &[ShardFolder]) -> Result<Merged, MergeError> {
     let lines = join_lines(shards.iter().flat_map(|shard| &shard.lines));
     let conflicts = conflicts(&lines);
     let coverage = coverage(shards, &lines);
-    let (evidence, mut failures) = Evidence::collect(shards)?;
+    let (kept, mut failures) = Kept::collect(shards)?;
+    let figures = figures(shards);
     let mut utilization = Utilization::default();
     let mut undecided = Vec::new();
     let mut counts: BTreeMap<String, (u64, &RunLine)> = BTreeMap::new();
     for line in &lines {
-        utilization.add(line);
+        utilization.add(line, &figures);
         if let Some(reason) = &line.reason {
             undecided.push(UndecidedRun {
                 scenario: line.scenario.clone(),
@@ -154,6 +154,8 @@ pub fn merge(shards: &[ShardFolder]) -> Result<Merged, MergeError> {
             ..environment
         },
         utilization,
+        figures,
+        families: families(shards),
         failures,
         undecided,
         canary: join_canaries(shards.iter().filter_map(|shard| shard.summary.canary.as_ref())),
@@ -163,7 +165,7 @@ pub fn merge(shards: &[ShardFolder]) -> Result<Merged, MergeError> {
         shards: merged.into_iter().collect(),
         exit_code: 0,
     };
-    Ok(Merged { lines, summary, coverage, conflicts, evidence })
+    Ok(Merged { lines, summary, coverage, conflicts, kept })
 }
 
 /// What the runs hit, of all that the shards' builds knew.
@@ -173,6 +175,21 @@ fn coverage(shards: &[ShardFolder], lines: &[RunLine]) -> Option<Coverage> {
     let mut coverage = Coverage::declared_by(known);
     lines.iter().for_each(|line| coverage.add(line));
     Some(coverage)
+}
+
+/// What the shards' figures mean. All are of one build, so they say the same; whatever they say,
+/// their order decides nothing.
+fn figures(shards: &[ShardFolder]) -> Vec<FigureDeclaration> {
+    let declared: BTreeSet<&Vec<FigureDeclaration>> =
+        shards.iter().map(|shard| &shard.summary.figures).collect();
+    joined_figures(declared.into_iter().map(Vec::as_slice))
+}
+
+/// The families of the shards' faults.
+fn families(shards: &[ShardFolder]) -> Families {
+    let mut families = Families::default();
+    shards.iter().for_each(|shard| families.join(&shard.summary.families));
+    families
 }
 
 /// What all shards have in common.

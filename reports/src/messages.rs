@@ -12,13 +12,15 @@ mod tests;
 
 use std::fmt::Write as _;
 
+use evidence::words::moment;
+use evidence::{Arrow, HostSpan, Point, Step, Story, Tone};
+
 use head::{Head, LINE, wrapped};
 use layout::{BREAK, Entry, HEAD, LEFT, Layout, ROW, text_width, x};
 use select::{Selection, select};
 
-use crate::story::{Arrow, HostSpan, HostState, Point, Step, Story, shortened};
+use crate::story::shortened;
 use crate::style::{PALETTE, escape};
-use crate::words::moment;
 
 /// Characters of a label: more would reach the next host.
 const LABEL_MAX: usize = 25;
@@ -37,9 +39,9 @@ text.bad{fill:var(--bad)}
 text.over{paint-order:stroke;stroke:var(--back);stroke-width:4px;stroke-linejoin:round}
 .back{fill:var(--back)}.grid{stroke:var(--grid)}
 .host{stroke:var(--rule);stroke-width:1.5}
-.looking{stroke:var(--unknown);stroke-width:3;stroke-dasharray:3 4}
-.following{stroke:var(--series-3);stroke-width:3}
-.leading{stroke:var(--series-1);stroke-width:7}
+.unsettled{stroke:var(--unknown);stroke-width:3;stroke-dasharray:3 4}
+.secondary{stroke:var(--series-3);stroke-width:3}
+.primary{stroke:var(--series-1);stroke-width:7}
 .gone{stroke:var(--back);stroke-width:9}
 .down{stroke:var(--bad);stroke-width:2;stroke-dasharray:1 5}
 .paused{stroke:var(--error);stroke-width:5;stroke-dasharray:2 3}
@@ -48,7 +50,9 @@ text.over{paint-order:stroke;stroke:var(--back);stroke-width:4px;stroke-linejoin
 .arrow path{fill:currentColor}
 .arrow .cross{stroke:currentColor;stroke-width:2.2;fill:none}
 .arrow text{fill:currentColor}
-.client{color:var(--series-1)}.quorum{color:var(--series-3)}.election{color:var(--series-4)}
+.protocol-1{color:var(--series-1)}.protocol-2{color:var(--series-3)}
+.protocol-3{color:var(--series-4)}.protocol-4{color:var(--series-2)}
+.protocol-5{color:var(--series-6)}.protocol-6{color:var(--series-5)}
 .arrow.lost{color:var(--bad)}
 .arrow.far line{stroke-dasharray:3 3}
 .step rect{fill:var(--text)}.step text{font-style:italic}
@@ -61,7 +65,7 @@ text.over{paint-order:stroke;stroke:var(--back);stroke-width:4px;stroke-linejoin
 ";
 
 /// The text of the file.
-pub(crate) fn messages(story: &Story<'_>) -> String {
+pub(crate) fn messages(story: &Story) -> String {
     let selection = select(story);
     let things = things(story, &selection);
     let head = Head::new(story, &selection);
@@ -70,6 +74,7 @@ pub(crate) fn messages(story: &Story<'_>) -> String {
     let mut drawing = Drawing {
         story,
         selection: &selection,
+        protocols: story.protocols(),
         layout: &layout,
         width: head.width,
         out: String::new(),
@@ -105,7 +110,7 @@ enum Thing<'a> {
     Sent { arrows: Vec<&'a Arrow> },
     /// A message is read.
     Read { arrow: &'a Arrow },
-    /// A server takes a step, or something befalls a host.
+    /// A host takes a step, or something befalls a host.
     Step { step: &'a Step },
     /// A host is cut off, or no longer.
     Cut { span: &'a HostSpan, begins: bool },
@@ -113,7 +118,7 @@ enum Thing<'a> {
     Mark { host: &'a str, line: usize, at_ns: u64 },
 }
 
-fn things<'a>(story: &'a Story<'a>, selection: &Selection<'a>) -> Vec<Thing<'a>> {
+fn things<'a>(story: &'a Story, selection: &Selection<'a>) -> Vec<Thing<'a>> {
     let mut things: Vec<Thing<'a>> = Vec::new();
     for arrow in selection.arrows.iter().copied() {
         if selection.shows(arrow.sent.at_ns) {
@@ -131,8 +136,7 @@ fn things<'a>(story: &'a Story<'a>, selection: &Selection<'a>) -> Vec<Thing<'a>>
     let turns = story.steps.iter().filter(|step| step.is_turn && is_host(&step.host));
     let turns = turns.filter(|step| selection.shows(step.at.at_ns));
     things.extend(turns.map(|step| Thing::Step { step }));
-    let cuts =
-        story.spans.iter().filter(|span| span.state == HostState::Cut && is_host(&span.host));
+    let cuts = story.spans.iter().filter(|span| span.tone == Tone::Cut && is_host(&span.host));
     for span in cuts {
         let ends = [(span.from_ns, true), (span.to_ns, false)];
         let shown = ends.into_iter().filter(|(at_ns, _)| selection.shows(*at_ns));
@@ -148,6 +152,15 @@ fn things<'a>(story: &'a Story<'a>, selection: &Selection<'a>) -> Vec<Thing<'a>>
         }
     }
     things
+}
+
+/// Colours of protocols; those beyond them share the last one.
+const PROTOCOL_COLOURS: usize = 6;
+
+/// The CSS class of a protocol: its place in the order of their appearance.
+fn protocol_class(protocols: &[&str], protocol: &str) -> String {
+    let place = protocols.iter().position(|known| *known == protocol).unwrap_or(0);
+    format!("protocol-{}", (place + 1).min(PROTOCOL_COLOURS))
 }
 
 /// Whether a message says the same at the same time as these, to somebody else.
@@ -239,8 +252,9 @@ impl Thing<'_> {
 }
 
 struct Drawing<'a> {
-    story: &'a Story<'a>,
+    story: &'a Story,
     selection: &'a Selection<'a>,
+    protocols: Vec<&'a str>,
     layout: &'a Layout,
     width: f64,
     out: String,
@@ -295,7 +309,7 @@ impl Drawing<'_> {
                     span.host == *host && span.from_ns <= *from_ns && *from_ns < span.to_ns
                 });
                 let mut states: Vec<&HostSpan> = states.collect();
-                states.sort_by_key(|span| !span.state.is_role());
+                states.sort_by_key(|span| !span.tone.is_role());
                 let lines = if number == 0 { 2 } else { 1 };
                 for (line, span) in states.iter().take(lines).enumerate() {
                     let y = head + 40.0 + line as f64 * 15.0 + if number == 0 { 0.0 } else { 2.0 };
@@ -322,13 +336,13 @@ impl Drawing<'_> {
         let within =
             |span: &&HostSpan| span.host == host && span.from_ns <= to_ns && span.to_ns > from_ns;
         let mut spans: Vec<&HostSpan> = story.spans.iter().filter(within).collect();
-        spans.sort_by_key(|span| span.state);
+        spans.sort_by_key(|span| span.tone);
         for span in spans {
             let begin = if span.from_ns <= from_ns { top } else { self.layout.y_at(span.from_ns) };
             let end = if span.to_ns >= to_ns { bottom } else { self.layout.y_at(span.to_ns) };
-            let class = span.state.class();
-            let at = if span.state == HostState::Cut { at - 9.0 } else { at };
-            if span.state == HostState::Down {
+            let class = span.tone.name();
+            let at = if span.tone == Tone::Cut { at - 9.0 } else { at };
+            if span.tone == Tone::Down {
                 self.push(format_args!(
                     "<line class=\"gone\" x1=\"{at}\" y1=\"{begin}\" x2=\"{at}\" y2=\"{end}\"/>"
                 ));
@@ -461,11 +475,11 @@ impl Drawing<'_> {
             .delivered
             .map_or(String::new(), |at| format!(" data-delivered-ns=\"{}\"", at.at_ns));
         let detail = if arrow.detail.is_empty() { "" } else { "; " };
+        let protocol = protocol_class(&self.protocols, &arrow.protocol);
         self.push(format_args!(
-            "<g class=\"arrow {} {class}\" data-from=\"{}\" data-to=\"{}\" data-sent-ns=\"{}\"\
+            "<g class=\"arrow {protocol} {class}\" data-from=\"{}\" data-to=\"{}\" data-sent-ns=\"{}\"\
              {delivered} data-label=\"{}\"><title>{}: {} → {}, sent {}, {read}{detail}{}</title>\
              <line x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>{end}{label}</g>",
-            arrow.protocol,
             escape(&arrow.from),
             escape(&arrow.to),
             arrow.sent.at_ns,

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::story::{
-    Arrow, HostSpan, HostState, Point, Story, lanes, operation_text, outcome_class,
-};
+use evidence::{Arrow, HostSpan, Point, Story, Tone};
+
+use crate::story::{lanes, outcome_class};
 
 /// Messages that are told: the last before the contradiction.
 const MESSAGES_MAX: usize = 4_000;
@@ -27,7 +27,7 @@ const MESSAGES: u64 = 5;
 const LANES: u64 = 10;
 
 /// The text of the file.
-pub(crate) fn perfetto(story: &Story<'_>) -> String {
+pub(crate) fn perfetto(story: &Story) -> String {
     let mut trace = Trace { story, events: Vec::new(), threads: BTreeMap::new() };
     trace.faults();
     story.spans.iter().for_each(|span| trace.span(span));
@@ -48,7 +48,7 @@ fn us(at_ns: u64) -> f64 {
 }
 
 struct Trace<'a> {
-    story: &'a Story<'a>,
+    story: &'a Story,
     events: Vec<Value>,
     /// The threads in use and their names.
     threads: BTreeMap<(u64, u64), String>,
@@ -57,7 +57,7 @@ struct Trace<'a> {
 impl Trace<'_> {
     /// The process of a host; process 1 is the faults'.
     fn pid(&self, host: &str) -> u64 {
-        let position = self.story.hosts.iter().position(|name| name == host);
+        let position = self.story.hosts.iter().position(|known| known.name == host);
         position.map_or(1, |position| position as u64 + 2)
     }
 
@@ -93,22 +93,22 @@ impl Trace<'_> {
             let args = json!({ "struck": fault.what });
             self.slice((1, LANES + lane as u64), "faults", &fault.kind, times, args);
         }
-        for leader in &story.leaders {
-            self.threads.entry((1, ROLE)).or_insert_with(|| "leaders".to_owned());
-            self.instant((1, ROLE), "t", leader.at_ns, &leader.what);
+        for role in &story.roles {
+            self.threads.entry((1, ROLE)).or_insert_with(|| "roles".to_owned());
+            self.instant((1, ROLE), "t", role.at_ns, &role.what);
         }
         if let Some(contradiction) = &story.contradiction {
             let name = format!("contradiction: {}", contradiction.explanation.headline);
-            self.threads.entry((1, ROLE)).or_insert_with(|| "leaders".to_owned());
+            self.threads.entry((1, ROLE)).or_insert_with(|| "roles".to_owned());
             self.instant((1, ROLE), "g", contradiction.at_ns, &name);
         }
     }
 
     fn span(&mut self, span: &HostSpan) {
-        let (tid, thread) = match span.state {
-            HostState::Looking | HostState::Following | HostState::Leading => (ROLE, "role"),
-            HostState::Down | HostState::Paused => (MACHINE, "machine"),
-            HostState::Cut => (NETWORK, "network"),
+        let (tid, thread) = match span.tone {
+            Tone::Unsettled | Tone::Secondary | Tone::Primary => (ROLE, "role"),
+            Tone::Down | Tone::Paused => (MACHINE, "machine"),
+            Tone::Cut => (NETWORK, "network"),
         };
         let place = (self.pid(&span.host), tid);
         self.slice(place, thread, &span.text, (span.from_ns, span.to_ns), json!({}));
@@ -116,28 +116,28 @@ impl Trace<'_> {
 
     fn operations(&mut self) {
         let story = self.story;
-        let mut by_client: BTreeMap<String, Vec<_>> = BTreeMap::new();
+        let mut by_client: BTreeMap<&str, Vec<_>> = BTreeMap::new();
         for operation in &story.history.operations {
-            by_client.entry(operation.client.to_string()).or_default().push(operation);
+            by_client.entry(&operation.client_name).or_default().push(operation);
         }
         for (client, mut operations) in by_client {
             operations.sort_by_key(|operation| operation.invoke_ns);
             let end = |complete_ns: Option<u64>| complete_ns.unwrap_or(story.end_ns);
             let times: Vec<(u64, u64)> =
                 operations.iter().map(|o| (o.invoke_ns, end(o.complete_ns))).collect();
-            let pid = self.pid(&client);
+            let pid = self.pid(client);
             for (index, lane) in lanes(times.iter().copied()).into_iter().enumerate() {
                 let operation = operations[index];
                 let mut args = json!({
                     "outcome": outcome_class(operation),
-                    "session": operation.session.to_string(),
-                    "xid": operation.cxid.0,
-                    "zxid": operation.zxid.map(|zxid| zxid.to_string()),
+                    "session": operation.session,
+                    "detail": operation.asked_detail,
+                    "position": operation.position,
                 });
                 if let Some(line) = story.line_of(operation) {
                     args["explanation line"] = json!(line + 1);
                 }
-                let text = operation_text(operation);
+                let text = operation.text();
                 self.slice((pid, LANES + lane as u64), "operations", &text, times[index], args);
             }
         }
@@ -212,7 +212,7 @@ impl Trace<'_> {
 
     fn names(&mut self) {
         let faults = (1, "faults".to_owned());
-        let hosts = self.story.hosts.iter().map(|host| (self.pid(host), host.clone()));
+        let hosts = self.story.hosts.iter().map(|host| (self.pid(&host.name), host.name.clone()));
         let processes: Vec<(u64, String)> = std::iter::once(faults).chain(hosts).collect();
         let mut events = Vec::new();
         for (pid, name) in processes {
@@ -266,7 +266,7 @@ impl Spread {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::story::tests::{explanation, history, story};
+    use crate::story::tests::story;
 
     fn events(text: &str) -> Vec<Value> {
         let trace: Value = serde_json::from_str(text).unwrap();
@@ -307,8 +307,7 @@ mod tests {
 
     #[test]
     fn flows_join_what_was_sent_to_what_was_read() {
-        let (history, explanation) = (history(50), explanation());
-        let story = story(&history, &explanation);
+        let story = story(50);
         let mut events = events(&perfetto(&story));
         let read = story.arrows.iter().filter(|a| !a.is_ping && a.delivered.is_some()).count();
         assert_eq!(check_flows(&events), Ok(read));
@@ -322,8 +321,7 @@ mod tests {
 
     #[test]
     fn operations_faults_and_roles_are_slices_with_their_times() {
-        let (history, explanation) = (history(50), explanation());
-        let story = story(&history, &explanation);
+        let story = story(50);
         let events = events(&perfetto(&story));
         let slices = |name: &str| {
             let named = events.iter().filter(|event| event["ph"] == "X" && event["name"] == name);
@@ -333,11 +331,11 @@ mod tests {
         };
         assert_eq!(slices("partition"), [(5_090_000.0, 50_000.0)]);
         assert_eq!(slices("slow_disk"), [(2_000_000.0, 28_000_000.0)]);
-        assert_eq!(slices("leading, epoch 1"), [(80_000.0, 29_920_000.0)]);
-        for operation in &history.operations {
+        assert_eq!(slices("primary, term 1"), [(80_000.0, 29_920_000.0)]);
+        for operation in &story.history.operations {
             let end_ns = operation.complete_ns.unwrap_or(story.end_ns);
             let expected = (us(operation.invoke_ns), us(end_ns) - us(operation.invoke_ns));
-            let text = operation_text(operation);
+            let text = operation.text();
             assert!(slices(&text).contains(&expected), "{text}");
         }
         // Slices of one thread lie side by side.
@@ -355,8 +353,7 @@ mod tests {
 
     #[test]
     fn a_long_run_is_told_up_to_its_contradiction() {
-        let (history, explanation) = (history(0), explanation());
-        let mut story = story(&history, &explanation);
+        let mut story = story(0);
         let many = (0..9_000u64).map(|n| {
             let point = |at: u64| Point { at_ns: at * 1_000_000, order: at };
             Arrow { sent: point(n), delivered: Some(point(n + 1)), ..story.arrows[0].clone() }

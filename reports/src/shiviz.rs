@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::story::{Arrow, Point, Story, operation_text};
-use crate::words::moment;
+use evidence::words::moment;
+use evidence::{Arrow, Point, Story};
 
 /// Events that are told: more make ShiViz slow.
 const EVENTS_MAX: usize = 1_500;
@@ -31,7 +31,7 @@ enum What {
 }
 
 /// The text of the file.
-pub(crate) fn shiviz(story: &Story<'_>) -> String {
+pub(crate) fn shiviz(story: &Story) -> String {
     let mut clocks: BTreeMap<String, Clock> = BTreeMap::new();
     let mut sent: BTreeMap<usize, Clock> = BTreeMap::new();
     let mut log = String::new();
@@ -57,7 +57,7 @@ pub(crate) fn shiviz(story: &Story<'_>) -> String {
 }
 
 /// The last events up to a little behind the contradiction, in order.
-fn told(story: &Story<'_>) -> Vec<Happened> {
+fn told(story: &Story) -> Vec<Happened> {
     let mut events = Vec::new();
     for (number, arrow) in story.arrows.iter().enumerate().filter(|(_, arrow)| !arrow.is_ping) {
         push_message(number, arrow, &mut events);
@@ -67,18 +67,15 @@ fn told(story: &Story<'_>) -> Vec<Happened> {
         Happened { at: step.at, host, text, what: What::Other }
     }));
     for operation in &story.history.operations {
-        let host = operation.client.to_string();
+        let host = operation.client_name.clone();
         let mut push = |at, text| {
             events.push(Happened { at, host: host.clone(), text, what: What::Other });
         };
         // A client asks before it sends and learns after it has read.
         let asks = Point { at_ns: operation.invoke_ns, order: 0 };
-        push(asks, format!("asks: {}", operation.request));
+        push(asks, format!("asks: {}", operation.asked));
         if let Some(at_ns) = operation.complete_ns {
-            push(
-                Point { at_ns, order: u64::MAX },
-                format!("learns: {}", operation_text(operation)),
-            );
+            push(Point { at_ns, order: u64::MAX }, format!("learns: {}", operation.text()));
         }
     }
     events.sort_by_key(|event| event.at);
@@ -104,7 +101,7 @@ fn push_message(number: usize, arrow: &Arrow, events: &mut Vec<Happened>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::story::tests::{explanation, history, story};
+    use crate::story::tests::story;
 
     /// Reads a log as ShiViz's default parser does.
     fn parsed(log: &str) -> Vec<(String, String, Clock)> {
@@ -152,14 +149,13 @@ mod tests {
 
     #[test]
     fn clocks_follow_the_messages() {
-        let (history, explanation) = (history(50), explanation());
-        let story = story(&history, &explanation);
+        let story = story(50);
         let events = parsed(&shiviz(&story));
         let read = story.arrows.iter().filter(|a| !a.is_ping && a.delivered.is_some()).count();
         assert_eq!(check_clocks(&events), Ok(read));
-        let answered = history.operations.iter().filter(|o| o.complete_ns.is_some()).count();
+        let answered = story.history.operations.iter().filter(|o| o.complete_ns.is_some()).count();
         let sent = story.arrows.iter().filter(|arrow| !arrow.is_ping).count();
-        let asked = history.operations.len();
+        let asked = story.history.operations.len();
         assert_eq!(events.len(), sent + read + asked + answered + story.steps.len());
         assert!(events.iter().any(|(text, _, _)| text.ends_with("n3, which never reads it")));
 
@@ -176,8 +172,7 @@ mod tests {
 
     #[test]
     fn a_long_log_is_cut_and_stays_consistent() {
-        let (history, explanation) = (history(900), explanation());
-        let story = story(&history, &explanation);
+        let story = story(900);
         let events = parsed(&shiviz(&story));
         assert!(events.len() <= EVENTS_MAX);
         assert!(check_clocks(&events).is_ok());

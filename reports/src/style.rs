@@ -5,95 +5,58 @@
 //! nothing from elsewhere. Colours are CSS variables, so that a plot follows its page; a plot that
 //! stands alone carries [`PALETTE`] itself.
 
-/// Families of faults, one colour each.
+use std::collections::BTreeSet;
+
+use evidence::{Families, FaultWindow, OTHER_FAMILY};
+
+/// A family of faults, by its name. Families order as legends list them: those that have a colour of
+/// their own first, then others by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Family {
-    /// What separates or slows hosts.
-    Network,
-    /// What stops programs and machines.
-    Process,
-    /// What a disk does wrong.
-    Disk,
-    /// What wall clocks show wrong.
-    Clock,
-    /// Changes of the ensemble.
-    Membership,
-    /// Any other.
-    Other,
+pub(crate) struct Family<'a> {
+    place: usize,
+    name: &'a str,
 }
 
-/// Words in the names of faults and the family that they tell, the first that fits.
-const WORDS: [(&str, Family); 27] = [
-    ("clock", Family::Clock),
-    ("drift", Family::Clock),
-    ("disk", Family::Disk),
-    ("fsync", Family::Disk),
-    ("eio", Family::Disk),
-    ("enospc", Family::Disk),
-    ("sector", Family::Disk),
-    ("write", Family::Disk),
-    ("partition", Family::Network),
-    ("one_way", Family::Network),
-    ("isolate", Family::Network),
-    ("link", Family::Network),
-    ("bridge", Family::Network),
-    ("ring", Family::Network),
-    ("reset", Family::Network),
-    ("bandwidth", Family::Network),
-    ("connect", Family::Network),
-    ("half_open", Family::Network),
-    ("crash", Family::Process),
-    ("power_loss", Family::Process),
-    ("pause", Family::Process),
-    ("restart", Family::Process),
-    ("wipe", Family::Process),
-    ("restore", Family::Process),
-    ("rot", Family::Disk),
-    ("kill", Family::Process),
-    ("reconfig", Family::Membership),
-];
+/// Families that have a colour of their own, in the order of legends: what befalls links, programs
+/// and machines, disks, clocks, and the set of hosts. All others share one.
+const COLOURED: [&str; 5] = ["network", "process", "disk", "clock", "membership"];
 
-impl Family {
-    /// All of them, in the order of legends.
-    pub(crate) const ALL: [Family; 6] = [
-        Family::Network,
-        Family::Process,
-        Family::Disk,
-        Family::Clock,
-        Family::Membership,
-        Family::Other,
-    ];
-
-    /// The family of a kind of fault, as plans name kinds.
-    pub(crate) fn of(kind: &str) -> Family {
-        let told = WORDS.iter().find(|(word, _)| kind.contains(word));
-        told.map_or(Family::Other, |(_, family)| *family)
+impl<'a> Family<'a> {
+    /// A family.
+    pub(crate) fn new(name: &'a str) -> Family<'a> {
+        let place = COLOURED.iter().position(|known| *known == name);
+        Family { place: place.unwrap_or(COLOURED.len()), name }
     }
 
-    /// Its name, which is also its CSS class and the end of its variable's name.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Family::Network => "network",
-            Family::Process => "process",
-            Family::Disk => "disk",
-            Family::Clock => "clock",
-            Family::Membership => "membership",
-            Family::Other => "other",
-        }
+    /// The families of these faults, each once, in the order of legends.
+    pub(crate) fn all(families: &'a Families, faults: &[FaultWindow]) -> Vec<Family<'a>> {
+        let all: BTreeSet<Family<'a>> =
+            faults.iter().map(|fault| Family::new(families.of(&fault.kind))).collect();
+        all.into_iter().collect()
+    }
+
+    /// Its name.
+    pub(crate) fn name(self) -> &'a str {
+        self.name
+    }
+
+    /// Its CSS class, which is also the end of its variable's name.
+    pub(crate) fn class(self) -> &'static str {
+        COLOURED.get(self.place).copied().unwrap_or(OTHER_FAMILY)
     }
 }
 
-/// The variables, for light and for dark. `--ok`, `--error`, `--unknown` are outcomes; `--network`
+/// The variables, for light and for dark. `--ok`, `--error`, `--unknown`, `--unsent` are outcomes; `--network`
 /// and so on families of faults; `--series-1` and so on lines that have no meaning of their own.
 pub(crate) const PALETTE: &str = "\
 :root{color-scheme:light dark;--back:#ffffff;--card:#f6f7f9;--text:#1b1f24;--soft:#57606a;
 --rule:#d5dae0;--grid:#e6e9ed;--link:#0b5cad;--ok:#1a7f37;--bad:#c62828;--error:#b45f06;
---unknown:#7b3fb5;--network:#d1495b;--process:#5b6b7a;--disk:#b8860b;--clock:#1f8a8a;
+--unknown:#7b3fb5;--unsent:#8a939c;--network:#d1495b;--process:#5b6b7a;--disk:#b8860b;--clock:#1f8a8a;
 --membership:#7b3fb5;--other:#8d6e63;--series-1:#0b5cad;--series-2:#c2571a;--series-3:#1a7f37;
 --series-4:#8e3fa8;--series-5:#8a6d00;--series-6:#0f7f86;--series-7:#b02a4a}
 @media (prefers-color-scheme:dark){:root{--back:#12161c;--card:#1b2129;--text:#e6e9ed;
 --soft:#a3adb8;--rule:#36404b;--grid:#28303a;--link:#7ab8ff;--ok:#56c271;--bad:#ff7b72;
---error:#f0a04b;--unknown:#c792ea;--network:#ff8a9a;--process:#9fb0c1;--disk:#e2b93b;
+--error:#f0a04b;--unknown:#c792ea;--unsent:#7d8894;--network:#ff8a9a;--process:#9fb0c1;--disk:#e2b93b;
 --clock:#4fc7c7;--membership:#c792ea;--other:#c0a297;--series-1:#7ab8ff;--series-2:#ff9e64;
 --series-3:#56c271;--series-4:#d3a0f0;--series-5:#dcc14a;--series-6:#4fd0d6;--series-7:#ff8fab}}
 ";
@@ -154,8 +117,9 @@ pub(crate) const PLOT_RULES: &str = "\
 .plot .point.ok,.plot .mark.ok{fill:var(--ok)}
 .plot .point.error,.plot .mark.error{fill:var(--error)}
 .plot .point.unknown,.plot .mark.unknown{fill:var(--unknown)}
+.plot .point.unsent,.plot .mark.unsent{fill:var(--unsent)}
 .plot .stroke-ok{stroke:var(--ok)}.plot .stroke-error{stroke:var(--error)}
-.plot .stroke-unknown{stroke:var(--unknown)}
+.plot .stroke-unknown{stroke:var(--unknown)}.plot .stroke-unsent{stroke:var(--unsent)}
 .plot .series-1{stroke:var(--series-1)}.plot .series-2{stroke:var(--series-2)}
 .plot .series-3{stroke:var(--series-3)}.plot .series-4{stroke:var(--series-4)}
 .plot .series-5{stroke:var(--series-5)}.plot .series-6{stroke:var(--series-6)}
@@ -166,7 +130,7 @@ pub(crate) const PLOT_RULES: &str = "\
 .plot .disk{fill:var(--disk)}.plot .clock{fill:var(--clock)}
 .plot .membership{fill:var(--membership)}.plot .other{fill:var(--other)}
 .plot .silence{fill:var(--bad)}.plot .column{fill:var(--series-1);fill-opacity:.6}
-.plot .leader{fill:none;stroke:var(--soft);stroke-dasharray:2 3}
+.plot .role{fill:none;stroke:var(--soft);stroke-dasharray:2 3}
 .plot .chaos{fill:none;stroke:var(--text);stroke-width:1.2;stroke-dasharray:7 4}
 ";
 
@@ -228,42 +192,21 @@ mod tests {
             names.collect::<std::collections::BTreeSet<String>>()
         };
         assert_eq!(names(light), names(dark));
-        for family in Family::ALL {
-            assert!(names(light).contains(&format!("--{}", family.name())));
+        for family in COLOURED.into_iter().chain([OTHER_FAMILY]) {
+            assert!(names(light).contains(&format!("--{family}")));
         }
     }
 
     #[test]
-    fn every_kind_of_fault_has_its_family() {
-        for (kind, family) in [
-            ("partition", Family::Network),
-            ("one_way", Family::Network),
-            ("isolate_leader", Family::Network),
-            ("slow_link", Family::Network),
-            ("crash", Family::Process),
-            ("power_loss", Family::Process),
-            ("pause", Family::Process),
-            ("restart", Family::Process),
-            ("wipe", Family::Process),
-            ("restore", Family::Process),
-            ("rot", Family::Disk),
-            ("lost_write", Family::Disk),
-            ("misdirected_write", Family::Disk),
-            ("flaky_link", Family::Network),
-            ("bandwidth", Family::Network),
-            ("connect_hang", Family::Network),
-            ("half_open", Family::Network),
-            ("reset", Family::Network),
-            ("slow_disk", Family::Disk),
-            ("eio", Family::Disk),
-            ("enospc", Family::Disk),
-            ("fsync_fail", Family::Disk),
-            ("clock_offset", Family::Clock),
-            ("clock_drift", Family::Clock),
-            ("reconfig", Family::Membership),
-            ("meteor", Family::Other),
-        ] {
-            assert_eq!(Family::of(kind), family, "{kind}");
-        }
+    fn families_are_listed_once_and_those_with_a_colour_first() {
+        let families = [("lag", "network"), ("rot", "disk"), ("drop", "network"), ("ban", "abuse")];
+        let families: Families = families.into_iter().collect();
+        let faults = ["meteor", "ban", "rot", "drop", "lag"];
+        let faults = faults.map(|kind| FaultWindow::new(kind, "", 0, None));
+        let all = Family::all(&families, &faults);
+        let told: Vec<(&str, &str)> = all.iter().map(|f| (f.name(), f.class())).collect();
+        let expected =
+            [("network", "network"), ("disk", "disk"), ("abuse", "other"), ("other", "other")];
+        assert_eq!(told, expected);
     }
 }

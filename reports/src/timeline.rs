@@ -1,4 +1,5 @@
-//! `timeline.html`: what clients asked and were told over time, beside what struck and who led.
+//! `timeline.html`: what clients asked and were told over time, beside what struck and which roles
+//! changed hands.
 //!
 //! The page opens on the operations around the contradiction; the rest of the run is there in parts
 //! to unfold. It needs nothing from elsewhere and is readable without its script, which adds zoom,
@@ -11,14 +12,14 @@ mod tests;
 
 use std::fmt::Write as _;
 
-use checker::znode::ZOperation;
+use evidence::words::{count, moment};
+use evidence::{Operation, OutcomeClass, Story};
 
 use chunk::chunk;
 use overview::overview;
 
-use crate::story::{Story, operation_text, outcome_class};
+use crate::story::{outcome_class, outcome_colour};
 use crate::style::{Family, escape, page};
-use crate::words::{count, moment};
 
 /// Operations before the contradiction on which the page opens.
 const FOCUS_BEFORE: usize = 50;
@@ -39,12 +40,13 @@ svg.chunk{display:block}figure.wide svg{min-width:1000px}
 .op.error rect,.tick.error{fill:var(--error);stroke:var(--error)}
 .op.unknown rect,.tick.unknown{fill:var(--unknown);stroke:var(--unknown)}
 .op.unknown rect{stroke-dasharray:4 2}
+.op.unsent rect,.tick.unsent{fill:var(--unsent);stroke:var(--unsent)}
 .op.told rect{stroke:var(--bad);stroke-width:2.5;stroke-opacity:1;stroke-dasharray:none}
 .op.told:target rect{stroke-width:5}.op:target rect{stroke-width:3;stroke-opacity:1}
 .op.dim,.tick.dim{opacity:.15}.op{cursor:pointer}
 .tick{stroke-width:.6}.tick.told{stroke:var(--bad);fill:var(--bad)}
-.grid{stroke:var(--grid)}.leader{stroke:var(--series-1);stroke-width:1.5;stroke-dasharray:5 3}
-main svg text.leader{fill:var(--series-1);stroke:none}
+.grid{stroke:var(--grid)}.role{stroke:var(--series-1);stroke-width:1.5;stroke-dasharray:5 3}
+main svg text.role{fill:var(--series-1);stroke:none}
 .focus{fill:var(--bad);fill-opacity:.1;stroke:var(--bad);stroke-opacity:.6}
 .event{stroke:var(--bad);stroke-width:1.5}
 .over{paint-order:stroke;stroke:var(--back);stroke-width:4px;stroke-linejoin:round}
@@ -98,12 +100,12 @@ const SCRIPT: &str = "\
 ";
 
 /// The text of the file.
-pub(crate) fn timeline(story: &Story<'_>) -> String {
+pub(crate) fn timeline(story: &Story) -> String {
     let parts = Parts::new(story);
     let mut body = format!("<style>\n{STYLE}</style>\n<main>\n<h1>{}</h1>\n", escape(&story.title));
     body.push_str(&explanation(story));
     body.push_str("<h2>The whole run</h2>\n");
-    body.push_str(&legend());
+    body.push_str(&legend(story));
     body.push_str(&overview(story, parts.focus()));
     body.push_str(
         "<div id=\"tools\" hidden=\"hidden\"><button id=\"closer\">zoom in</button> \
@@ -157,27 +159,37 @@ fn between(from_ns: u64, to_ns: u64) -> String {
     format!("{} … {}", moment(from_ns).trim_end_matches(" s"), moment(to_ns))
 }
 
-fn legend() -> String {
+fn legend(story: &Story) -> String {
     let mut text = "<p class=\"soft\">Operations:".to_owned();
-    for (colour, name) in [("ok", "answered"), ("error", "refused"), ("unknown", "no answer")] {
-        let _ =
-            write!(text, "<span class=\"key\" style=\"background:var(--{colour})\"></span>{name}");
+    let key = |text: &mut String, colour: &str, name: &str| {
+        let style = format!("background:var(--{colour})");
+        let name = escape(name);
+        let _ = write!(text, "<span class=\"key\" style=\"{style}\"></span>{name}");
+    };
+    let has = |outcome| story.history.operations.iter().any(|o| o.outcome == outcome);
+    for (outcome, name) in [
+        (OutcomeClass::Ok, "answered"),
+        (OutcomeClass::Refused, "refused"),
+        (OutcomeClass::Unknown, "no answer"),
+        (OutcomeClass::NotSent, "not sent"),
+    ] {
+        if outcome != OutcomeClass::NotSent || has(outcome) {
+            key(&mut text, outcome_colour(outcome), name);
+        }
     }
     text.push_str(" &#160; Faults:");
-    for family in Family::ALL {
-        let name = family.name();
-        let _ =
-            write!(text, "<span class=\"key\" style=\"background:var(--{name})\"></span>{name}");
+    for family in Family::all(&story.families, &story.faults) {
+        key(&mut text, family.class(), family.name());
     }
     text + "</p>\n"
 }
 
 /// What is wrong, as a table whose rows lead to their operations.
-fn explanation(story: &Story<'_>) -> String {
+fn explanation(story: &Story) -> String {
     let Some(contradiction) = &story.contradiction else {
         return "<p>Nothing contradicts anything.</p>\n".to_owned();
     };
-    let explanation = contradiction.explanation;
+    let explanation = &contradiction.explanation;
     let mut text = format!(
         "<p class=\"bad\"><b>{}</b>: {}</p>\n<div class=\"scroll\"><table><tr><th></th><th>who</th>\
          <th>what</th><th>when</th><th></th></tr>\n",
@@ -213,9 +225,9 @@ fn explanation(story: &Story<'_>) -> String {
 }
 
 /// What a part holds, in a line.
-fn summary(story: &Story<'_>, from_ns: u64, to_ns: u64) -> String {
+fn summary(story: &Story, from_ns: u64, to_ns: u64) -> String {
     let is_in = |at_ns: u64| (from_ns..to_ns).contains(&at_ns);
-    let operations: Vec<&ZOperation> =
+    let operations: Vec<&Operation> =
         story.history.operations.iter().filter(|o| is_in(o.invoke_ns)).collect();
     let with = |class: &str| operations.iter().filter(|o| outcome_class(o) == class).count();
     let mut text = format!(
@@ -227,28 +239,23 @@ fn summary(story: &Story<'_>, from_ns: u64, to_ns: u64) -> String {
     );
     let faults = story.faults.iter().filter(|fault| is_in(fault.from_ns));
     faults.for_each(|fault| text.push_str(&format!("; {} {}", fault.kind, fault.what)));
-    let leaders = story.leaders.iter().filter(|leader| is_in(leader.at_ns));
-    leaders.for_each(|leader| text.push_str(&format!("; {}", leader.what)));
+    let roles = story.roles.iter().filter(|role| is_in(role.at_ns));
+    roles.for_each(|role| text.push_str(&format!("; {}", role.what)));
     text
 }
 
 /// What an operation says when it is pointed at.
-fn details(story: &Story<'_>, index: usize) -> String {
+fn details(story: &Story, index: usize) -> String {
     let operation = &story.history.operations[index];
     let when = match operation.complete_ns {
         Some(to_ns) => between(operation.invoke_ns, to_ns),
         None => format!("{} … never", moment(operation.invoke_ns)),
     };
-    let mut text = format!("{}: {}\n{when}", operation.client, operation_text(operation));
-    let _ = write!(
-        text,
-        "\n{}, session {}, xid {}",
-        outcome_class(operation),
-        operation.session,
-        operation.cxid.0
-    );
-    if let Some(zxid) = operation.zxid {
-        let _ = write!(text, ", zxid {zxid}");
+    let mut text = format!("{}: {}\n{when}", operation.client_name, operation.text());
+    let _ = write!(text, "\n{}", outcome_class(operation));
+    let detail = Some(&operation.asked_detail).filter(|detail| !detail.is_empty());
+    for more in operation.session.iter().chain(detail).chain(&operation.position) {
+        let _ = write!(text, ", {more}");
     }
     if let Some(line) = story.line_of(operation) {
         let lines = story.contradiction.iter().flat_map(|c| &c.explanation.lines);
@@ -267,7 +274,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(story: &Story<'_>) -> Parts {
+    fn new(story: &Story) -> Parts {
         let mut times: Vec<u64> = story.history.operations.iter().map(|o| o.invoke_ns).collect();
         times.sort_unstable();
         let focus_ns = story.focus_ns();

@@ -153,7 +153,7 @@ impl Clocks {
 /// changes evenly; before its first point there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WallOffset {
-    /// Whose.
+    /// The host whose wall clock it is.
     pub host: HostId,
     /// When, in nanoseconds since the start of the run.
     pub at_ns: u64,

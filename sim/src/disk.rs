@@ -12,20 +12,22 @@ pub mod directory;
 mod fault;
 pub mod inode;
 mod operation;
+mod program;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
 use crate::seed::Draws;
+use crate::streams;
 pub use damage::{DiskImage, Rotten};
 use directory::{InodeId, Names, normal};
 use fault::Faults;
 pub use fault::{DiskFault, DiskFaultId, Gone};
 use inode::Inode;
 pub use operation::{
-    Change, EEXIST, EIO, EISDIR, ENOENT, ENOSPC, ENOTDIR, Errno, Handle, OpId, OpKind, Operation,
-    Outcome,
+    Change, Creation, EEXIST, EIO, EISDIR, ENOENT, ENOSPC, ENOTDIR, ENOTEMPTY, Errno, Handle, OpId,
+    OpKind, OpenHow, Operation, Outcome, Stat,
 };
 
 /// An operation is done this long before its latency ends: the timers of a simulated host count
@@ -63,6 +65,8 @@ struct Queued {
 struct OpenFile {
     inode: InodeId,
     error: Option<Errno>,
+    /// Whether the first error of a commit is told by every later one.
+    is_sticky: bool,
 }
 
 /// One host's disk.
@@ -96,7 +100,7 @@ impl Disk {
             seed,
             host,
             settings,
-            latency: Draws::for_host(seed, "disk latency", host, 0),
+            latency: Draws::for_host(seed, streams::DISK_LATENCY, host, 0),
             rounding_ns: ROUNDING_NS,
             power_losses: 0,
             names: Names::default(),
@@ -207,9 +211,14 @@ impl Disk {
         self.busy_until_ns = now_ns;
         let index = self.power_losses;
         self.power_losses += 1;
-        self.names.lose_power(&mut Draws::for_host(self.seed, "lost names", self.host, index));
+        self.names.lose_power(&mut Draws::for_host(
+            self.seed,
+            streams::LOST_NAMES,
+            self.host,
+            index,
+        ));
         self.collect();
-        let mut draws = Draws::for_host(self.seed, "lost sectors", self.host, index);
+        let mut draws = Draws::for_host(self.seed, streams::LOST_SECTORS, self.host, index);
         for file in self.inodes.values_mut() {
             file.lose_power(&mut draws);
         }
@@ -326,6 +335,16 @@ impl Disk {
             Operation::CreateDirs(dir) => {
                 self.names.create_directories(&normal(&dir)).map(|()| Outcome::Done)
             }
+            Operation::OpenWith(path, how) => self.open_with(&normal(&path), how),
+            Operation::ReadOpen(file, offset, len) => Ok(self.read_open(file, offset, len)),
+            Operation::LenOpen(file) => Ok(self.len_open(file)),
+            Operation::Stat(path) => self.stat(&normal(&path)),
+            Operation::CreateDir(dir) => {
+                self.names.create_directory(&normal(&dir)).map(|()| Outcome::Done)
+            }
+            Operation::RemoveDir(dir) => {
+                self.names.remove_directory(&normal(&dir)).map(|()| Outcome::Done)
+            }
             Operation::Rename(from, to) => {
                 self.names.rename(&normal(&from), &normal(&to)).map(|()| Outcome::Done)
             }
@@ -346,16 +365,15 @@ impl Disk {
         }
         let inode = open.inode;
         let result = self.commit_to(inode, changes, sync);
-        if let Err(errno) = result {
-            self.open.get_mut(&file).expect("still open").error = Some(errno);
-        }
+        let open = self.open.get_mut(&file).expect("still open");
+        open.error = result.err().filter(|_| open.is_sticky);
         result.map(|()| Outcome::Done)
     }
 
     fn commit_to(&mut self, inode: InodeId, changes: &[Change], sync: bool) -> Result<(), Errno> {
         for change in changes {
             let (kind, len) = match change {
-                Change::Append(bytes) => (OpKind::Write, bytes.len()),
+                Change::Append(bytes) | Change::WriteAt(_, bytes) => (OpKind::Write, bytes.len()),
                 Change::Truncate(_) => (OpKind::Truncate, 0),
             };
             let Some(errno) = self.faults.injected_error(kind) else {
@@ -366,14 +384,17 @@ impl Disk {
                 let file = self.file(inode);
                 apply(file, change);
                 if let Some(gone) = gone {
-                    file.doom(len, &gone);
+                    match change {
+                        Change::WriteAt(offset, _) => file.doom_at(*offset, len, &gone),
+                        _ => file.doom(len, &gone),
+                    }
                 }
                 continue;
             };
             // A write that fails may have written a part (write(2)).
-            if let Change::Append(bytes) = change {
+            if kind == OpKind::Write {
                 let written = self.latency.range(0, len as u64) as usize;
-                self.file(inode).append(&bytes[..written]);
+                apply(self.file(inode), &change.cut(written));
             }
             return Err(errno);
         }
@@ -408,7 +429,7 @@ impl Disk {
 
     fn open(&mut self, inode: InodeId) -> Outcome {
         let file = Handle(self.fresh_id());
-        self.open.insert(file, OpenFile { inode, error: None });
+        self.open.insert(file, OpenFile { inode, error: None, is_sticky: true });
         Outcome::File(file)
     }
 
@@ -438,6 +459,7 @@ impl Disk {
 fn apply(file: &mut Inode, change: &Change) {
     match change {
         Change::Append(bytes) => file.append(bytes),
+        Change::WriteAt(offset, bytes) => file.write_at(*offset, bytes),
         Change::Truncate(len) => file.truncate(*len),
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 
 use platform::{File, Files};
 
-use crate::disk::{Change, Errno, Handle, Operation, Outcome};
+use crate::disk::{Change, Handle, Operation, Outcome};
 
 /// How a host's program reaches its disk.
 pub trait DiskAccess: Clone + Send + Sync + 'static {
@@ -135,30 +135,5 @@ impl<D: DiskAccess> Drop for DiskFile<D> {
         let commit = self.take_queued(false);
         self.disk.leave(commit);
         self.disk.leave(Operation::Close(self.handle));
-    }
-}
-
-/// What a trace holds of an operation that is submitted: `record` is called for each part.
-pub(crate) fn tell_submitted(operation: &Operation, mut record: impl FnMut(&[u8])) {
-    match operation {
-        Operation::Commit { changes, sync, .. } => {
-            for change in changes {
-                match change {
-                    Change::Append(bytes) => record(bytes),
-                    Change::Truncate(len) => record(&len.to_le_bytes()),
-                }
-            }
-            record(if *sync { b"sync" } else { b"flush" });
-        }
-        other => record(format!("{other:?}").as_bytes()),
-    }
-}
-
-/// What a trace holds of the end of an operation.
-pub(crate) fn tell_completed(result: &Result<Outcome, Errno>, record: impl FnOnce(&[u8])) {
-    match result {
-        Ok(Outcome::Bytes(bytes)) => record(bytes),
-        Ok(_) => record(b""),
-        Err(Errno(errno)) => record(&errno.to_le_bytes()),
     }
 }

@@ -1,31 +1,36 @@
 //! The world: hosts with a network, clocks and disks that a seed decides, and faults that strike
-//! them. See [`world::World`].
+//! them.
 //!
-//! One engine is turmoil; what turmoil lacks (one-way partitions, pauses, wrong clocks, connections
-//! that hang, disks) is a wrapper of ours around it, in `net`, [`disk`] and [`clock`]. The other is our
-//! own, in [`mod@engine`].
+//! There are two: our own engine, in [`mod@engine`], and with feature `turmoil` the simulator of
+//! tokio-rs, which needs `--cfg tokio_unstable`. What they share is here: [`disk`], [`clock`],
+//! [`trace`], [`tap`] and the named streams of [`seed`].
 
-#[cfg(not(any(tokio_unstable, doc, doctest)))]
-compile_error!(
-    "build with `--cfg tokio_unstable`: without it a run is not deterministic. It is set in \
-     .cargo/config.toml, which a RUSTFLAGS variable or another working folder hides"
-);
-
+mod attention;
 pub mod clock;
-pub mod cluster;
 pub mod disk;
 pub mod engine;
+mod engines;
 pub mod fault;
 pub mod files;
-mod net;
-pub mod platform;
+mod host;
+mod labels;
+pub mod logs;
+mod panics;
+mod place;
 pub mod seed;
-mod shared;
-pub mod simulation;
+mod settings;
+mod streams;
 pub mod tap;
-mod task;
+pub mod time;
 pub mod trace;
+#[cfg(feature = "turmoil")]
+pub mod turmoil;
 pub mod world;
 
-pub use shared::{HostId, Recorder};
-pub use task::RunPanic;
+pub use attention::Attention;
+pub use engines::{Capability, EngineKind, NotBuiltIn, OnWorld};
+pub use host::{Host, HostId};
+pub use panics::RunPanic;
+pub use place::{Place, is_off_engine, place};
+pub use settings::Settings;
+pub use world::{DatagramTrouble, World};

@@ -9,8 +9,23 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use crate::net::ConnId;
-use crate::shared::HostId;
+use crate::host::HostId;
+
+/// Names one end of a connection. Never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ConnId(u64);
+
+impl ConnId {
+    /// The number behind the name.
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The end of that number.
+    pub(crate) fn from_number(number: u64) -> ConnId {
+        ConnId(number)
+    }
+}
 
 /// A moment: its time, and its place in the order of all events of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,9 +73,9 @@ pub struct Tapped {
 pub struct Stream {
     /// The connection: both directions have the same number, and no other connection has it.
     pub connection: u64,
-    /// Who writes.
+    /// The host that writes.
     pub from: HostId,
-    /// Who reads.
+    /// The host that reads.
     pub to: HostId,
     /// The writer's port.
     pub from_port: u16,
@@ -192,7 +207,6 @@ impl Tap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::ConnId;
 
     fn moment(order: u64) -> Moment {
         Moment { at_ns: order * 1_000, order }

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use crate::shared::HostId;
+use crate::host::HostId;
 
 /// How many leading bytes of an event's content are kept for reports.
 const HEAD_BYTES: usize = 16;
@@ -38,11 +38,16 @@ pub enum Kind {
     DiskCompleted,
     /// A fault began or ended.
     Fault,
+    /// A datagram was sent.
+    DatagramSent,
+    /// A datagram was taken from a socket.
+    DatagramReceived,
     /// The program's or the harness's own event, with its tag.
     Own(u32),
 }
 
 impl Kind {
+    /// Part of the hash: frozen.
     fn code(self) -> u64 {
         match self {
             Kind::Started => 1,
@@ -57,12 +62,14 @@ impl Kind {
             Kind::DiskSubmitted => 10,
             Kind::DiskCompleted => 11,
             Kind::Fault => 12,
+            Kind::DatagramSent => 13,
+            Kind::DatagramReceived => 14,
             Kind::Own(tag) => 1 << 32 | u64::from(tag),
         }
     }
 }
 
-/// One event.
+/// One event of the trace: when, where and what, with a digest of its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// World time, in nanoseconds since the start of the run.
@@ -71,7 +78,7 @@ pub struct Event {
     pub host: Option<HostId>,
     /// The other host, of bytes that are sent or received.
     pub peer: Option<HostId>,
-    /// What.
+    /// What happened: a kind of the world, or a tag of the program's own.
     pub kind: Kind,
     /// The length of its content in bytes.
     pub len: usize,
@@ -191,6 +198,11 @@ impl Trace {
         self.count
     }
 
+    /// All events if they were kept, else the last ones; oldest first.
+    pub fn events(&self) -> Vec<Event> {
+        self.all.clone().unwrap_or_else(|| self.ring.iter().cloned().collect())
+    }
+
     /// The last events, oldest first.
     pub fn last(&self) -> impl Iterator<Item = &Event> {
         self.ring.iter()
@@ -259,6 +271,37 @@ mod tests {
             assert_ne!(base.hash(), other.hash());
         }
     }
+
+    #[test]
+    fn codes_of_kinds_are_frozen() {
+        let kinds = [
+            Kind::Started,
+            Kind::Died,
+            Kind::Connected,
+            Kind::ConnectFailed,
+            Kind::Accepted,
+            Kind::Sent,
+            Kind::Received,
+            Kind::StreamEnded,
+            Kind::TimerFired,
+            Kind::DiskSubmitted,
+            Kind::DiskCompleted,
+            Kind::Fault,
+        ];
+        assert_eq!(kinds.map(Kind::code), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+        assert_eq!(Kind::Own(7).code(), 0x1_0000_0007);
+    }
+
+    /// Stored hashes must stay what they are.
+    #[test]
+    fn hash_of_events_is_frozen() {
+        let mut trace = Trace::new(0, false);
+        trace.record(1, None, Kind::Own(7), b"abcdefghij");
+        trace.record(2, Some(HostId(3)), Kind::Fault, b"");
+        trace.record_between(4, (HostId(5), HostId(6)), Kind::Sent, b"ab");
+        assert_eq!(trace.hash(), EXPECTED_HASH);
+    }
+    const EXPECTED_HASH: u64 = 0xbc06_2d11_7e4e_832f;
 
     #[test]
     fn hash_covers_to_whom_bytes_go() {

@@ -132,7 +132,7 @@ pub(super) async fn measure(
     {
         let notes = book.notes();
         measured.safety.acknowledged_writes += notes.written.len() as u64;
-        measured.safety.lost_sessions += notes.sessions_lost;
+        measured.safety.clients_dropped += notes.sessions_lost;
         measured.safety.failed_requests += notes.failed;
     }
     lost?;

@@ -5,15 +5,19 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use harness::RunOptions;
+use harness::judge::{Verdict, judge};
+use harness::opaque::Opaque;
+use harness::plan::{Conditions, PLAN_FORMAT, Plan, PlannedOperation};
+use harness::run::run;
+use harness::system::System;
 use hdrhistogram::Histogram;
-use scenarios::judge::{Verdict, judge};
-use scenarios::sim::cluster::plan::{
-    Action, Conditions, EnsemblePlan, PLAN_FORMAT, Plan, PlannedOperation, Topology,
-};
-use scenarios::sim::cluster::record::{ClientOperation, ClientOutcome, RunRecord, SessionChange};
-use scenarios::sim::cluster::{RunOptions, run};
-use scenarios::sim::fault::{Fault, Target, TimedFault};
-use scenarios::sim::simulation::EngineKind;
+use scenarios::KEEPER;
+use scenarios::action::Action;
+use scenarios::record::{ClientOperation, ClientOutcome, RunRecord, SessionChange};
+use scenarios::setup::{EnsemblePlan, KeeperSetup};
+use sim::EngineKind;
+use sim::fault::{Fault, Target, TimedFault};
 
 use crate::histogram;
 use crate::outage::{Acknowledgement, Outage, outage};
@@ -54,9 +58,9 @@ impl Loss {
 
     fn fault(self) -> Fault {
         match self {
-            Loss::Kill => Fault::Crash { target: Target::Leader },
-            Loss::Isolate => Fault::IsolateLeader { reset_on_heal: 0.0 },
-            Loss::Pause => Fault::Pause { target: Target::Leader },
+            Loss::Kill => Fault::Crash { target: Target::named("leader") },
+            Loss::Isolate => Fault::Isolate { who: Target::named("leader"), reset_on_heal: 0.0 },
+            Loss::Pause => Fault::Pause { target: Target::named("leader") },
         }
     }
 }
@@ -110,16 +114,16 @@ fn ensemble() -> EnsemblePlan {
 fn plan(seed: u64, chaos_ms: u64, operations: Vec<PlannedOperation>) -> Plan {
     Plan {
         format: PLAN_FORMAT,
+        system: "keeper".into(),
         scenario: "bench".into(),
         seed,
         engine: EngineKind::default(),
         plant: None,
-        topology: Topology { servers: 3, clients: CLIENTS },
-        ensemble: ensemble(),
+        topology: [("servers".into(), 3), ("clients".into(), CLIENTS)].into(),
+        setup: Opaque::new(KeeperSetup { ensemble: ensemble(), value_bytes: 0 }),
         conditions: Conditions { latency_min_ms: 1, latency_max_ms: 2, fsync_us: 1_000 },
         chaos_ms,
         heal_ms: 30_000,
-        value_bytes: 0,
         operations,
         faults: Vec::new(),
         note: None,
@@ -129,7 +133,7 @@ fn plan(seed: u64, chaos_ms: u64, operations: Vec<PlannedOperation>) -> Plan {
 
 fn create(path: String) -> PlannedOperation {
     let action = Action::Create { path, data: String::new(), ephemeral: false, sequential: false };
-    PlannedOperation { at_ms: BEGIN_MS - 500, client: 1, action }
+    PlannedOperation::new(BEGIN_MS - 500, 1, action)
 }
 
 fn node(client: u32) -> String {
@@ -143,10 +147,10 @@ fn failover_plan(loss: Loss, seed: u64) -> Plan {
     let end_ms = lost_at_ms + LOST_MS;
     let mut operations: Vec<PlannedOperation> = (1..=CLIENTS).map(node).map(create).collect();
     for turn in 0..(end_ms - BEGIN_MS) / WRITE_EVERY_MS {
-        operations.extend((1..=CLIENTS).map(|client| PlannedOperation {
-            at_ms: BEGIN_MS + turn * WRITE_EVERY_MS + u64::from(client) * 3,
-            client,
-            action: Action::Set { path: node(client), data: turn.to_string() },
+        operations.extend((1..=CLIENTS).map(|client| {
+            let at_ms = BEGIN_MS + turn * WRITE_EVERY_MS + u64::from(client) * 3;
+            let action = Action::Set { path: node(client), data: turn.to_string() };
+            PlannedOperation::new(at_ms, client, action)
         }));
     }
     let mut plan = plan(seed, end_ms + 500, operations);
@@ -184,8 +188,9 @@ pub fn failovers(
 /// Loses a leader once.
 pub fn failover(loss: Loss, seed: u64) -> Failover {
     let plan = failover_plan(loss, seed);
-    let record = run(&plan, &RunOptions::default()).record;
-    let violations = match judge(&plan, &record).verdict {
+    let record = run(&KEEPER, &plan, &RunOptions::default()).record;
+    let asked = KEEPER.asked(&plan, &record);
+    let violations = match judge(&KEEPER, &plan, &record, &asked).verdict {
         Verdict::Fail(failures) => failures
             .iter()
             .map(|failure| {
@@ -201,13 +206,14 @@ pub fn failover(loss: Loss, seed: u64) -> Failover {
         seed,
         outage: seen_outage(&record, &acknowledged),
         acknowledged: acknowledged.len() as u64,
-        sessions_lost: record.sessions.iter().filter(|each| expired(each.kind)).count() as u64,
+        sessions_lost: record.history.sessions.iter().filter(|each| expired(each.kind)).count()
+            as u64,
         violations,
     }
 }
 
 fn acknowledgements(record: &RunRecord) -> Vec<Acknowledgement> {
-    let writes = record.operations.iter().filter(|each| each.client <= CLIENTS);
+    let writes = record.history.operations.iter().filter(|each| each.client <= CLIENTS);
     let answered = writes.filter_map(|operation| {
         Some(Acknowledgement {
             client: operation.client as usize,
@@ -226,7 +232,7 @@ fn answered_at(operation: &ClientOperation) -> Option<u64> {
 }
 
 fn seen_outage(record: &RunRecord, acknowledged: &[Acknowledgement]) -> Option<Outage> {
-    use keeper_core::instruments::Observation;
+    use keeper_core::observation::Observation;
     let lost_ns = record.faults.first()?.from_ns;
     let serves = record.observations.iter().find(|observed| {
         observed.at_ns >= lost_ns && matches!(observed.observation, Observation::Serving { .. })
@@ -239,18 +245,18 @@ pub fn throughput(seed: u64) -> Busy {
     let mut operations: Vec<PlannedOperation> = (1..=CLIENTS).map(node).map(create).collect();
     // Each client has eight requests under way, so this is far more than can be answered.
     for turn in 0..BUSY_MS * 2 {
-        operations.extend((1..=CLIENTS).map(|client| PlannedOperation {
-            at_ms: BEGIN_MS,
-            client,
-            action: Action::Set { path: node(client), data: format!("{turn:0100}") },
+        operations.extend((1..=CLIENTS).map(|client| {
+            let action = Action::Set { path: node(client), data: format!("{turn:0100}") };
+            PlannedOperation::new(BEGIN_MS, client, action)
         }));
     }
-    let record = run(&plan(seed, BEGIN_MS + BUSY_MS, operations), &RunOptions::default()).record;
+    let plan = plan(seed, BEGIN_MS + BUSY_MS, operations);
+    let record = run(&KEEPER, &plan, &RunOptions::default()).record;
     let mut latencies = histogram::new();
     let (mut answered, mut last_ns) = (0, 0);
     let begin_ns = BEGIN_MS * 1_000_000;
     let until_ns = begin_ns + BUSY_MS * 1_000_000;
-    for operation in &record.operations {
+    for operation in &record.history.operations {
         let Some(at_ns) = answered_at(operation) else { continue };
         if operation.client <= CLIENTS && operation.invoke_ns >= begin_ns && at_ns <= until_ns {
             answered += 1;

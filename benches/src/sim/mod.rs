@@ -11,7 +11,7 @@ use reports::{BenchTarget, Better};
 use crate::Measured;
 use crate::machine::process_cpu_s;
 use cluster::{Loss, failovers, throughput};
-use scenarios::sim::simulation::EngineKind;
+use sim::EngineKind;
 use speed::Watch;
 
 /// How much to measure.
@@ -139,7 +139,7 @@ pub fn measure(
         }
         for each in all {
             measured.safety.acknowledged_writes += each.acknowledged;
-            measured.safety.lost_sessions += each.sessions_lost;
+            measured.safety.clients_dropped += each.sessions_lost;
             measured.safety.violations.extend(each.violations);
             match each.outage {
                 Some(outage) => measured.failover(

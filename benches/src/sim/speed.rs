@@ -1,13 +1,17 @@
 //! Simulated seconds per CPU second of a whole ensemble with clients, in either world, with and
 //! without what watches it.
 
-use scenarios::judge::{Verdict, judge};
-use scenarios::sim::cluster::plan::{
-    Action, Conditions, EnsemblePlan, PLAN_FORMAT, Plan, PlannedOperation, Topology,
-};
-use scenarios::sim::cluster::record::ClientOutcome;
-use scenarios::sim::cluster::{RunOptions, run};
-use scenarios::sim::simulation::EngineKind;
+use harness::RunOptions;
+use harness::judge::{Verdict, judge};
+use harness::opaque::Opaque;
+use harness::plan::{Conditions, PLAN_FORMAT, Plan, PlannedOperation};
+use harness::run::run;
+use harness::system::System;
+use scenarios::KEEPER;
+use scenarios::action::Action;
+use scenarios::record::ClientOutcome;
+use scenarios::setup::{EnsemblePlan, KeeperSetup};
+use sim::EngineKind;
 
 /// One measurement.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,47 +39,45 @@ impl Speed {
 /// setData, half getData), without faults.
 pub fn plan(rate: u64, seconds: u64) -> Plan {
     let begin_ms = 1_000;
-    let mut operations = vec![PlannedOperation {
-        at_ms: begin_ms,
-        client: 1,
-        action: Action::Create {
-            path: "/bench".into(),
-            data: "0".into(),
-            ephemeral: false,
-            sequential: false,
-        },
-    }];
+    let create = Action::Create {
+        path: "/bench".into(),
+        data: "0".into(),
+        ephemeral: false,
+        sequential: false,
+    };
+    let mut operations = vec![PlannedOperation::new(begin_ms, 1, create)];
     let count = rate * (seconds - 2);
-    operations.extend((0..count).map(|turn| PlannedOperation {
-        at_ms: begin_ms + 500 + turn * 1_000 / rate.max(1),
-        client: 1 + (turn % 5) as u32,
-        action: if turn % 2 == 0 {
+    operations.extend((0..count).map(|turn| {
+        let action = if turn % 2 == 0 {
             Action::Set { path: "/bench".into(), data: format!("{turn:0100}") }
         } else {
             Action::Get { path: "/bench".into(), watch: false }
-        },
+        };
+        let at_ms = begin_ms + 500 + turn * 1_000 / rate.max(1);
+        PlannedOperation::new(at_ms, 1 + (turn % 5) as u32, action)
     }));
+    let ensemble = EnsemblePlan {
+        tick_ms: 200,
+        init_limit: 10,
+        sync_limit: 5,
+        snap_count: 10_000,
+        commit_log_count: 500,
+        session_timeout_ms: 4_000,
+        epoch_transactions_max: None,
+        purge_retain: None,
+    };
     Plan {
         format: PLAN_FORMAT,
+        system: "keeper".into(),
         scenario: "bench".into(),
         seed: 1,
         engine: EngineKind::default(),
         plant: None,
-        topology: Topology { servers: 5, clients: 5 },
-        ensemble: EnsemblePlan {
-            tick_ms: 200,
-            init_limit: 10,
-            sync_limit: 5,
-            snap_count: 10_000,
-            commit_log_count: 500,
-            session_timeout_ms: 4_000,
-            epoch_transactions_max: None,
-            purge_retain: None,
-        },
+        topology: [("servers".into(), 5), ("clients".into(), 5)].into(),
+        setup: Opaque::new(KeeperSetup { ensemble, value_bytes: 0 }),
         conditions: Conditions { latency_min_ms: 1, latency_max_ms: 2, fsync_us: 1_000 },
         chaos_ms: seconds * 1_000,
         heal_ms: 20_000,
-        value_bytes: 0,
         operations,
         faults: Vec::new(),
         note: None,
@@ -112,10 +114,11 @@ pub fn measure(
     let plan = Plan { engine, ..plan(rate, seconds) };
     let options = RunOptions { unobserved: watch == Watch::Nothing, ..RunOptions::default() };
     let before = cpu_s();
-    let record = run(&plan, &options).record;
+    let record = run(&KEEPER, &plan, &options).record;
     if watch == Watch::Everything {
         assert_eq!(record.healing_missing, None, "an undisturbed run ends well");
-        let judged = judge(&plan, &record);
+        let asked = KEEPER.asked(&plan, &record);
+        let judged = judge(&KEEPER, &plan, &record, &asked);
         assert_eq!(judged.verdict, Verdict::Pass, "an undisturbed run passes");
     }
     let cpu_s = cpu_s() - before;
@@ -125,7 +128,7 @@ pub fn measure(
         rate,
         simulated_s: record.end_ns as f64 / 1e9,
         cpu_s,
-        answered: record.operations.iter().filter(|each| answered(&each.outcome)).count(),
+        answered: record.history.operations.iter().filter(|each| answered(&each.outcome)).count(),
         events: record.trace_events,
     }
 }

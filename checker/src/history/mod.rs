@@ -26,9 +26,9 @@ pub enum Process {
 /// What an event says about its operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum EventKind {
-    /// It begins.
+    /// The operation is asked for.
     Invoke,
-    /// It happened.
+    /// It took effect, and the value says what was answered.
     Ok,
     /// It did not happen.
     Fail,
@@ -43,7 +43,7 @@ pub struct Event {
     pub index: u64,
     /// Line of the file that it came from, from 1; 0 if from none.
     pub line: usize,
-    /// Who.
+    /// The client or the named process that it is of.
     pub process: Process,
     /// What it says.
     pub kind: EventKind,

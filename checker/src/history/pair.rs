@@ -15,7 +15,7 @@ use super::{Event, EventKind, Process, Value};
 /// One operation: an invocation with what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operation {
-    /// Client number.
+    /// The number of the client's process.
     pub process: i64,
     /// Function: `read`, `write`, …
     pub f: String,
@@ -60,13 +60,13 @@ pub enum PairError {
     DoubleInvoke {
         /// Line of the second invocation.
         line: usize,
-        /// The process.
+        /// The process that invokes.
         process: Process,
         /// Function of the second invocation.
         f: String,
         /// Function of the open operation.
         open: String,
-        /// Its line.
+        /// The line of the operation that is still open, from 1.
         open_line: usize,
     },
     /// A completion of nothing.
@@ -74,7 +74,7 @@ pub enum PairError {
     NotInvoked {
         /// Line of the completion.
         line: usize,
-        /// The process.
+        /// The process whose completion it is.
         process: Process,
         /// Function of the completion.
         f: String,
@@ -84,7 +84,7 @@ pub enum PairError {
     OtherFunction {
         /// Line of the completion.
         line: usize,
-        /// The process.
+        /// The process whose completion it is.
         process: Process,
         /// Function of the completion.
         f: String,

@@ -16,7 +16,7 @@ pub enum Value {
     Int(i64),
     /// Any other number, as it was written: equal only to the same spelling.
     Number(String),
-    /// A string.
+    /// A string, without quotes and escapes.
     Text(String),
     /// An EDN keyword, without its colon.
     Keyword(String),

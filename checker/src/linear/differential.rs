@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+use evidence::Verdict;
 use proptest::prelude::*;
 
 use super::shrink::shrink;
@@ -10,7 +11,6 @@ use crate::history::Value;
 use crate::model::Model;
 use crate::model::key_value::{KeyValue, KeyValueOp};
 use crate::model::register::{CasRegister, FailedCas, RegisterOp};
-use crate::verdict::Verdict;
 
 /// Whether some order of all completed and any of the open calls is legal.
 fn brute_force<M: Model>(

@@ -1,9 +1,10 @@
 //! Why no order exists, in words that a reader can check by hand.
 
+use evidence::{ExplainLine, Explanation};
+
 use super::shrink::{Shrunk, shrink};
 use super::{Budget, Call};
 use crate::model::Model;
-use crate::verdict::{ExplainLine, Explanation};
 
 /// States and operations named in one line before the rest is only counted.
 const NAMED_MAX: usize = 6;

@@ -2,7 +2,7 @@
 //!
 //! A history is split by key (Horn and Kroening, FORTE 2015: an object is linearizable when each
 //! of its independent parts is), and each part is decided by the just-in-time search of
-//! [`search`]. `Valid` is sound at any width of the search's beam; `Invalid` is said only by a
+//! `search.rs`. `Valid` is sound at any width of the search's beam; `Invalid` is said only by a
 //! search that dropped nothing; everything else is `Unknown`.
 
 mod config;
@@ -13,9 +13,10 @@ mod shrink;
 
 use std::collections::BTreeMap;
 
+use evidence::Verdict;
+
 use crate::history::{Operation, Value};
 use crate::model::{Model, ModelError};
-use crate::verdict::Verdict;
 
 use explain::explain;
 use search::{Found, Search};

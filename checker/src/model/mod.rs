@@ -20,7 +20,7 @@ pub enum Effect {
     Read,
     /// It is possible in every state and leaves the same state whatever was there before.
     Overwrite,
-    /// Anything else.
+    /// Anything else: it may change the object.
     Update,
 }
 
@@ -67,7 +67,7 @@ pub trait Model {
 pub struct ModelError {
     /// Line of the invocation.
     pub line: usize,
-    /// The model.
+    /// The name of the model that does not know the operation.
     pub model: &'static str,
     /// What the model knows.
     pub expected: String,

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::files::HistoryFile;
-use super::judge::{MODELS, Truth};
+use super::judge::{Truth, models};
 use super::plain;
 
 /// What the table says of one file.
@@ -35,7 +35,7 @@ impl Expected {
 
     /// The model, if it is one that can be judged by: the table's words may say more after it.
     pub(super) fn known_model(&self) -> Option<&'static str> {
-        let named = MODELS.into_iter().filter(|model| {
+        let named = models().into_iter().filter(|model| {
             let rest = self.model.strip_prefix(model);
             rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '-'))
         });

@@ -23,8 +23,15 @@ pub(super) struct HistoryFile {
 const ENDINGS: [&str; 6] = ["edn", "json", "jsonl", "log", "ndjson", "txt"];
 
 /// Files of ours that have such names and are no histories.
-const NO_HISTORIES: [&str; 6] =
-    ["explanation.txt", "plan.json", "plan.min.json", "seeds.jsonl", "summary.json", "trace.jsonl"];
+const NO_HISTORIES: [&str; 7] = [
+    "explanation.txt",
+    "log.jsonl",
+    "plan.json",
+    "plan.min.json",
+    "seeds.jsonl",
+    "summary.json",
+    "trace.jsonl",
+];
 
 impl HistoryFile {
     pub(super) fn read(&self) -> io::Result<Vec<u8>> {

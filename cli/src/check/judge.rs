@@ -1,15 +1,19 @@
-//! One file, judged: a ZooKeeper history of ours by every guarantee, any other by its model.
+//! One file, judged: a history of one of the systems by every guarantee, any other by its model.
 
 use checker::check::CheckError;
 use checker::linear::Budget;
-use checker::znode::ZHistory;
-use checker::{Explanation, Verdict, check_all, check_text};
+use checker::{Explanation, Verdict, check_text};
+use harness::system::Format;
 use serde::Serialize;
 
 use crate::exit::Exit;
+use crate::systems::systems;
 
 /// Names that `--model` takes.
-pub(crate) const MODELS: [&str; 4] = ["register", "cas-register", "key-value", "znode"];
+pub(super) fn models() -> Vec<&'static str> {
+    let of_systems = systems().all().flat_map(|system| system.formats().iter());
+    checker::check::MODELS.into_iter().chain(of_systems.map(|format| format.name)).collect()
+}
 
 /// A verdict as elle-cli prints it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -72,20 +76,23 @@ impl Finding {
 }
 
 /// Refuses a model that nobody knows.
-pub(super) fn known_model(model: &str) -> Result<(), String> {
-    match MODELS.contains(&model) {
+pub(crate) fn known_model(model: &str) -> Result<(), String> {
+    match models().contains(&model) {
         true => Ok(()),
-        false => Err(format!("--model {model}: expected one of {}", MODELS.join(", "))),
+        false => Err(format!("--model {model}: expected one of {}", models().join(", "))),
     }
 }
 
 /// Judges a file's bytes.
 pub(super) fn judge(shown: &str, bytes: &[u8], model: Option<&str>, budget: Budget<'_>) -> Finding {
-    let is_ours = bytes.starts_with(b"{\"line\":\"head\"");
-    match model {
-        Some("znode") => judge_znodes(shown, bytes),
-        None if is_ours => judge_znodes(shown, bytes),
-        Some(_) | None => judge_model(shown, bytes, model, budget),
+    let mut formats = systems().all().flat_map(|system| system.formats().iter());
+    let is_meant = |format: &&Format| match model {
+        Some(model) => format.name == model,
+        None => (format.is_of)(bytes),
+    };
+    match formats.find(is_meant) {
+        Some(format) => judge_format(shown, bytes, format),
+        None => judge_model(shown, bytes, model, budget),
     }
 }
 
@@ -113,14 +120,10 @@ fn from_verdict(verdict: Verdict) -> Finding {
     }
 }
 
-fn judge_znodes(shown: &str, bytes: &[u8]) -> Finding {
-    let text = String::from_utf8_lossy(bytes);
-    match ZHistory::from_json_lines(&text) {
+fn judge_format(shown: &str, bytes: &[u8], format: &Format) -> Finding {
+    match (format.judge)(bytes) {
         Err(error) => Finding::unreadable(format!("{shown}: {error}")),
-        Ok(history) => {
-            let verdicts = check_all(&history);
-            combine(verdicts.into_iter().map(|(property, verdict)| (property.0, verdict)))
-        }
+        Ok(verdicts) => combine(verdicts.into_iter()),
     }
 }
 
@@ -177,9 +180,8 @@ mod tests {
     }
 
     #[test]
-    fn every_model_but_ours_is_one_of_the_checkers() {
-        let ours: Vec<&str> = MODELS.into_iter().filter(|model| *model != "znode").collect();
-        assert_eq!(ours, checker::check::MODELS);
+    fn models_of_the_checker_and_of_systems_are_known_and_no_others() {
+        assert!(known_model("register").is_ok() && known_model("znode").is_ok());
         assert!(known_model("bank").is_err());
     }
 }

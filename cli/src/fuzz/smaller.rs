@@ -3,15 +3,18 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use reports::{FailureMessage, FolderError, SmallerPlan};
-use scenarios::shrink::{Shrink, Shrunk, Size, shrink};
-use scenarios::sim::cluster::plan::Plan;
+use evidence::{FailureMessage, SmallerPlan};
+use harness::Plan;
+use harness::shrink::{Shrink, Shrunk, Size, shrink};
+use reports::{FolderError, explanation_text};
 use serde::Serialize;
 
 use super::Fuzz;
-use crate::evidence::plan_text;
 use crate::exit::Exit;
+use crate::keep::plan_text;
+use crate::program;
 use crate::shrink::{SEEDS_DEFAULT, SHRINK_TIME_DEFAULT, step_text, within};
+use crate::systems::systems;
 
 /// What is kept of the first run that failed in one way.
 pub(super) struct Evidence {
@@ -48,7 +51,7 @@ impl Fuzz<'_> {
             let progress = &mut self.progress;
             let shrunk = within(time_max, stop, |is_over| {
                 let options = Shrink { jobs, seeds: SEEDS_DEFAULT, fingerprint: None, is_over };
-                shrink(plan, &options, &mut |step| {
+                shrink(systems(), plan, &options, &mut |step| {
                     progress.show(|| format!("{fingerprint}: {}", step_text(step)));
                 })
             });
@@ -66,11 +69,12 @@ impl Fuzz<'_> {
 
     fn keep_smaller(&mut self, index: usize, shrunk: &Shrunk) -> Result<(), FolderError> {
         let (failure, evidence) = (&mut self.failures[index], &mut self.evidence[index]);
-        let (before, after) = (Size::of(&evidence.plan), Size::of(&shrunk.plan));
+        let (before, after) =
+            (Size::of(systems(), &evidence.plan), Size::of(systems(), &shrunk.plan));
         let plan = format!("{}/plan.min.json", failure.folder);
         let path = self.folder.write(&plan, plan_text(&shrunk.plan).as_bytes())?;
         let change = before.to(after);
-        let command = format!("squall replay {}", path.display());
+        let command = format!("{} replay {}", program::command(), path.display());
         let smaller = SmallerPlan {
             plan,
             change: change.clone(),
@@ -90,7 +94,7 @@ impl Fuzz<'_> {
             ));
         });
         evidence.message.commands.smaller = Some((command, change));
-        let explanation = evidence.message.to_explanation(evidence.sim_ms);
+        let explanation = explanation_text(&evidence.message, evidence.sim_ms);
         self.folder
             .write(&format!("{}/explanation.txt", failure.folder), explanation.as_bytes())?;
         failure.smaller = Some(smaller);

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use reports::words;
-use scenarios::plant::PlantedBug;
-use scenarios::selftest::{Detection, Reached};
-use scenarios::shrink::Size;
+use crate::systems::systems;
+use evidence::words;
+use harness::plant::PlantedBug;
+use harness::selftest::{Detection, Reached};
+use harness::shrink::Size;
 use serde::Serialize;
 
 /// `selftest.json`.
@@ -97,7 +98,7 @@ impl Line {
             consequence: bug.consequence,
             consequence_seeds: detection.consequence_at,
             plan: None,
-            before: find.as_ref().map(|find| Size::of(&find.plan)),
+            before: find.as_ref().map(|find| Size::of(systems(), &find.plan)),
             shrunk: None,
             doubts,
             property: find.as_ref().map(|find| find.property.clone()),
@@ -162,9 +163,7 @@ pub(super) fn heading() -> String {
 
 #[cfg(test)]
 mod tests {
-    use scenarios::plant::planted_bugs;
-    use scenarios::registry::scenario;
-    use scenarios::selftest::{Doubt, Find};
+    use harness::selftest::{Doubt, Find};
 
     use super::*;
 
@@ -180,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_missed_bug_is_shown_with_the_reason() {
-        let bug = planted_bugs().next().unwrap();
+        let bug = systems().planted_bugs()[0];
         let line = Line::new(bug, missed(), false);
         assert!(!line.proven && !line.is_small());
         let row = line.row();
@@ -189,9 +188,9 @@ mod tests {
 
     #[test]
     fn a_find_is_shown_with_its_sizes() {
-        let bug = planted_bugs().next().unwrap();
-        let plan = scenario(bug.scenario).unwrap().plan(1);
-        let size = Size::of(&plan);
+        let bug = systems().planted_bugs()[0];
+        let plan = (systems().scenario(bug.scenario).unwrap().scenario.plan)(1);
+        let size = Size::of(systems(), &plan);
         let find = Find {
             at: 3,
             after_ms: 1_250,

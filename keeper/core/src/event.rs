@@ -8,7 +8,7 @@ use crate::wire::election::Notification;
 /// What the shell tells the machine.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// Time has come to [`crate::replica::Replica::deadline`], or simply passed.
+    /// Time has come to [`crate::replica::Replica::deadline_ms`], or simply passed.
     Tick,
     /// An election message arrived.
     Election {

@@ -1,46 +1,22 @@
-//! Marks in the code: what must hold, what must be seen, and what must be reached at least once by a
-//! harness that claims to have tested this server.
+//! The marks in the server's code: what must hold, what must be seen, and what must be reached at least
+//! once by a harness that claims to have tested this server.
 //!
 //! After Antithesis' and FoundationDB's macros of the same purpose (`TEST`, `CODE_PROBE`, "sometimes
 //! assertions"): a campaign that never saw a cut of the log under a crash has tested nothing of it,
 //! and should say so. A mark stands where something interesting takes effect, so it is also a good
 //! moment to strike: "kill the server exactly here".
 //!
-//! Like observations and planted bugs, marks are the harness's: where `I::ANY` is false the macros
-//! expand to nothing that is left in the program. `cli/tests/production.rs` searches `keeperd` for
-//! [`SITE_PREFIX`].
+//! Like observations and plants they are gone from the program where the probe is [`probe::Off`].
+//! `cli/tests/production.rs` searches `keeperd` for [`probe::SITE_PREFIX`].
 
-/// What the text of every marked place begins with. No production binary contains it.
-pub const SITE_PREFIX: &str = "squall mark ";
+pub use probe::{MarkKind, SITE_PREFIX};
 
-/// What a mark claims.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum MarkKind {
-    /// The line is executed in some run.
-    Reachable,
-    /// The condition is true there in some run.
-    Sometimes,
-    /// The condition is true there every time.
-    Always,
-}
-
-impl MarkKind {
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            MarkKind::Reachable => "reachable",
-            MarkKind::Sometimes => "sometimes",
-            MarkKind::Always => "always",
-        }
-    }
-}
-
-/// This line was executed. The first argument is the machine or shell whose field `instruments` are
-/// the harness's; `I` is their type.
+/// This line was executed. The first argument is the machine or shell whose field `probe` is the
+/// harness's; `I` is its type.
 #[macro_export]
 macro_rules! reachable {
     ($machine:expr, $mark:ident) => {
-        $crate::mark_here!($machine, Reachable, $mark)
+        ::probe::reachable!(I, $machine.probe, $crate::marks::Mark::$mark)
     };
 }
 
@@ -48,9 +24,7 @@ macro_rules! reachable {
 #[macro_export]
 macro_rules! sometimes {
     ($machine:expr, $mark:ident, $condition:expr $(,)?) => {
-        if I::ANY && $condition {
-            $crate::mark_here!($machine, Sometimes, $mark);
-        }
+        ::probe::sometimes!(I, $machine.probe, $crate::marks::Mark::$mark, $condition)
     };
 }
 
@@ -59,89 +33,11 @@ macro_rules! sometimes {
 #[macro_export]
 macro_rules! always {
     ($machine:expr, $mark:ident, $condition:expr, $($message:tt)+) => {
-        if I::ANY {
-            $crate::mark_here!($machine, Always, $mark);
-            if !$condition {
-                $crate::instruments::Instruments::broken(
-                    &$machine.instruments,
-                    $crate::marks::Mark::$mark,
-                    format!($($message)+),
-                );
-            }
-        }
+        ::probe::always!(I, $machine.probe, $crate::marks::Mark::$mark, $condition, $($message)+)
     };
 }
 
-/// What the three have in common. A mark of another kind than its declaration says does not compile.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! mark_here {
-    ($machine:expr, $kind:ident, $mark:ident) => {
-        if I::ANY {
-            const {
-                assert!(
-                    matches!($crate::marks::Mark::$mark.kind(), $crate::marks::MarkKind::$kind),
-                    "the mark is declared as another kind"
-                );
-            }
-            $crate::instruments::Instruments::mark(
-                &$machine.instruments,
-                $crate::marks::Mark::$mark,
-                concat!("squall mark ", stringify!($mark), " at ", file!(), ":", line!()),
-            );
-        }
-    };
-}
-
-/// Declares the marks with their kinds, names and descriptions, once.
-macro_rules! marks {
-    ($($(#[doc = $doc:literal])+ $kind:ident $variant:ident = $name:literal,)*) => {
-        /// A mark. Its description says what has been seen when it is hit; that of an `Always` one,
-        /// what holds there.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Mark {
-            $($(#[doc = $doc])+ $variant,)*
-        }
-
-        impl Mark {
-            /// Every one, in the order of their indices.
-            pub const ALL: &[Mark] = &[$(Mark::$variant,)*];
-
-            /// Its name, as plans and reports spell it.
-            pub fn name(self) -> &'static str {
-                match self {
-                    $(Mark::$variant => $name,)*
-                }
-            }
-
-            /// What it claims.
-            pub const fn kind(self) -> MarkKind {
-                match self {
-                    $(Mark::$variant => MarkKind::$kind,)*
-                }
-            }
-
-            /// What it says, in one line.
-            pub fn description(self) -> &'static str {
-                match self {
-                    $(Mark::$variant => concat!($($doc),+).trim_ascii(),)*
-                }
-            }
-
-            /// The mark of that name.
-            pub fn named(name: &str) -> Option<Mark> {
-                Mark::ALL.iter().copied().find(|mark| mark.name() == name)
-            }
-
-            /// Its place in [`Mark::ALL`].
-            pub fn index(self) -> usize {
-                self as usize
-            }
-        }
-    };
-}
-
-marks! {
+probe::marks! {
     // Election.
 
     /// A server begins to look for a leader.
@@ -414,97 +310,4 @@ marks! {
     Always LogInOrder = "log-in-order",
     /// No snapshot is begun while another is being written.
     Always OneSnapshotAtATime = "one-snapshot-at-a-time",
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::RefCell;
-    use std::collections::BTreeSet;
-    use std::rc::Rc;
-
-    use super::*;
-    use crate::instruments::{Instruments, Observation, Off, Plant};
-
-    /// Instruments that remember marks.
-    #[derive(Clone, Default)]
-    struct Notebook {
-        marks: std::sync::Arc<std::sync::Mutex<Vec<(Mark, &'static str)>>>,
-        broken: std::sync::Arc<std::sync::Mutex<Vec<(Mark, String)>>>,
-    }
-
-    impl Instruments for Notebook {
-        const ANY: bool = true;
-
-        fn has(&self, _plant: Plant, _site: &'static str) -> bool {
-            false
-        }
-
-        fn observe(&mut self, _observation: Observation) {}
-
-        fn mark(&self, mark: Mark, site: &'static str) {
-            self.marks.lock().unwrap().push((mark, site));
-        }
-
-        fn broken(&self, mark: Mark, message: String) {
-            self.broken.lock().unwrap().push((mark, message));
-        }
-    }
-
-    struct Machine<I: Instruments> {
-        instruments: I,
-        asked: Rc<RefCell<u32>>,
-    }
-
-    impl<I: Instruments> Machine<I> {
-        fn step(&self, value: u32) {
-            reachable!(self, LeaderProposes);
-            sometimes!(self, CommitsSeveral, self.ask(value) > 1);
-            always!(self, AppliedIsLogged, self.ask(value) < 3, "{value}, expected less than 3");
-        }
-
-        fn ask(&self, value: u32) -> u32 {
-            *self.asked.borrow_mut() += 1;
-            value
-        }
-    }
-
-    fn step(value: u32) -> (Vec<Mark>, Vec<(Mark, String)>) {
-        let instruments = Notebook::default();
-        let machine = Machine { instruments: instruments.clone(), asked: Rc::default() };
-        machine.step(value);
-        let marks = instruments.marks.lock().unwrap();
-        assert!(marks.iter().all(|(_, site)| site.starts_with(SITE_PREFIX)), "{marks:?}");
-        let broken = instruments.broken.lock().unwrap().clone();
-        (marks.iter().map(|(mark, _)| *mark).collect(), broken)
-    }
-
-    #[test]
-    fn marks_are_hit_when_their_conditions_hold_and_broken_when_they_must_not() {
-        let (reached, held) = (Mark::LeaderProposes, Mark::AppliedIsLogged);
-        assert_eq!(step(1), (vec![reached, held], vec![]));
-        assert_eq!(step(2), (vec![reached, Mark::CommitsSeveral, held], vec![]));
-        let (marks, broken) = step(3);
-        assert_eq!(marks, [reached, Mark::CommitsSeveral, held]);
-        assert_eq!(broken, [(held, "3, expected less than 3".to_owned())]);
-    }
-
-    #[test]
-    fn conditions_are_not_even_asked_without_instruments() {
-        let machine = Machine { instruments: Off, asked: Rc::default() };
-        machine.step(3);
-        assert_eq!(*machine.asked.borrow(), 0);
-    }
-
-    #[test]
-    fn marks_are_found_by_their_names_and_say_what_they_are() {
-        let names: BTreeSet<&str> = Mark::ALL.iter().map(|mark| mark.name()).collect();
-        assert_eq!(names.len(), Mark::ALL.len());
-        for (index, mark) in Mark::ALL.iter().enumerate() {
-            assert_eq!(Mark::named(mark.name()), Some(*mark));
-            assert_eq!(mark.index(), index);
-            let description = mark.description();
-            assert!(description.ends_with('.') && !description.starts_with(' '), "{description}");
-        }
-        assert_eq!(Mark::named("none"), None);
-    }
 }

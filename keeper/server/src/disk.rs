@@ -11,10 +11,11 @@ use bytes::Bytes;
 use keeper_core::effect::DiskOp;
 use keeper_core::event::DiskToken;
 use keeper_core::ids::{Epoch, Zxid};
-use keeper_core::instruments::Instruments;
 use keeper_core::log::{FileName, append_header, append_record, epoch, truncated_len};
+use keeper_core::observation::Observation;
 use keeper_core::{always, planted, reachable, sometimes};
 use platform::{File, Files};
+use probe::Probe;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use crate::purge::purge;
@@ -42,15 +43,15 @@ pub struct Directories {
 
 /// Performs operations until the node is gone or one fails. `last` is the last transaction of the
 /// history that was read back.
-pub(crate) async fn run<F: Files, I: Instruments>(
+pub(crate) async fn run<F: Files, I: Probe<Observation>>(
     files: F,
-    instruments: I,
+    probe: I,
     directories: Directories,
     last: Zxid,
     mut operations: UnboundedReceiver<(DiskToken, DiskOp)>,
     reports: UnboundedSender<DiskReport>,
 ) {
-    let mut disk = Disk { files, instruments, directories, log: None, last, snapshot: None };
+    let mut disk = Disk { files, probe, directories, log: None, last, snapshot: None };
     let mut batch = Vec::new();
     while operations.recv_many(&mut batch, BATCH_MAX).await > 0 {
         let last = batch.last().map(|(token, _)| *token).expect("at least one was received");
@@ -72,9 +73,9 @@ pub(crate) async fn run<F: Files, I: Instruments>(
     }
 }
 
-struct Disk<F: Files, I: Instruments> {
+struct Disk<F: Files, I: Probe<Observation>> {
     files: F,
-    instruments: I,
+    probe: I,
     directories: Directories,
     log: Option<Log<F::File>>,
     /// The last transaction of the history, in the log or in a snapshot; zero if it is not known.
@@ -99,7 +100,7 @@ struct Snapshot<W> {
     temporary: String,
 }
 
-impl<F: Files, I: Instruments> Disk<F, I> {
+impl<F: Files, I: Probe<Observation>> Disk<F, I> {
     async fn perform_all(
         &mut self,
         operations: impl Iterator<Item = (DiskToken, DiskOp)>,

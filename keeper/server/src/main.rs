@@ -8,12 +8,12 @@ use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
-use keeper_core::instruments::Off;
 use keeper_core::log::purge::{LOGS_HELD_BACK, SNAPSHOTS_MIN};
 use keeper_server::config::{self, Config};
 use keeper_server::{Directories, NodeConfig, PeerAddress};
 use platform::Platform;
 use platform::tokio_platform::TokioPlatform;
+use probe::Off;
 
 /// Exit code for a wrong command line or configuration (sysexits' EX_USAGE).
 const USAGE: u8 = 64;

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use keeper_core::effect::{DiskOp, Effect, Level};
 use keeper_core::event::{DiskToken, Event, Port};
 use keeper_core::ids::{ConnectionId, ServerId};
-use keeper_core::instruments::Instruments;
+use keeper_core::observation::Observation;
 use keeper_core::planted;
 use keeper_core::replica::Replica;
 use keeper_core::time::Now;
@@ -15,6 +15,7 @@ use keeper_core::wire::election::ServerState;
 use keeper_core::zab::ensemble::{Ensemble, Settings};
 use keeper_core::{reachable, sometimes};
 use platform::{Listener, Mono, Platform, Stream, Task, Timer};
+use probe::Probe;
 use thiserror::Error;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -77,20 +78,20 @@ pub enum NodeError {
 }
 
 /// Runs a server until it must stop for good. A failing disk is no reason: the server then starts
-/// over from what it can read back. `instruments` makes a set for each start.
+/// over from what it can read back. `probe` makes a set for each start.
 ///
 /// # Errors
 /// See [`NodeError`].
-pub async fn run<P: Platform, I: Instruments>(
+pub async fn run<P: Platform, I: Probe<Observation>>(
     platform: P,
     config: NodeConfig,
-    mut instruments: impl FnMut() -> I + Send,
+    mut probe: impl FnMut() -> I + Send,
 ) -> Result<(), NodeError> {
     let mut listeners = Listeners::open(&platform, &config).await?;
     loop {
-        let instruments = instruments();
-        let found = read_back(&platform, &config.directories, instruments.clone()).await?;
-        let mut node = Node::start(&platform, &config, found, instruments);
+        let probe = probe();
+        let found = read_back(&platform, &config.directories, probe.clone()).await?;
+        let mut node = Node::start(&platform, &config, found, probe);
         let error = node.serve(&mut listeners).await?;
         reachable!(node, DiskRestartsMachine);
         drop(node);
@@ -100,12 +101,12 @@ pub async fn run<P: Platform, I: Instruments>(
 }
 
 /// What the data directory holds. One that cannot be read is tried again until it can.
-async fn read_back<P: Platform, I: Instruments>(
+async fn read_back<P: Platform, I: Probe<Observation>>(
     platform: &P,
     directories: &Directories,
-    instruments: I,
+    probe: I,
 ) -> Result<Found, NodeError> {
-    let recoverer = Recoverer { files: platform.files(), directories, instruments };
+    let recoverer = Recoverer { files: platform.files(), directories, probe };
     loop {
         match recoverer.recover().await {
             Ok(found) => return Ok(found),
@@ -166,9 +167,9 @@ struct Dialed<P: Platform> {
 }
 
 /// One life of the machine, from a recovery to the next.
-struct Node<P: Platform, I: Instruments> {
+struct Node<P: Platform, I: Probe<Observation>> {
     platform: P,
-    instruments: I,
+    probe: I,
     replica: Replica<I>,
     servers: BTreeMap<ServerId, PeerAddress>,
     connections: BTreeMap<ConnectionId, Connection<P::Task>>,
@@ -200,7 +201,7 @@ struct Inbox<P: Platform> {
     disk: UnboundedReceiver<DiskReport>,
 }
 
-impl<P: Platform, I: Instruments> Drop for Node<P, I> {
+impl<P: Platform, I: Probe<Observation>> Drop for Node<P, I> {
     fn drop(&mut self) {
         self.disk.abort();
         for task in self.dialing.values() {
@@ -209,8 +210,8 @@ impl<P: Platform, I: Instruments> Drop for Node<P, I> {
     }
 }
 
-impl<P: Platform, I: Instruments> Node<P, I> {
-    fn start(platform: &P, config: &NodeConfig, found: Found, instruments: I) -> Node<P, I> {
+impl<P: Platform, I: Probe<Observation>> Node<P, I> {
+    fn start(platform: &P, config: &NodeConfig, found: Found, probe: I) -> Node<P, I> {
         for warning in &found.warnings {
             tracing::warn!("{warning}");
         }
@@ -221,7 +222,7 @@ impl<P: Platform, I: Instruments> Node<P, I> {
         let (reports, disk_inbox) = unbounded_channel();
         let disk = platform.spawn(disk::run(
             platform.files(),
-            instruments.clone(),
+            probe.clone(),
             config.directories.clone(),
             found.recovered.last_zxid(),
             queue,
@@ -237,11 +238,11 @@ impl<P: Platform, I: Instruments> Node<P, I> {
             config.settings.clone(),
             found.recovered,
             u64::from_le_bytes(entropy),
-            instruments.clone(),
+            probe.clone(),
         );
         Node {
             platform: platform.clone(),
-            instruments,
+            probe,
             replica,
             servers: config.servers.clone(),
             connections: BTreeMap::new(),

@@ -9,13 +9,14 @@
 use std::io;
 
 use keeper_core::ids::{Epoch, Zxid};
-use keeper_core::instruments::Instruments;
 use keeper_core::log::{
     FileName, Recovered as LogRecovered, Recovery, RecoveryError, Truncate, Warning, epoch,
 };
+use keeper_core::observation::Observation;
 use keeper_core::replica::Recovered;
 use keeper_core::{reachable, sometimes};
 use platform::Files;
+use probe::Probe;
 use thiserror::Error;
 
 use crate::disk::{ACCEPTED_EPOCH, CURRENT_EPOCH, Directories, join, replace};
@@ -71,13 +72,13 @@ pub struct Found {
 }
 
 /// Reads a data directory back.
-pub(crate) struct Recoverer<'a, F: Files, I: Instruments> {
+pub(crate) struct Recoverer<'a, F: Files, I: Probe<Observation>> {
     pub(crate) files: F,
     pub(crate) directories: &'a Directories,
-    pub(crate) instruments: I,
+    pub(crate) probe: I,
 }
 
-impl<F: Files, I: Instruments> Recoverer<'_, F, I> {
+impl<F: Files, I: Probe<Observation>> Recoverer<'_, F, I> {
     /// Reads and repairs the directories, which are made if they are missing.
     ///
     /// # Errors

@@ -5,17 +5,16 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::coverage::{COVERAGE_FILE, Coverage};
+use evidence::{COVERAGE_FILE, Coverage, RunLine, SCHEMA_VERSION, Shard, Summary};
+
 use crate::merge::MergeError;
-use crate::run_line::RunLine;
-use crate::summary::{SCHEMA_VERSION, Shard, Summary};
 
 /// What a shard left behind.
 #[derive(Clone, Debug)]
 pub struct ShardFolder {
-    /// Its folder.
+    /// The folder that was read.
     pub path: PathBuf,
-    /// Its `summary.json`.
+    /// What its `summary.json` holds.
     pub summary: Summary,
     /// Its `coverage.json`, if it is of a build that knew marks and came so far.
     pub coverage: Option<Coverage>,

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 
 use super::*;
-use crate::summary;
 
 /// A folder with shards, and results beside them.
 struct Place {
@@ -25,14 +24,15 @@ impl Place {
     /// Writes a shard as a campaign does.
     fn shard(&self, name: &str, partition: &str, lines: &[RunLine]) -> PathBuf {
         let path = self.path(name);
-        let mut summary = summary::example();
+        let mut summary = evidence::example::summary();
         summary.environment.partition = Some(partition.to_owned());
         summary.environment.started = format!("2026-11-20T16:42:0{}Z", name.len() % 10);
         summary.undecided.clear();
         summary.failures.clear();
         summary.exit_code = 0;
-        let (kind, about) = ("sometimes", "A session moves.");
-        let declared = crate::DeclaredMark { name: "session-moves", kind, about };
+        let [name, kind, about] =
+            ["client-moves", "sometimes", "A client moves."].map(str::to_owned);
+        let declared = evidence::DeclaredMark { name, kind, about };
         let mut coverage = Coverage::new([declared]);
         lines.iter().for_each(|line| coverage.add(line));
         write(&path.join("coverage.json"), &coverage.to_json());
@@ -113,7 +113,7 @@ fn line(seed: u64, verdict: RunVerdict) -> RunLine {
         reason: (verdict == RunVerdict::Undecided).then(|| "nothing was checked".to_owned()),
         verdict,
         trace_hash: format!("{seed:016x}"),
-        ..crate::run_line::example()
+        ..evidence::example::run_line()
     }
 }
 
@@ -235,9 +235,9 @@ fn shards_become_one_campaign() {
     assert!(out.join("undecided/5-plan.json").is_file());
     assert_eq!((shards.len(), environment.jobs), (2, 4));
     let coverage = result.coverage.unwrap();
-    assert_eq!((coverage.runs, coverage.marks["leader-proposes"].hits), (5, 5 * 800));
-    assert_eq!(coverage.marks["leader-proposes"].families["process"], 5);
-    assert_eq!(result.summary.marks.unwrap().not_reached, ["session-moves"]);
+    assert_eq!((coverage.runs, coverage.marks["primary-writes"].hits), (5, 5 * 800));
+    assert_eq!(coverage.marks["primary-writes"].families["process"], 5);
+    assert_eq!(result.summary.marks.unwrap().not_reached, ["client-moves"]);
     assert!(fs::read_to_string(out.join("summary.md")).unwrap().contains("| slice:1/2 | 2026-"));
 }
 
@@ -255,7 +255,7 @@ fn a_run_that_ended_in_two_ways_is_a_contradiction() {
     let hash = conflicts("hash", RunLine { trace_hash: "9".to_owned(), ..first.clone() });
     assert_eq!(
         hash,
-        ["keeper/register seed 7 is not deterministic: it ended with pass at trace \
+        ["store/register seed 7 is not deterministic: it ended with pass at trace \
           0000000000000007, and with pass at trace 9"]
     );
     let failed = line(7, RunVerdict::Fail);
@@ -294,7 +294,7 @@ fn shards_of_different_campaigns_are_refused() {
     let plant = complaint(&|summary| summary.environment.plant = Some("x".to_owned()));
     assert!(plant.contains("the planted bug is none in "), "{plant}");
     let schema = complaint(&|summary| summary.schema_version = 9);
-    assert!(schema.ends_with("summary.json: schema_version 9, but this build reads 1"), "{schema}");
+    assert!(schema.ends_with("summary.json: schema_version 9, but this build reads 2"), "{schema}");
 }
 
 #[test]

@@ -4,11 +4,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::coverage::COVERAGE_FILE;
+use evidence::{COVERAGE_FILE, RunLine};
+
 use crate::folder::{FolderError, write_atomically};
 use crate::merge::read::read;
 use crate::merge::{MergeError, Merged};
-use crate::run_line::RunLine;
+use crate::summary_text::summary_markdown;
 
 impl Merged {
     /// Writes the result as a new folder, in the form of a campaign's.
@@ -35,7 +36,7 @@ impl Merged {
     fn write_into(&self, folder: &Path, out: &Path) -> Result<(), MergeError> {
         let lines: String = self.lines.iter().map(RunLine::to_json_line).collect();
         write_atomically(&folder.join("seeds.jsonl"), lines.as_bytes())?;
-        for (place, source) in &self.evidence.files {
+        for (place, source) in &self.kept.files {
             let mut contents = read(source)?;
             if place.ends_with("/explanation.txt") {
                 contents = with_paths_of(out, place, contents);
@@ -45,7 +46,7 @@ impl Merged {
         if let Some(coverage) = &self.coverage {
             write_atomically(&folder.join(COVERAGE_FILE), coverage.to_json().as_bytes())?;
         }
-        write_atomically(&folder.join("summary.md"), self.summary.to_markdown().as_bytes())?;
+        write_atomically(&folder.join("summary.md"), summary_markdown(&self.summary).as_bytes())?;
         write_atomically(&folder.join("summary.json"), self.summary.to_json().as_bytes())?;
         Ok(())
     }

@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 
-use super::cross;
+use evidence::words::moment;
+use evidence::{Story, Tone};
+
 use super::layout::{COLUMN, HEAD, text_width, x};
 use super::select::Selection;
-use crate::story::{Story, shortened};
+use super::{cross, protocol_class};
+use crate::story::shortened;
 use crate::style::escape;
-use crate::words::moment;
 
 /// Height of a line of the text above and below the drawing.
 pub(super) const LINE: f64 = 18.0;
@@ -20,7 +22,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub(super) fn new(story: &Story<'_>, selection: &Selection<'_>) -> Head {
+    pub(super) fn new(story: &Story, selection: &Selection<'_>) -> Head {
         let width = (x(selection.hosts.len().saturating_sub(1)) + COLUMN + 20.0).max(720.0);
         let mut head = Head { text: String::new(), width, bottom: 10.0 };
         let most = (width / 7.0) as usize;
@@ -31,7 +33,7 @@ impl Head {
         match &story.contradiction {
             None => head.line("words soft", "nothing contradicts anything"),
             Some(contradiction) => {
-                let explanation = contradiction.explanation;
+                let explanation = &contradiction.explanation;
                 let headline = format!("{}: {}", explanation.property, explanation.headline);
                 wrapped(&headline, width - 30.0)
                     .iter()
@@ -45,7 +47,7 @@ impl Head {
                 }
             }
         }
-        head.legend();
+        head.legend(story);
         head.bottom += HEAD;
         head
     }
@@ -75,16 +77,16 @@ impl Head {
     }
 
     /// What lines and colours mean, in as many rows as the width needs.
-    fn legend(&mut self) {
+    fn legend(&mut self, story: &Story) {
         self.bottom += LINE + 4.0;
         let mut at = 12.0;
-        let protocols = ["client", "quorum", "election"];
-        let lost = ("lost", "never read");
-        let arrows = protocols.map(|name| (name, name)).into_iter().chain([lost]);
-        let states = ["leading", "following", "looking", "down", "paused", "cut"];
+        let protocols = story.protocols();
+        let arrows = protocols.iter().map(|name| (protocol_class(&protocols, name), *name));
+        let arrows = arrows.chain([("lost".to_owned(), "never read")]);
+        let tones = Tone::ALL.map(|tone| (tone.name().to_owned(), story.tone_words(tone)));
         let samples = arrows
             .map(|(class, name)| (format!("arrow {class}"), class, name))
-            .chain(states.map(|state| (String::new(), state, state)));
+            .chain(tones.map(|(class, name)| (String::new(), class, name)));
         for (group, class, name) in samples {
             let width = 30.0 + text_width(name) + 18.0;
             if at + width > self.width {
@@ -92,7 +94,7 @@ impl Head {
                 self.bottom += LINE;
             }
             let (y, middle) = (self.bottom, self.bottom - 4.0);
-            let cross = match class {
+            let cross = match class.as_str() {
                 "lost" => format!("<path class=\"cross\" d=\"{}\"/>", cross(at + 20.0, middle)),
                 _ => String::new(),
             };
@@ -100,9 +102,10 @@ impl Head {
                 self.text,
                 "<g class=\"{group}\"><line class=\"{class} sample\" x1=\"{at}\" y1=\"{middle}\" \
                  x2=\"{}\" y2=\"{middle}\"/>{cross}</g><text class=\"soft\" x=\"{}\" \
-                 y=\"{y}\">{name}</text>",
+                 y=\"{y}\">{}</text>",
                 at + 22.0,
                 at + 29.0,
+                escape(name),
             );
             at += width;
         }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::story::Point;
+use evidence::Point;
 
 /// Height of a row.
 pub(super) const ROW: f64 = 18.0;

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::story::{Arrow, Story};
-use crate::words::{count, moment};
+use evidence::words::{count, moment};
+use evidence::{Arrow, Host, Story};
 
 /// Messages before the contradiction that are shown.
 const LAST_MAX: usize = 44;
@@ -39,7 +39,7 @@ impl Selection<'_> {
 }
 
 /// Chooses.
-pub(super) fn select<'a>(story: &'a Story<'a>) -> Selection<'a> {
+pub(super) fn select<'a>(story: &'a Story) -> Selection<'a> {
     let focus_ns = story.focus_ns();
     let near: Vec<&Arrow> = story
         .arrows
@@ -92,7 +92,7 @@ fn window(arrows: &[&Arrow], at_ns: u64, most: usize) -> (u64, u64) {
 }
 
 /// The times that the explanation speaks of, in order.
-fn moments(story: &Story<'_>) -> Vec<u64> {
+fn moments(story: &Story) -> Vec<u64> {
     let Some(contradiction) = &story.contradiction else { return Vec::new() };
     let lines = &contradiction.explanation.lines;
     let is_before = |at_ns: &u64| *at_ns <= contradiction.at_ns;
@@ -115,12 +115,13 @@ fn joined(mut windows: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
     joined
 }
 
-/// The servers, the clients of the explanation, and the clients that speak last.
-fn hosts<'a>(story: &'a Story<'a>, near: &[&'a Arrow]) -> Vec<&'a str> {
-    let (servers, clients) = story.hosts.split_at(story.servers.min(story.hosts.len()));
+/// All hosts that are no clients, the clients of the explanation, and the clients that speak last.
+fn hosts<'a>(story: &'a Story, near: &[&'a Arrow]) -> Vec<&'a str> {
+    let (clients, others): (Vec<&Host>, Vec<&Host>) =
+        story.hosts.iter().partition(|host| host.is_client);
     let lines = story.contradiction.iter().flat_map(|c| &c.explanation.lines);
     let named: BTreeSet<&str> = lines.map(|line| line.client.as_str()).collect();
-    let is_client = |name: &str| clients.iter().any(|client| client == name);
+    let is_client = |name: &str| clients.iter().any(|client| client.name == name);
     let mut chosen: BTreeSet<&str> = named.into_iter().filter(|name| is_client(name)).collect();
     for arrow in near.iter().rev() {
         if chosen.len() >= CLIENTS_MAX {
@@ -129,11 +130,11 @@ fn hosts<'a>(story: &'a Story<'a>, near: &[&'a Arrow]) -> Vec<&'a str> {
         let ends = [arrow.from.as_str(), arrow.to.as_str()];
         chosen.extend(ends.into_iter().find(|name| is_client(name)));
     }
-    let clients = clients.iter().map(String::as_str).filter(|client| chosen.contains(client));
-    servers.iter().map(String::as_str).chain(clients).collect()
+    let clients = clients.into_iter().filter(|client| chosen.contains(client.name.as_str()));
+    others.into_iter().chain(clients).map(|host| host.name.as_str()).collect()
 }
 
-fn left_out(story: &Story<'_>, hosts: &[&str], windows: &[(u64, u64)]) -> String {
+fn left_out(story: &Story, hosts: &[&str], windows: &[(u64, u64)]) -> String {
     let (from_ns, to_ns) = (windows[0].0, windows[windows.len() - 1].1);
     let (mut pings, mut others, mut between) = (0, BTreeMap::<&str, u64>::new(), 0);
     for arrow in story.arrows.iter().filter(|arrow| is_between(arrow, from_ns, to_ns)) {

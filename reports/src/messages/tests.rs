@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use roxmltree::Node;
 
 use super::*;
-use crate::story::tests::{explanation, history, parsed, story};
+use crate::story::tests::{parsed, story};
 
 /// Sender, receiver, label, when sent and when read.
 type Said = (String, String, String, u64, Option<u64>);
@@ -37,7 +37,7 @@ fn number(node: &Node<'_, '_>, name: &str) -> f64 {
 }
 
 /// Whether the drawing shows what the story tells, in the order of time.
-fn check(text: &str, story: &Story<'_>) -> Result<usize, String> {
+fn check(text: &str, story: &Story) -> Result<usize, String> {
     let document = parsed(text);
     let selection = select(story);
     let drawn = drawn(document.root());
@@ -76,15 +76,14 @@ fn check(text: &str, story: &Story<'_>) -> Result<usize, String> {
 
 #[test]
 fn arrows_are_the_storys_messages_in_the_order_of_time() {
-    let (history, explanation) = (history(50), explanation());
-    let story = story(&history, &explanation);
+    let story = story(50);
     let text = messages(&story);
     let shown = check(&text, &story).unwrap();
     assert!((40..=90).contains(&shown), "{shown}");
     assert!(
         check(&text.replacen("data-label=\"ACK 0x99\"", "data-label=\"ACK\"", 1), &story).is_err()
     );
-    assert!(check(&text.replacen("quorum lost", "quorum read", 1), &story).is_err());
+    assert!(check(&text.replacen("protocol-1 lost", "protocol-1 read", 1), &story).is_err());
     let document = parsed(&text);
     let lost = drawn(document.root()).into_iter().filter(|(_, node)| has_class(node, "lost"));
     let lost: Vec<Said> = lost.map(|(said, _)| said).collect();
@@ -96,8 +95,7 @@ fn arrows_are_the_storys_messages_in_the_order_of_time() {
 
 #[test]
 fn a_mutated_time_is_noticed() {
-    let (history, explanation) = (history(50), explanation());
-    let story = story(&history, &explanation);
+    let story = story(50);
     let text = messages(&story);
     let line = text.lines().find(|line| line.contains("data-label=\"ACK 0x99\"")).unwrap();
     let (before, rest) = line.split_once(" y1=\"").unwrap();
@@ -108,8 +106,7 @@ fn a_mutated_time_is_noticed() {
 
 #[test]
 fn hosts_are_shown_as_what_they_were() {
-    let (history, explanation) = (history(0), explanation());
-    let story = story(&history, &explanation);
+    let story = story(0);
     let text = messages(&story);
     let document = parsed(&text);
     let spans = document.descendants().filter(|node| node.attribute("data-to-ns").is_some());
@@ -121,7 +118,7 @@ fn hosts_are_shown_as_what_they_were() {
                     number(&span, "data-from-ns"),
                     number(&span, "data-to-ns"),
                 )
-                && has_class(&span, told.state.class())
+                && has_class(&span, told.tone.name())
         };
         assert!(story.spans.iter().any(|told| is_it(&told)));
         assert!(number(&span, "y1") <= number(&span, "y2"));
@@ -137,8 +134,7 @@ fn hosts_are_shown_as_what_they_were() {
 
 #[test]
 fn texts_do_not_run_into_each_other() {
-    let (history, explanation) = (history(50), explanation());
-    let story = story(&history, &explanation);
+    let story = story(50);
     let text = messages(&story);
     let document = parsed(&text);
     let mut places: Vec<(f64, f64, f64, String)> = Vec::new();

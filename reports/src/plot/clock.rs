@@ -1,12 +1,13 @@
-//! `clock.svg`: how wrong each server's wall clock was.
+//! `clock.svg`: how wrong each host's wall clock was.
 
-use crate::picture::{ClockTrack, RunPicture};
+use evidence::{ClockTrack, RunPicture};
+
 use crate::style::escape;
 
 use super::run_marks::{explain, over_time, seconds};
 use super::{Axis, Plot, Scale};
 
-/// Colours of lines; servers beyond them share.
+/// Colours of lines; hosts beyond them share.
 const COLOURS: usize = 7;
 /// Offsets below this need no room of their own, in milliseconds.
 const OFFSET_MIN_MS: i64 = 10;
@@ -21,11 +22,11 @@ pub(crate) fn draw(picture: &RunPicture) -> Plot {
         what: "offset (ms)".to_owned(),
     };
     let wrong = picture.clocks.iter().filter(|track| is_wrong(track));
-    let names: Vec<&str> = wrong.map(|track| track.server.as_str()).collect();
+    let names: Vec<&str> = wrong.map(|track| track.host.as_str()).collect();
     let title = match names.as_slice() {
-        [] => "Wall clocks of the servers: all were right throughout".to_owned(),
+        [] => "Wall clocks of the hosts: all were right throughout".to_owned(),
         names => format!(
-            "Wall clocks of the servers: {} wrong at times, between {least} and {most} ms",
+            "Wall clocks of the hosts: {} wrong at times, between {least} and {most} ms",
             names.join(", ")
         ),
     };
@@ -36,10 +37,10 @@ pub(crate) fn draw(picture: &RunPicture) -> Plot {
         let places: Vec<(f64, f64)> = track.points.iter().map(place).collect();
         let listed: Vec<String> =
             track.points.iter().map(|(ns, ms)| format!("{ns}:{ms}")).collect();
-        let server = escape(&track.server);
-        let data = format!("data-server=\"{server}\" data-points=\"{}\"", listed.join(" "));
+        let host = escape(&track.host);
+        let data = format!("data-host=\"{host}\" data-points=\"{}\"", listed.join(" "));
         plot.line(&class, &places, &data);
-        plot.explain(format!("<path class=\"line {class}\" d=\"M0 7H14\"/>"), &track.server);
+        plot.explain(format!("<path class=\"line {class}\" d=\"M0 7H14\"/>"), &track.host);
     }
     explain(&mut plot, picture);
     plot
@@ -51,8 +52,9 @@ fn is_wrong(track: &ClockTrack) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use evidence::example::picture as example;
+
     use super::*;
-    use crate::picture::tests::example;
     use crate::plot::testing::Marks;
 
     #[test]
@@ -66,8 +68,8 @@ mod tests {
                     let (ns, ms) = point.split_once(':').unwrap();
                     (ns.parse().unwrap(), ms.parse().unwrap())
                 });
-                let server = line.get("data-server")?.to_owned();
-                Some(ClockTrack { server, points: points.collect() })
+                let host = line.get("data-host")?.to_owned();
+                Some(ClockTrack { host, points: points.collect() })
             })
             .collect();
         assert_eq!(lines, picture.clocks);
@@ -81,9 +83,9 @@ mod tests {
         let mut picture = example();
         assert_eq!(
             title(&picture),
-            "Wall clocks of the servers: n3 wrong at times, between -4000 and 0 ms"
+            "Wall clocks of the hosts: n3 wrong at times, between -4000 and 0 ms"
         );
         picture.clocks.pop();
-        assert_eq!(title(&picture), "Wall clocks of the servers: all were right throughout");
+        assert_eq!(title(&picture), "Wall clocks of the hosts: all were right throughout");
     }
 }

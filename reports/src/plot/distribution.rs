@@ -1,8 +1,9 @@
 //! How often each length of time was seen in a campaign: a histogram and, from the right, the share
 //! that was no longer.
 
+use evidence::words::milliseconds;
+
 use super::{Axis, Plot, Scale};
-use crate::words::milliseconds;
 
 /// Bars for each factor of ten.
 const BARS_PER_DECADE: f64 = 8.0;
@@ -12,19 +13,23 @@ const BARS_PER_DECADE: f64 = 8.0;
 pub(crate) enum Unit {
     /// Milliseconds of simulated time.
     Milliseconds,
+    /// How many, of whatever.
+    Count,
+    /// Bytes.
+    Bytes,
     /// How many times faster than real time.
     TimesRealTime,
 }
 
 /// Values of a campaign, such as the lengths of all failovers.
 #[derive(Clone, Debug)]
-pub(crate) struct Distribution<'a> {
+pub(crate) struct Distribution {
     /// The plot's class, which is also its file's name without `.svg`.
-    pub(crate) class: &'static str,
+    pub(crate) class: String,
     /// What the values are, for the title.
-    pub(crate) what: &'a str,
+    pub(crate) what: String,
     /// What the axis shows.
-    pub(crate) axis: &'a str,
+    pub(crate) axis: String,
     pub(crate) unit: Unit,
     /// Each value once, sorted, with how often it was seen.
     values: Vec<(f64, u64)>,
@@ -38,21 +43,22 @@ struct Bar {
     count: u64,
 }
 
-impl<'a> Distribution<'a> {
+impl Distribution {
     /// Values in any order, each with how often it was seen.
     pub(crate) fn new(
-        class: &'static str,
-        what: &'a str,
-        axis: &'a str,
+        class: &str,
+        what: &str,
+        axis: &str,
         unit: Unit,
         mut values: Vec<(f64, u64)>,
-    ) -> Distribution<'a> {
+    ) -> Distribution {
         values.sort_by(|(one, _), (other, _)| one.total_cmp(other));
         values.dedup_by(|(value, count), (kept, sum)| {
             let is_equal = value == kept;
             *sum += if is_equal { *count } else { 0 };
             is_equal
         });
+        let [class, what, axis] = [class, what, axis].map(str::to_owned);
         Distribution { class, what, axis, unit, values }
     }
 
@@ -81,10 +87,12 @@ impl<'a> Distribution<'a> {
     pub(crate) fn words(&self) -> String {
         let value = |share| match self.unit {
             Unit::Milliseconds => milliseconds(self.quantile(share)),
-            Unit::TimesRealTime => format!("{:.0}", self.quantile(share)),
+            Unit::Bytes => format!("{:.0} bytes", self.quantile(share)),
+            Unit::Count | Unit::TimesRealTime => format!("{:.0}", self.quantile(share)),
         };
         let (low, high) = match self.unit {
             Unit::Milliseconds => ("shortest", "longest"),
+            Unit::Count | Unit::Bytes => ("least", "most"),
             Unit::TimesRealTime => ("slowest", "fastest"),
         };
         match self.count() {
@@ -133,13 +141,13 @@ impl<'a> Distribution<'a> {
         let tallest = bars.iter().map(|bar| bar.count).max().unwrap_or(0);
         let from = bars.first().map_or(1.0, |bar| bar.from / 1.2);
         let to = bars.last().map_or(10.0, |bar| bar.to * 1.2);
-        let x = Axis { scale: Scale::log(from, to), what: self.axis.to_owned() };
+        let x = Axis { scale: Scale::log(from, to), what: self.axis.clone() };
         let y = Axis {
             scale: Scale::linear(0.0, tallest.max(1) as f64 * 1.08),
             what: "how often".to_owned(),
         };
         let title = format!("{}: {}", self.what, self.words());
-        let mut plot = Plot::new(self.class, &title, 0, x, y);
+        let mut plot = Plot::new(&self.class, &title, 0, x, y);
         for Bar { from, to, count } in bars {
             let (left, right, top) = (plot.x(from), plot.x(to), plot.y(count as f64));
             let height = plot.bottom() - top;
@@ -199,7 +207,7 @@ mod tests {
     use super::*;
     use crate::plot::testing::Marks;
 
-    fn failovers(values: &[u64]) -> Distribution<'static> {
+    fn failovers(values: &[u64]) -> Distribution {
         let values = values.iter().map(|ms| (*ms as f64, 1)).collect();
         Distribution::new("failovers", "Failovers", "time (ms)", Unit::Milliseconds, values)
     }

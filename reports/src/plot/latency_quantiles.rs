@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::picture::{PointOutcome, RunPicture};
+use evidence::{OutcomeClass, RunPicture};
 
 use super::latency_raw::latency_axis;
 use super::run_marks::{explain, over_time, seconds};
@@ -25,7 +25,7 @@ pub(super) fn window_ns(picture: &RunPicture) -> u64 {
 fn by_window(picture: &RunPicture, window_ns: u64) -> BTreeMap<u64, Vec<u64>> {
     let mut windows: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
     for point in &picture.operations {
-        if let (PointOutcome::Acknowledged, Some(ns)) = (point.outcome, point.latency_ns()) {
+        if let (OutcomeClass::Ok, Some(ns)) = (point.outcome, point.latency_ns()) {
             windows.entry(point.invoke_ns / window_ns).or_default().push(ns);
         }
     }
@@ -83,10 +83,13 @@ pub(crate) fn draw(picture: &RunPicture) -> Plot {
 
 #[cfg(test)]
 mod tests {
+    use evidence::OperationPoint;
+    use evidence::example::picture as example;
+
     use super::*;
-    use crate::picture::OperationPoint;
-    use crate::picture::tests::{SECOND, example};
     use crate::plot::testing::Marks;
+
+    const SECOND: u64 = 1_000_000_000;
 
     #[test]
     fn dots_are_the_quantiles_of_their_windows() {
@@ -96,7 +99,7 @@ mod tests {
         for dot in marks.all("dot") {
             let (from, to) = (dot.number("data-from-ns") as u64, dot.number("data-to-ns") as u64);
             let inside = |point: &&OperationPoint| {
-                (from..to).contains(&point.invoke_ns) && point.outcome == PointOutcome::Acknowledged
+                (from..to).contains(&point.invoke_ns) && point.outcome == OutcomeClass::Ok
             };
             let inside: Vec<u64> = picture
                 .operations

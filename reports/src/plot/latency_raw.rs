@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::latencies::Latencies;
-use crate::picture::{OperationKind, OperationPoint, PointOutcome, RunPicture};
-use crate::words::milliseconds;
+use evidence::words::milliseconds;
+use evidence::{Latencies, OperationPoint, OutcomeClass, RunPicture};
+
+use crate::story::outcome_colour;
+use crate::style::escape;
 
 use super::run_marks::{explain, over_time, seconds};
 use super::{Axis, Scale};
@@ -15,6 +17,8 @@ const LATENCY_MIN_MS: f64 = 0.5;
 /// Draws it.
 pub(crate) fn draw(picture: &RunPicture) -> super::Plot {
     let mut plot = over_time("latency-raw", &title(picture), picture, latency_axis(picture));
+    let kinds = picture.all_kinds();
+    let symbol_of = |kind: &str| kinds.iter().position(|known| *known == kind).unwrap_or(0);
     for point in &picture.operations {
         // What was never answered is as old as the run lets it be.
         let end_ns = point.complete_ns.unwrap_or(picture.end_ns);
@@ -27,20 +31,20 @@ pub(crate) fn draw(picture: &RunPicture) -> super::Plot {
         }
         plot.over(&format!(
             "<path class=\"point {}\" d=\"{}\" data-kind=\"{}\" {data}/>",
-            point.outcome.colour(),
-            shape(point.kind, x, y),
-            point.kind.name(),
+            outcome_colour(point.outcome),
+            shape(symbol_of(&point.kind), x, y),
+            escape(&point.kind),
         ));
     }
-    for kind in OperationKind::ALL {
-        if picture.operations.iter().any(|point| point.kind == kind) {
-            let symbol = format!("<path class=\"point plain\" d=\"{}\"/>", shape(kind, 7.0, 7.0));
-            plot.explain(symbol, kind.name());
+    for (number, kind) in kinds.iter().enumerate() {
+        if picture.operations.iter().any(|point| point.kind == *kind) {
+            let symbol = format!("<path class=\"point plain\" d=\"{}\"/>", shape(number, 7.0, 7.0));
+            plot.explain(symbol, *kind);
         }
     }
-    for outcome in PointOutcome::ALL {
+    for outcome in OutcomeClass::ALL {
         if picture.operations.iter().any(|point| point.outcome == outcome) {
-            let colour = outcome.colour();
+            let colour = outcome_colour(outcome);
             let symbol = format!(
                 "<rect class=\"mark {colour}\" x=\"1\" y=\"1\" width=\"12\" height=\"12\"/>"
             );
@@ -52,7 +56,7 @@ pub(crate) fn draw(picture: &RunPicture) -> super::Plot {
 }
 
 fn title(picture: &RunPicture) -> String {
-    let answered = |point: &&OperationPoint| point.outcome == PointOutcome::Acknowledged;
+    let answered = |point: &&OperationPoint| point.outcome == OutcomeClass::Ok;
     let times = picture.operations.iter().filter(answered).filter_map(OperationPoint::latency_ns);
     let slowest_ns = times.clone().max();
     let half_us = times.collect::<Latencies>().quantile_us(0.5);
@@ -77,29 +81,30 @@ pub(super) fn latency_axis(picture: &RunPicture) -> Axis {
     Axis { scale: Scale::log(LATENCY_MIN_MS, top_ms), what: "latency (ms)".to_owned() }
 }
 
-/// A shape around a place, another one for each kind.
-fn shape(kind: OperationKind, x: f64, y: f64) -> String {
+/// A shape around a place, another one for each kind; kinds beyond the ninth share one.
+fn shape(kind: usize, x: f64, y: f64) -> String {
     let at = |dx: f64, dy: f64| format!("{:.1} {:.1}", x + dx, y + dy);
     match kind {
         // A circle of two arcs.
-        OperationKind::Get => format!("M{}a3 3 0 1 0 6 0a3 3 0 1 0-6 0z", at(-3.0, 0.0)),
-        OperationKind::Set => format!("M{}h5.4v5.4h-5.4z", at(-2.7, -2.7)),
-        OperationKind::Create => format!("M{}l3.6 6.4h-7.2z", at(0.0, -3.8)),
-        OperationKind::Delete => format!("M{}l3.6-6.4h-7.2z", at(0.0, 3.8)),
-        OperationKind::Exists => format!("M{}h6v2h-6z", at(-3.0, -1.0)),
-        OperationKind::Children => format!("M{}h2v6h-2z", at(-1.0, -3.0)),
-        OperationKind::Multi => format!("M{}l4 4l-4 4l-4-4z", at(0.0, -4.0)),
-        OperationKind::Sync => {
+        0 => format!("M{}a3 3 0 1 0 6 0a3 3 0 1 0-6 0z", at(-3.0, 0.0)),
+        1 => format!("M{}h5.4v5.4h-5.4z", at(-2.7, -2.7)),
+        2 => format!("M{}l3.6 6.4h-7.2z", at(0.0, -3.8)),
+        3 => format!("M{}l3.6-6.4h-7.2z", at(0.0, 3.8)),
+        4 => format!("M{}h6v2h-6z", at(-3.0, -1.0)),
+        5 => format!("M{}h2v6h-2z", at(-1.0, -3.0)),
+        6 => format!("M{}l4 4l-4 4l-4-4z", at(0.0, -4.0)),
+        7 => {
             format!("M{}h2v2.2h2.2v2h-2.2v2.2h-2v-2.2h-2.2v-2h2.2z", at(-1.0, -3.2))
         }
-        OperationKind::Other => format!("M{}h3v3h-3z", at(-1.5, -1.5)),
+        _ => format!("M{}h3v3h-3z", at(-1.5, -1.5)),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use evidence::example::picture as example;
+
     use super::*;
-    use crate::picture::tests::example;
     use crate::plot::testing::{Mark, Marks};
 
     fn points(marks: &Marks) -> Vec<&Mark> {
@@ -111,8 +116,8 @@ mod tests {
         number("data-at-ns") == Some(point.invoke_ns)
             && number("data-latency-ns") == point.latency_ns()
             && number("data-client") == Some(u64::from(point.client))
-            && mark.get("data-kind") == Some(point.kind.name())
-            && mark.is(point.outcome.colour())
+            && mark.get("data-kind") == Some(point.kind.as_str())
+            && mark.is(outcome_colour(point.outcome))
     }
 
     #[test]

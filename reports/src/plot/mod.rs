@@ -17,10 +17,10 @@ pub(crate) mod testing;
 
 use std::fmt::Write as _;
 
+use evidence::RunPicture;
 use plotters::prelude::{ChartBuilder, Color, IntoDrawingArea, IntoFont, RGBColor, SVGBackend};
 use plotters::style::TextStyle;
 
-use crate::picture::RunPicture;
 use crate::style::{PALETTE, PLOT_RULES, escape};
 
 pub(crate) use distribution::{Distribution, Unit};
@@ -67,7 +67,7 @@ pub(crate) struct Axis {
 
 /// A plot to which marks are added.
 pub(crate) struct Plot {
-    class: &'static str,
+    class: String,
     title: Vec<String>,
     x: Scale,
     y: Scale,
@@ -81,12 +81,13 @@ pub(crate) struct Plot {
 
 impl Plot {
     /// The axes. `lanes` is the height to leave free between title and values.
-    pub(crate) fn new(class: &'static str, title: &str, lanes: u32, x: Axis, y: Axis) -> Plot {
+    pub(crate) fn new(class: &str, title: &str, lanes: u32, x: Axis, y: Axis) -> Plot {
         let title = wrapped(title);
         let top = title.len() as u32 * LINE_HEIGHT + 10 + lanes;
         let (axes, area) = axes((WIDTH, top + INNER_HEIGHT + X_LABELS), top, &x, &y);
         let (x, y) = (x.scale, y.scale);
         let (under, over, legend) = (String::new(), String::new(), Vec::new());
+        let class = class.to_owned();
         Plot { class, title, x, y, area, axes, under, over, legend }
     }
 

@@ -1,13 +1,14 @@
-//! What all plots over a run's time have in common: faults shaded, leaders, silences, the end of
+//! What all plots over a run's time have in common: faults shaded, roles taken, silences, the end of
 //! chaos.
 //!
 //! Each fault is shaded over the whole height, and has a bar in the lane of its family above, where
 //! faults that overlap stay apart. `data-from-ns` and `data-to-ns` are the times as they were
 //! recorded.
 
-use crate::picture::{Gap, RunPicture};
+use evidence::words::moment;
+use evidence::{Gap, RunPicture};
+
 use crate::style::{Family, escape};
-use crate::words::moment;
 
 use super::{Axis, Plot, Scale};
 
@@ -23,7 +24,7 @@ pub(crate) fn seconds(ns: u64) -> f64 {
 }
 
 /// A plot over a run's time, with what struck the run.
-pub(crate) fn over_time(class: &'static str, title: &str, picture: &RunPicture, y: Axis) -> Plot {
+pub(crate) fn over_time(class: &str, title: &str, picture: &RunPicture, y: Axis) -> Plot {
     let families = families(picture);
     let x = Axis {
         scale: Scale::linear(0.0, seconds(picture.end_ns)),
@@ -45,35 +46,34 @@ pub(crate) fn explain(plot: &mut Plot, picture: &RunPicture) {
             .faults
             .iter()
             .map(|fault| fault.kind.as_str())
-            .filter(|kind| Family::of(kind) == family)
+            .filter(|kind| picture.families.of(kind) == family.name())
             .collect();
         kinds.sort_unstable();
         kinds.dedup();
-        let name = family.name();
-        let symbol = format!("<rect class=\"bar {name}\" y=\"2\" width=\"14\" height=\"10\"/>");
+        let (name, class) = (family.name(), family.class());
+        let symbol = format!("<rect class=\"bar {class}\" y=\"2\" width=\"14\" height=\"10\"/>");
         plot.explain(symbol, format!("{name} faults: {}", kinds.join(", ")));
     }
     if !picture.unavailable.is_empty() {
         let symbol = "<rect class=\"silence\" y=\"4\" width=\"14\" height=\"6\"/>";
         plot.explain(symbol, "no write acknowledged");
     }
-    if !picture.leaders.is_empty() {
-        let symbol = "<path class=\"leader\" d=\"M7 0V14\"/>";
-        plot.explain(symbol, "a leader begins to serve");
+    if !picture.roles.is_empty() {
+        let symbol = "<path class=\"role\" d=\"M7 0V14\"/>";
+        plot.explain(symbol, "a role is taken");
     }
     if (1..picture.end_ns).contains(&picture.chaos_end_ns) {
         plot.explain("<path class=\"chaos\" d=\"M7 0V14\"/>", "faults end");
     }
 }
 
-fn families(picture: &RunPicture) -> Vec<Family> {
-    let strikes = |family: &Family| picture.faults.iter().any(|f| Family::of(&f.kind) == *family);
-    Family::ALL.into_iter().filter(strikes).collect()
+fn families(picture: &RunPicture) -> Vec<Family<'_>> {
+    Family::all(&picture.families, &picture.faults)
 }
 
-fn faults(plot: &mut Plot, picture: &RunPicture, families: &[Family]) {
+fn faults(plot: &mut Plot, picture: &RunPicture, families: &[Family<'_>]) {
     for fault in &picture.faults {
-        let family = Family::of(&fault.kind);
+        let family = Family::new(picture.families.of(&fault.kind));
         let lane = families.iter().position(|each| *each == family).unwrap_or(0) as u32;
         let to_ns = fault.to_ns.unwrap_or(picture.end_ns);
         let (from, to) = (plot.x(seconds(fault.from_ns)), plot.x(seconds(to_ns)));
@@ -85,14 +85,14 @@ fn faults(plot: &mut Plot, picture: &RunPicture, families: &[Family]) {
             escape(&fault.what),
             fault.from_ns,
         );
-        let (name, title) = (family.name(), escape(&fault.to_string()));
+        let (class, title) = (family.class(), escape(&fault.to_string()));
         plot.under(&format!(
-            "<rect class=\"band {name}\" x=\"{from:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" \
+            "<rect class=\"band {class}\" x=\"{from:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" \
              height=\"{height:.1}\" {data}><title>{title}</title></rect>",
         ));
         let y = top - f64::from((lane + 1) * LANE) - 1.0;
         plot.under(&format!(
-            "<rect class=\"bar {name}\" x=\"{from:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" \
+            "<rect class=\"bar {class}\" x=\"{from:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" \
              height=\"{}\"><title>{title}</title></rect>",
             LANE - 2,
         ));
@@ -116,14 +116,14 @@ fn silences(plot: &mut Plot, gaps: &[Gap]) {
 
 fn moments(plot: &mut Plot, picture: &RunPicture) {
     let (top, bottom) = (plot.top(), plot.bottom());
-    for leader in &picture.leaders {
-        let x = plot.x(seconds(leader.at_ns));
+    for role in &picture.roles {
+        let x = plot.x(seconds(role.at_ns));
         plot.under(&format!(
-            "<path class=\"leader\" d=\"M{x:.1} {top:.1}V{bottom:.1}\" data-at-ns=\"{}\"><title>{} \
+            "<path class=\"role\" d=\"M{x:.1} {top:.1}V{bottom:.1}\" data-at-ns=\"{}\"><title>{} \
              at {}</title></path>",
-            leader.at_ns,
-            escape(&leader.what),
-            moment(leader.at_ns),
+            role.at_ns,
+            escape(&role.what),
+            moment(role.at_ns),
         ));
     }
     if (1..picture.end_ns).contains(&picture.chaos_end_ns) {
@@ -139,9 +139,12 @@ fn moments(plot: &mut Plot, picture: &RunPicture) {
 
 #[cfg(test)]
 mod tests {
+    use evidence::example::picture as example;
+
     use super::*;
-    use crate::picture::tests::{SECOND, example};
     use crate::plot::testing::{Marks, windows};
+
+    const SECOND: u64 = 1_000_000_000;
 
     fn drawn(picture: &RunPicture) -> Marks {
         let y = Axis { scale: Scale::linear(0.0, 1.0), what: "y".to_owned() };
@@ -181,11 +184,11 @@ mod tests {
     }
 
     #[test]
-    fn silences_leaders_and_the_end_of_chaos_are_marked() {
+    fn silences_roles_and_the_end_of_chaos_are_marked() {
         let marks = drawn(&example());
         assert_eq!(windows(&marks, "silence"), [(2 * SECOND, 3 * SECOND + SECOND / 2)]);
         let at = |class| marks.numbers(class, "data-at-ns");
-        assert_eq!(at("leader"), [SECOND / 2, 3 * SECOND]);
+        assert_eq!(at("role"), [SECOND / 2, 3 * SECOND]);
         assert_eq!(at("chaos"), [15 * SECOND]);
         let legend: Vec<&str> = marks.texts("legend");
         assert_eq!(
@@ -196,7 +199,7 @@ mod tests {
                 "disk faults: fsync_fail",
                 "clock faults: clock_offset",
                 "no write acknowledged",
-                "a leader begins to serve",
+                "a role is taken",
                 "faults end",
             ]
         );

@@ -3,12 +3,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::coverage::FAMILY_LETTERS;
-use crate::picture::RunPicture;
+use evidence::words::{by_kind, count, duration};
+use evidence::{AddsUp, FAMILY_LETTERS, RunPicture, RunVerdict};
+
 use crate::plot::RUN_PLOTS;
-use crate::run_line::RunVerdict;
 use crate::style::{Family, escape, page};
-use crate::words::{count, duration};
 
 use super::links::link;
 use super::marks;
@@ -21,6 +20,8 @@ const PLOTTED_MAX: usize = 12;
 const OPEN_MAX: usize = 2;
 /// Undecided runs that are listed.
 const UNDECIDED_MAX: usize = 200;
+/// Figures of the system that have a column of their own.
+const COLUMNS_MAX: usize = 3;
 /// Digits of a fingerprint where the whole one stands nearby.
 const SHORT: usize = 8;
 
@@ -113,52 +114,57 @@ impl Page<'_> {
 
     fn tested(&mut self) {
         self.section("tested", "What was tested");
+        let shown = self.report.utilization.told(&self.report.figures).into_iter();
+        let shown = shown.map(|(figure, _)| figure).filter(|f| f.adds_up == AddsUp::Sum);
+        let shown: Vec<_> = shown.take(COLUMNS_MAX).collect();
         let rows = self.report.scenarios().into_iter().map(|(name, sum)| {
-            let runs = sum.runs;
-            row(&[
+            let (runs, simulated) = (sum.runs, duration(sum.sim_ms));
+            let mut cells = vec![
                 Cell::Text(&name),
                 Cell::Number(runs.total),
                 Cell::Number(runs.passed),
                 Cell::Number(runs.failed),
                 Cell::Number(runs.undecided),
-                Cell::Words(&duration(sum.sim_ms)),
+                Cell::Words(&simulated),
                 Cell::Number(sum.operations),
-                Cell::Number(sum.leader_changes),
-            ])
+            ];
+            let figure = |id| sum.figures.get(id).copied().unwrap_or_default();
+            cells.extend(shown.iter().map(|shown| Cell::Number(figure(&shown.id))));
+            row(&cells)
         });
-        let heads = [
-            "scenario",
-            "runs",
-            "passed",
-            "failed",
-            "undecided",
-            "simulated",
-            "operations",
-            "leader changes",
-        ];
+        let mut heads =
+            vec!["scenario", "runs", "passed", "failed", "undecided", "simulated", "operations"];
+        heads.extend(shown.iter().map(|figure| figure.title.as_str()));
         let table_ = table(&heads, rows.collect());
         self.add(&table_);
         let sum = &self.report.utilization;
+        let families = &self.report.families;
+        let family = |kind: &str| Family::new(families.of(kind));
         let faults = sum.faults.iter().filter(|(_, count)| **count > 0);
-        let mut rows: Vec<(Family, &String, u64)> =
-            faults.map(|(kind, count)| (Family::of(kind), kind, *count)).collect();
+        let mut rows: Vec<(Family<'_>, &String, u64)> =
+            faults.map(|(kind, count)| (family(kind), kind, *count)).collect();
         rows.sort_by_key(|(family, kind, count)| (*family, std::cmp::Reverse(*count), *kind));
         let rows = rows.iter().map(|(family, kind, count)| {
-            let name = family.name();
+            let (name, class) = (escape(family.name()), family.class());
             let symbol = format!(
                 "<svg class=\"plot\" width=\"12\" height=\"12\" aria-hidden=\"true\">\
-                 <rect class=\"{name}\" width=\"12\" height=\"12\" rx=\"2\"/></svg> {name}"
+                 <rect class=\"{class}\" width=\"12\" height=\"12\" rx=\"2\"/></svg> {name}"
             );
             row(&[Cell::Markup(&symbol), Cell::Text(kind), Cell::Number(*count)])
         });
         let faults = table(&["family", "fault", "how often it struck"], rows.collect());
         self.add(&format!("<h3>Faults</h3>\n<div class=\"short\">{faults}</div>"));
+        let never = sum.never_struck();
+        if !never.is_empty() {
+            let text = format!("Planned, and never struck anybody: {}.", by_kind(&never));
+            self.add(&format!("<p>{}</p>", escape(&text)));
+        }
         let rows = self
             .report
             .steps()
             .into_iter()
-            .map(|(name, count)| row(&[Cell::Text(name), Cell::Number(count)]));
-        let steps = table(&["what the servers went through", "how often"], rows.collect());
+            .map(|(name, count)| row(&[Cell::Text(&name), Cell::Number(count)]));
+        let steps = table(&["what the system went through", "how often"], rows.collect());
         self.add(&format!("<h3>Recovery</h3>\n<div class=\"short\">{steps}</div>"));
     }
 
@@ -416,7 +422,7 @@ fn table(heads: &[&str], rows: Vec<String>) -> String {
     let is_number = first.split("<td").skip(1).map(|cell| cell.starts_with(" class=\"n\""));
     let cells = heads.iter().zip(is_number.chain(std::iter::repeat(false))).map(|(head, right)| {
         let class = if right { " class=\"n\"" } else { "" };
-        format!("<th{class}>{head}</th>")
+        format!("<th{class}>{}</th>", escape(head))
     });
     let cells: String = cells.collect();
     let rows = if rows.is_empty() {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use evidence::Utilization;
+use evidence::words::{by_kind, count, duration};
+
 use crate::plot::RUN_PLOTS;
-use crate::summary::Utilization;
-use crate::words::{by_kind, count, duration};
 
 use super::html::pairs_of;
 use super::links::link;
@@ -21,23 +22,18 @@ impl Report {
     pub(super) fn scenarios(&self) -> BTreeMap<String, Utilization> {
         let mut scenarios: BTreeMap<String, Utilization> = BTreeMap::new();
         for line in &self.lines {
-            scenarios.entry(line.scenario.clone()).or_default().add(line);
+            scenarios.entry(line.scenario.clone()).or_default().add(line, &self.figures);
         }
         scenarios
     }
 
-    /// What the servers went through, and how often.
-    pub(super) fn steps(&self) -> [(&'static str, u64); 6] {
-        let sum = &self.utilization;
+    /// What the system counted, and how often runs were performed twice.
+    pub(super) fn steps(&self) -> Vec<(String, u64)> {
         let repeated = self.lines.iter().filter(|line| line.repeated.is_some()).count();
-        [
-            ("leader changes", sum.leader_changes),
-            ("learners synchronised by DIFF", sum.syncs.diff),
-            ("learners synchronised by TRUNC", sum.syncs.trunc),
-            ("learners synchronised by SNAP", sum.syncs.snap),
-            ("crashes during synchronisation", sum.crashes_during_sync),
-            ("runs performed twice to see that they end the same", repeated as u64),
-        ]
+        let told = self.utilization.told(&self.figures).into_iter();
+        let told = told.map(|(figure, value)| (figure.title, value));
+        let twice = "runs performed twice to see that they end the same".to_owned();
+        told.chain([(twice, repeated as u64)]).collect()
     }
 
     /// The text, with links as seen from a folder.
@@ -101,6 +97,10 @@ impl Report {
             );
         }
         let _ = writeln!(text, "\nFaults that struck: {}.\n", by_kind(&self.utilization.faults));
+        let never = self.utilization.never_struck();
+        if !never.is_empty() {
+            let _ = writeln!(text, "Planned, and never struck: {}.\n", by_kind(&never));
+        }
         for (name, times) in self.steps() {
             let _ = writeln!(text, "- {name}: {times}");
         }

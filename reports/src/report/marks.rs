@@ -1,8 +1,9 @@
-//! What a report says of the marks in the servers' code: which were reached, under which faults, and
+//! What a report says of the marks in the system's code: which were reached, under which faults, and
 //! which were not, so that nothing is known of what they stand for.
 
-use crate::coverage::Coverage;
-use crate::run_line::RunLine;
+use evidence::{Coverage, RunLine};
+
+use crate::coverage_text::coverage_table;
 
 use super::read::Folder;
 
@@ -23,7 +24,7 @@ pub(super) fn markdown(coverage: &Coverage) -> String {
     if coverage.marks.is_empty() {
         return String::new();
     }
-    format!("\n## Marks\n\n{}\n\n{}", in_words(coverage), coverage.to_markdown())
+    format!("\n## Marks\n\n{}\n\n{}", in_words(coverage), coverage_table(coverage))
 }
 
 /// The sum of it.
@@ -34,7 +35,7 @@ pub(super) fn in_words(coverage: &Coverage) -> String {
         false => format!(" Not reached: {}.", figures.not_reached.join(", ")),
     };
     format!(
-        "{} of {} marks in the servers' code reached, {} pairs of mark and family of faults.{not}",
+        "{} of {} marks in the system's code reached, {} pairs of mark and family of faults.{not}",
         figures.reached,
         figures.declared,
         coverage.pairs()

@@ -3,7 +3,6 @@
 //! Environment, utilization and properties are the three parts of Antithesis' triage report;
 //! failures follow with what contradicts what, their files and their plots.
 
-mod disagreement;
 mod html;
 mod links;
 mod markdown;
@@ -17,12 +16,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::coverage::Coverage;
+use evidence::words::count;
+use evidence::{
+    Coverage, Families, FigureDeclaration, RunLine, RunPicture, RunVerdict, Utilization,
+    joined_figures,
+};
+
 use crate::folder::write_atomically;
-use crate::picture::RunPicture;
-use crate::run_line::{RunLine, RunVerdict};
-use crate::summary::Utilization;
-use crate::words::count;
 
 pub use read::ReportError;
 use read::{Folder, picture};
@@ -46,6 +46,9 @@ pub struct Report {
     /// Every run once, in the order of the folders.
     lines: Vec<RunLine>,
     utilization: Utilization,
+    /// What the figures of the runs mean, as far as a folder says.
+    figures: Vec<FigureDeclaration>,
+    families: Families,
     coverage: Coverage,
     failures: Vec<FailureEntry>,
     undecided: Vec<UndecidedEntry>,
@@ -105,11 +108,14 @@ impl Report {
         let folders = folders?;
         let (lines, doubts, is_contradictory) = each_run_once(&folders);
         let failures = failures(&folders, &lines)?;
-        let mut utilization = Utilization::of(&lines);
         let summaries = folders.iter().filter_map(|folder| folder.summary.as_ref());
+        let figures = joined_figures(summaries.clone().map(|summary| &summary.figures[..]));
+        let mut utilization = Utilization::of(&lines, &figures);
         utilization.wall_ms = summaries.map(|summary| summary.utilization.wall_ms).sum();
         Ok(Report {
             utilization,
+            figures,
+            families: families(&folders),
             properties: properties(&lines, &failures),
             coverage: marks::coverage(&folders, &lines),
             undecided: undecided(&folders, &lines),
@@ -163,6 +169,17 @@ impl Report {
             kinds => format!("{runs}, {kinds} kinds of failures"),
         }
     }
+}
+
+/// What folders say of the families of faults.
+fn families(folders: &[Folder]) -> Families {
+    let mut families = Families::default();
+    for folder in folders {
+        let summary = folder.summary.iter().map(|summary| &summary.families);
+        let picture = folder.picture.iter().map(|picture| &picture.families);
+        summary.chain(picture).for_each(|more| families.join(more));
+    }
+    families
 }
 
 /// The runs of all folders without repetitions, what is doubtful about them, and whether one run

@@ -4,13 +4,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use checker::znode::ZHistory;
+use evidence::{RunLine, RunPicture, SCHEMA_VERSION, Summary};
 use thiserror::Error;
 
 use crate::folder::FolderError;
-use crate::picture::{PICTURE_FILE, RunPicture};
-use crate::run_line::RunLine;
-use crate::summary::{SCHEMA_VERSION, Summary};
+use crate::picture::PICTURE_FILE;
 
 /// A folder of results, as it was read.
 #[derive(Clone, Debug)]
@@ -33,24 +31,24 @@ pub enum ReportError {
     /// It is no folder of results.
     #[error("{}: no seeds.jsonl there; expected a folder that `squall fuzz` or `squall run` wrote", path.display())]
     NoResults {
-        /// The folder.
+        /// The folder that was given.
         path: PathBuf,
     },
     /// A file cannot be read.
     #[error("cannot read {}: {error}", path.display())]
     Unreadable {
-        /// The file.
+        /// The file that cannot be read.
         path: PathBuf,
-        /// Why.
+        /// What the operating system says.
         #[source]
         error: io::Error,
     },
     /// A file is not what its name says.
     #[error("{}, line {line}: expected {expected}: {found}", path.display())]
     Malformed {
-        /// The file.
+        /// The file that is not as it should be.
         path: PathBuf,
-        /// From 1.
+        /// The line in it, from 1.
         line: usize,
         /// What would have been right.
         expected: &'static str,
@@ -60,7 +58,7 @@ pub enum ReportError {
     /// The summary is of another version of its form.
     #[error("{}: of form {found}, but this build reads form {SCHEMA_VERSION}", path.display())]
     OtherForm {
-        /// The file.
+        /// The file of another form.
         path: PathBuf,
         /// The file's version.
         found: u32,
@@ -68,7 +66,7 @@ pub enum ReportError {
     /// Two files of one campaign contradict each other.
     #[error("{} is not what its seeds.jsonl comes to:\n  {}", path.display(), fields.join("\n  "))]
     Disagreement {
-        /// The summary.
+        /// The summary that does not fit its lines.
         path: PathBuf,
         /// Field, what the summary says, what the lines come to.
         fields: Vec<String>,
@@ -132,22 +130,13 @@ fn summary(path: &Path) -> Result<Option<Summary>, ReportError> {
     }
 }
 
-/// The picture that a folder has in `picture.json` and `history.jsonl`, if it has one.
+/// The picture that a folder has in `picture.json`, if it has one.
 pub(super) fn picture(folder: &Path) -> Result<Option<RunPicture>, ReportError> {
     let path = folder.join(PICTURE_FILE);
     if !path.is_file() {
         return Ok(None);
     }
-    let picture: RunPicture = json(&path, &text(&path)?, "a run's picture")?;
-    let path = folder.join("history.jsonl");
-    let history =
-        ZHistory::from_json_lines(&text(&path)?).map_err(|error| ReportError::Malformed {
-            path,
-            line: error.line,
-            expected: error.expected,
-            found: error.found,
-        })?;
-    Ok(Some(picture.with_history(&history)))
+    Ok(Some(json(&path, &text(&path)?, "a run's picture")?))
 }
 
 fn json<T: serde::de::DeserializeOwned>(

@@ -2,23 +2,19 @@
 
 use std::fs;
 
-use checker::Explanation;
+use evidence::example::{history, picture};
+use evidence::{Explanation, FailureMessage, FaultWindow, Summary};
 
 use super::*;
 use crate::failure::FailureFiles;
 use crate::folder::OutputFolder;
-use crate::history::tests::history;
-use crate::message::FailureMessage;
-use crate::picture::tests::example as picture;
 use crate::plot::testing::Marks;
-use crate::summary::{self, Summary};
-use crate::{Span, run_line};
 
 const XHTML: &str = "http://www.w3.org/1999/xhtml";
 
 /// A campaign of four runs: one passed, two failed alike, one undecided.
 fn lines() -> Vec<RunLine> {
-    let line = run_line::example();
+    let line = evidence::example::run_line();
     let fail = |seed| RunLine {
         seed,
         verdict: RunVerdict::Fail,
@@ -44,8 +40,8 @@ fn message() -> FailureMessage {
             lines: Vec::new(),
             contradiction: None,
         },
-        faults: vec![Span::new("partition", "{n1 | n2 n3}", 1, None)],
-        ..crate::message::tests::example()
+        faults: vec![FaultWindow::new("partition", "{n1 | n2 n3}", 1, None)],
+        ..evidence::example::message()
     }
 }
 
@@ -55,7 +51,7 @@ fn campaign(root: &Path, name: &str, lines: &[RunLine]) -> PathBuf {
     for line in lines {
         output.append("seeds.jsonl", &line.to_json_line()).unwrap();
     }
-    let (history, message) = (history(), message());
+    let (history, message) = (history(5), message());
     let picture = picture().with_history(&history);
     let files = FailureFiles {
         plan: "{}",
@@ -73,8 +69,9 @@ fn campaign(root: &Path, name: &str, lines: &[RunLine]) -> PathBuf {
 }
 
 fn summary_of(lines: &[RunLine]) -> Summary {
-    let utilization = Utilization { wall_ms: 9_000, ..Utilization::of(lines) };
-    Summary { utilization, ..summary::example() }
+    let utilization =
+        Utilization { wall_ms: 9_000, ..Utilization::of(lines, &evidence::example::figures()) };
+    Summary { utilization, ..evidence::example::summary() }
 }
 
 fn written(report: &Report, folder: &Path) -> (String, String) {
@@ -102,7 +99,7 @@ fn a_page_is_well_formed_whole_and_all_its_links_lead_somewhere() {
     let root = tempfile::tempdir().unwrap();
     let folder = campaign(root.path(), "a b", &lines());
     fs::create_dir(folder.join("undecided")).unwrap();
-    fs::write(folder.join("undecided/keeper-register-5.json"), "{}").unwrap();
+    fs::write(folder.join("undecided/store-register-5.json"), "{}").unwrap();
     let report = Report::read(std::slice::from_ref(&folder)).unwrap();
     let (page, text) = written(&report, &folder);
     assert!(check_links(&page, &folder) > 15);
@@ -118,9 +115,9 @@ fn a_page_is_well_formed_whole_and_all_its_links_lead_somewhere() {
         assert!(page.contains(wanted), "{wanted}");
     }
     assert!(text.contains("| linearizability | 3 | 2 | 0 | 12ab |"), "{text}");
-    assert!(text.contains("2 of 3 marks in the servers' code reached, 5 pairs"), "{text}");
-    assert!(text.contains("Not reached: session-moves.\n\n| mark | runs |"), "{text}");
-    assert!(page.contains("learner-truncates</td><td class=\"n\">4</td>"), "{page}");
+    assert!(text.contains("2 of 3 marks in the system's code reached, 5 pairs"), "{text}");
+    assert!(text.contains("Not reached: client-moves.\n\n| mark | runs |"), "{text}");
+    assert!(page.contains("replica-truncates</td><td class=\"n\">4</td>"), "{page}");
     assert!(text.contains("| no panic | 3 | 0 | 0 |  |"), "{text}");
     assert!(text.contains("failures/12ab/latency-raw.svg"), "{text}");
     // The same report elsewhere has other links, and they lead somewhere too.
@@ -136,7 +133,7 @@ fn a_failures_plots_are_made_from_its_files() {
     let folder = campaign(root.path(), "a", &lines());
     let report = Report::read(std::slice::from_ref(&folder)).unwrap();
     let (page, _) = written(&report, &folder);
-    let expected = picture().with_history(&history());
+    let expected = picture().with_history(&history(5));
     assert_eq!(report.failures[0].picture.as_ref(), Some(&expected));
     let start = page.find("<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot latency-raw\"");
     let svg = &page[start.unwrap()..];
@@ -191,7 +188,7 @@ fn the_same_run_with_two_ends_is_a_contradiction() {
     let folders = [campaign(root.path(), "a", &lines()), campaign(root.path(), "b", &other)];
     let report = Report::read(&folders).unwrap();
     assert!(report.is_contradictory());
-    let doubt = "keeper/register seed 1 ended differently in ";
+    let doubt = "store/register seed 1 ended differently in ";
     assert!(report.doubts.iter().any(|each| each.starts_with(doubt)), "{:?}", report.doubts);
     assert!(report.headline().contains("contradict"));
 }

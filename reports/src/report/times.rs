@@ -1,25 +1,57 @@
-//! How long things took in a campaign, as distributions.
+//! How long things took in a campaign, as distributions: what every system has, and whatever the
+//! system itself took samples of.
+
+use std::collections::BTreeSet;
+
+use evidence::{AddsUp, FigureDeclaration, Unit as FigureUnit};
 
 use crate::plot::{Distribution, Unit};
 
 use super::Report;
 
 impl Report {
-    /// The distributions that have values.
-    pub(super) fn distributions(&self) -> Vec<Distribution<'static>> {
-        let failovers = self.lines.iter().flat_map(|line| &line.failovers_ms);
+    /// The distributions that have values: the system's own first.
+    pub(super) fn distributions(&self) -> Vec<Distribution> {
+        let own = self.sampled().into_iter().map(|figure| self.distribution(&figure));
+        let all = own.chain(self.general());
+        all.filter(|distribution| !distribution.is_empty()).collect()
+    }
+
+    /// The figures of samples, as they are declared, then those that nobody declared.
+    fn sampled(&self) -> Vec<FigureDeclaration> {
+        let declared = self.figures.iter().filter(|figure| figure.adds_up == AddsUp::Samples);
+        let mut sampled: Vec<FigureDeclaration> = declared.cloned().collect();
+        let ids: BTreeSet<&String> =
+            self.lines.iter().flat_map(|line| line.samples.keys()).collect();
+        for id in ids {
+            if !sampled.iter().any(|figure| figure.id == *id) {
+                sampled.push(FigureDeclaration::undeclared(id, AddsUp::Samples));
+            }
+        }
+        sampled
+    }
+
+    fn distribution(&self, figure: &FigureDeclaration) -> Distribution {
+        let values = self.lines.iter().filter_map(|line| line.samples.get(&figure.id)).flatten();
+        let (unit, name) = match figure.unit {
+            FigureUnit::Milliseconds => (Unit::Milliseconds, "ms"),
+            FigureUnit::Count => (Unit::Count, "count"),
+            FigureUnit::Bytes => (Unit::Bytes, "bytes"),
+        };
+        let gap = if figure.about.is_empty() { "" } else { ", " };
+        let what = capitalised(&format!("{}{gap}{}", figure.title, figure.about));
+        let axis = format!("{} ({name})", figure.title);
+        let values = values.map(|value| (*value as f64, 1)).collect();
+        Distribution::new(&figure.id, &what, &axis, unit, values)
+    }
+
+    /// What every system has.
+    fn general(&self) -> [Distribution; 4] {
         let silences = self.lines.iter().flat_map(|line| &line.unavailable_ms);
         let healings = self.lines.iter().filter_map(|line| line.healed_after_ms);
         let timed = self.lines.iter().filter(|line| line.wall_ms > 0);
         let milliseconds = Unit::Milliseconds;
-        let all = [
-            Distribution::new(
-                "failovers",
-                "Failovers, from the end of a leader to the next one that serves",
-                "time without a leader (ms)",
-                milliseconds,
-                failovers.map(|ms| (*ms as f64, 1)).collect(),
-            ),
+        [
             Distribution::new(
                 "unavailability",
                 "Silences of more than 500 ms without an acknowledged write",
@@ -29,7 +61,7 @@ impl Report {
             ),
             Distribution::new(
                 "healing",
-                "From the end of faults until every server agreed again",
+                "From the end of faults until the system had healed",
                 "time to heal (ms)",
                 milliseconds,
                 healings.map(|ms| (ms as f64, 1)).collect(),
@@ -52,7 +84,12 @@ impl Report {
                 Unit::TimesRealTime,
                 timed.map(|line| (line.sim_ms as f64 / line.wall_ms as f64, 1)).collect(),
             ),
-        ];
-        all.into_iter().filter(|distribution| !distribution.is_empty()).collect()
+        ]
     }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(characters).collect()
 }

@@ -1,18 +1,17 @@
 //! A part of the run in detail: a column for each client, time downwards, a box for each operation
-//! from its invocation to its end; on the left the faults, the leaders and the times.
+//! from its invocation to its end; on the left the faults, the roles and the times.
 //!
 //! Every box is high enough for its text, so time is not to scale; it never goes back.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use checker::znode::ZOperation;
+use evidence::words::moment;
+use evidence::{FaultWindow, Operation, Story};
 
 use super::details;
-use crate::history::Span;
-use crate::story::{Story, lanes, operation_text, outcome_class, shortened};
+use crate::story::{lanes, outcome_class, shortened};
 use crate::style::{Family, escape};
-use crate::words::moment;
 
 const TIMES: f64 = 66.0;
 const BAND: f64 = 9.0;
@@ -29,14 +28,14 @@ const LINE: f64 = 14.0;
 const CHARACTER: f64 = 6.75;
 
 /// Something to be said on the left at a moment.
-struct Note<'a> {
+struct Note {
     at_ns: u64,
     text: String,
-    class: &'a str,
+    class: &'static str,
 }
 
 /// The picture of the operations that overlap a span of time.
-pub(super) fn chunk(story: &Story<'_>, from_ns: u64, to_ns: u64) -> String {
+pub(super) fn chunk(story: &Story, from_ns: u64, to_ns: u64) -> String {
     let picture = Picture::new(story, from_ns, to_ns);
     let mut out = String::new();
     picture.bands(&mut out);
@@ -57,7 +56,7 @@ pub(super) fn chunk(story: &Story<'_>, from_ns: u64, to_ns: u64) -> String {
 }
 
 struct Picture<'a> {
-    story: &'a Story<'a>,
+    story: &'a Story,
     from_ns: u64,
     to_ns: u64,
     /// The operations, by their positions in the history, in the order of invocation.
@@ -65,10 +64,10 @@ struct Picture<'a> {
     /// Left edge and width of each of them.
     places: Vec<(f64, f64)>,
     /// Names of clients and the left edges of their columns.
-    clients: Vec<(u32, f64)>,
-    faults: Vec<&'a Span>,
+    clients: Vec<(&'a str, f64)>,
+    faults: Vec<&'a FaultWindow>,
     fault_lanes: Vec<usize>,
-    notes: Vec<Note<'a>>,
+    notes: Vec<Note>,
     /// The height of each time at which something happens.
     heights: BTreeMap<u64, f64>,
     top: f64,
@@ -77,15 +76,15 @@ struct Picture<'a> {
 }
 
 impl<'a> Picture<'a> {
-    fn new(story: &'a Story<'a>, from_ns: u64, to_ns: u64) -> Picture<'a> {
+    fn new(story: &'a Story, from_ns: u64, to_ns: u64) -> Picture<'a> {
         let operations = &story.history.operations;
-        let overlaps = |operation: &ZOperation| {
+        let overlaps = |operation: &Operation| {
             operation.invoke_ns < to_ns && operation.complete_ns.is_none_or(|end| end >= from_ns)
         };
         let mut shown: Vec<usize> =
             (0..operations.len()).filter(|index| overlaps(&operations[*index])).collect();
         shown.sort_by_key(|index| operations[*index].invoke_ns);
-        let mut faults: Vec<&Span> =
+        let mut faults: Vec<&FaultWindow> =
             story.faults.iter().filter(|fault| fault.overlaps(from_ns, to_ns)).collect();
         faults.sort_by_key(|fault| fault.from_ns);
         let end = |to_ns: Option<u64>| to_ns.unwrap_or(u64::MAX);
@@ -173,7 +172,7 @@ impl<'a> Picture<'a> {
             };
             let height = (bottom - top).max(2.0);
             let until = fault.to_ns.map_or(String::new(), |ns| format!(" data-to-ns=\"{ns}\""));
-            let family = Family::of(&fault.kind).name();
+            let family = Family::new(self.story.families.of(&fault.kind)).class();
             let left = TIMES + *lane as f64 * BAND;
             let _ = writeln!(
                 out,
@@ -202,9 +201,9 @@ impl<'a> Picture<'a> {
             let most = ((NOTES - 8.0) / CHARACTER) as usize;
             let (text, whole) = (escape(&shortened(&note.text, most)), escape(&note.text));
             let rule = match note.class {
-                "leader" | "bad" => format!(
+                "role" | "bad" => format!(
                     "<line class=\"{}\" x1=\"{left}\" y1=\"{line:.1}\" x2=\"{}\" y2=\"{line:.1}\"/>",
-                    if note.class == "bad" { "event" } else { "leader" },
+                    if note.class == "bad" { "event" } else { "role" },
                     self.width,
                 ),
                 _ => String::new(),
@@ -252,8 +251,9 @@ impl<'a> Picture<'a> {
             let _ = writeln!(
                 out,
                 "<line class=\"grid\" x1=\"{line}\" y1=\"0\" x2=\"{line}\" y2=\"{:.1}\"/><text \
-                 class=\"name\" x=\"{left}\" y=\"16\">c{client}</text>",
+                 class=\"name\" x=\"{left}\" y=\"16\">{}</text>",
                 self.bottom,
+                escape(client),
             );
         }
     }
@@ -281,7 +281,7 @@ impl<'a> Picture<'a> {
              data-from-ns=\"{}\"{until}><title>{}</title><rect x=\"{left}\" y=\"{top:.1}\" \
              width=\"{:.1}\" height=\"{:.1}\" rx=\"2\"/>",
             outcome_class(operation),
-            operation.client,
+            escape(&operation.client_name),
             operation.invoke_ns,
             escape(&details(self.story, index)),
             width - 4.0,
@@ -303,12 +303,12 @@ impl<'a> Picture<'a> {
     /// What a box of this height says, line by line of so many characters.
     fn texts(
         &self,
-        operation: &ZOperation,
+        operation: &Operation,
         height: f64,
         most: usize,
         line: Option<usize>,
     ) -> Vec<(String, &'static str)> {
-        let whole = operation_text(operation);
+        let whole = operation.text();
         let mut notes = Vec::new();
         if let Some(line) = line {
             let lines = self.story.contradiction.iter().flat_map(|c| &c.explanation.lines);
@@ -321,12 +321,11 @@ impl<'a> Picture<'a> {
         // Heights are sums of parts: they may miss their mark by a little.
         let rows = ((height - HEIGHT + 0.5) / LINE) as usize + 1;
         let rows = rows.saturating_sub(notes.len()).max(1);
-        let (request, answer) = whole.split_once(" → ").unwrap_or((&whole, ""));
         let texts = if whole.chars().count() <= most || rows == 1 {
             vec![whole.clone()]
         } else {
-            let mut texts = wrapped(request, most, rows - 1);
-            texts.extend(wrapped(&format!("→ {answer}"), most, rows - texts.len()));
+            let mut texts = wrapped(&operation.asked, most, rows - 1);
+            texts.extend(wrapped(&format!("→ {}", operation.answered), most, rows - texts.len()));
             texts
         };
         let texts = texts.into_iter().map(|text| (shortened(&text, most), ""));
@@ -351,8 +350,8 @@ fn wrapped(text: &str, most: usize, lines_max: usize) -> Vec<String> {
 }
 
 /// A box is high enough for its text.
-fn least_height(story: &Story<'_>, operation: &ZOperation, width: f64) -> f64 {
-    let fits = operation_text(operation).chars().count() <= characters(width);
+fn least_height(story: &Story, operation: &Operation, width: f64) -> f64 {
+    let fits = operation.text().chars().count() <= characters(width);
     match story.line_of(operation) {
         Some(_) => TOLD_HEIGHT,
         None if fits => HEIGHT,
@@ -367,19 +366,20 @@ fn characters(width: f64) -> usize {
 
 /// Clients with the left edges of their columns, left edge and width of each operation, and the width
 /// of all.
-type Columns = (Vec<(u32, f64)>, Vec<(f64, f64)>, f64);
+type Columns<'a> = (Vec<(&'a str, f64)>, Vec<(f64, f64)>, f64);
 
 /// Places operations in columns, one for each client, as wide as the client has operations at once.
-fn columns(story: &Story<'_>, shown: &[usize], from_x: f64) -> Columns {
-    let mut by_client: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+fn columns<'a>(story: &'a Story, shown: &[usize], from_x: f64) -> Columns<'a> {
+    let mut by_client: BTreeMap<(u32, &str), Vec<usize>> = BTreeMap::new();
+    let client = |operation: &'a Operation| (operation.client, operation.client_name.as_str());
     for operation in &story.history.operations {
-        by_client.entry(operation.client.0).or_default();
+        by_client.entry(client(operation)).or_default();
     }
     for (place, index) in shown.iter().enumerate() {
-        by_client.entry(story.history.operations[*index].client.0).or_default().push(place);
+        by_client.entry(client(&story.history.operations[*index])).or_default().push(place);
     }
     let (mut clients, mut places, mut left) = (Vec::new(), vec![(0.0, 0.0); shown.len()], from_x);
-    for (client, members) in by_client {
+    for ((_, client), members) in by_client {
         let times = members.iter().map(|place| {
             let operation = &story.history.operations[shown[*place]];
             let end = operation.complete_ns.unwrap_or(u64::MAX);
@@ -397,8 +397,8 @@ fn columns(story: &Story<'_>, shown: &[usize], from_x: f64) -> Columns {
     (clients, places, left)
 }
 
-/// What is said on the left: faults, leaders, and what servers did of which the explanation speaks.
-fn notes<'a>(story: &Story<'a>, from_ns: u64, to_ns: u64) -> Vec<Note<'a>> {
+/// What is said on the left: faults, roles, and what hosts did of which the explanation speaks.
+fn notes(story: &Story, from_ns: u64, to_ns: u64) -> Vec<Note> {
     let is_in = |at_ns: u64| (from_ns..to_ns).contains(&at_ns);
     let mut notes = Vec::new();
     for fault in &story.faults {
@@ -415,8 +415,8 @@ fn notes<'a>(story: &Story<'a>, from_ns: u64, to_ns: u64) -> Vec<Note<'a>> {
             notes.push(Note { at_ns, text, class: "fault" });
         }
     }
-    for leader in story.leaders.iter().filter(|leader| is_in(leader.at_ns)) {
-        notes.push(Note { at_ns: leader.at_ns, text: leader.what.clone(), class: "leader" });
+    for role in story.roles.iter().filter(|role| is_in(role.at_ns)) {
+        notes.push(Note { at_ns: role.at_ns, text: role.what.clone(), class: "role" });
     }
     let operations = &story.history.operations;
     let lines = story.contradiction.iter().flat_map(|c| c.explanation.lines.iter().enumerate());

@@ -1,12 +1,15 @@
-//! The whole run in one picture, to scale: where the faults were, who led, and what clients got.
+//! The whole run in one picture, to scale: where the faults were, when roles changed hands, and what
+//! clients got.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use evidence::Story;
+use evidence::words::moment;
+
 use super::details;
-use crate::story::{Story, lanes, outcome_class};
+use crate::story::{lanes, outcome_class};
 use crate::style::{Family, escape};
-use crate::words::moment;
 
 const WIDTH: f64 = 1140.0;
 const LEFT: f64 = 56.0;
@@ -16,12 +19,12 @@ const CLIENT: f64 = 16.0;
 const CHARACTER: f64 = 7.2;
 
 /// The picture; `focus` is marked.
-pub(super) fn overview(story: &Story<'_>, focus: (u64, u64)) -> String {
+pub(super) fn overview(story: &Story, focus: (u64, u64)) -> String {
     let end_ns = story.end_ns.max(1);
     let x = |at_ns: u64| LEFT + (WIDTH - LEFT - 14.0) * at_ns as f64 / end_ns as f64;
     let (mut out, mut y) = (String::new(), 6.0);
     bands(story, &x, &mut y, &mut out);
-    leaders(story, &x, &mut y, &mut out);
+    roles(story, &x, &mut y, &mut out);
     let top = y;
     clients(story, &x, &mut y, &mut out);
     let (left, right) = (x(focus.0), x(focus.1.min(end_ns)));
@@ -68,7 +71,7 @@ fn axis(end_ns: u64, x: &impl Fn(u64) -> f64, bottom: f64) -> String {
 }
 
 /// Faults, side by side where they overlap.
-fn bands(story: &Story<'_>, x: &impl Fn(u64) -> f64, y: &mut f64, out: &mut String) {
+fn bands(story: &Story, x: &impl Fn(u64) -> f64, y: &mut f64, out: &mut String) {
     let mut faults: Vec<_> = story.faults.iter().collect();
     faults.sort_by_key(|fault| (fault.from_ns, fault.to_ns));
     let text = |kind: &str, what: &str| format!("{kind} {what}").trim_end().to_owned();
@@ -98,7 +101,7 @@ fn bands(story: &Story<'_>, x: &impl Fn(u64) -> f64, y: &mut f64, out: &mut Stri
             escape(&fault.what),
             fault.from_ns,
             escape(&fault.to_string()),
-            Family::of(&fault.kind).name(),
+            Family::new(story.families.of(&fault.kind)).class(),
             top + 10.0,
             (right - left).max(2.0),
             left.min(room).max(0.0),
@@ -109,11 +112,11 @@ fn bands(story: &Story<'_>, x: &impl Fn(u64) -> f64, y: &mut f64, out: &mut Stri
     *y += places.iter().max().map_or(0.0, |last| (*last as f64 + 1.0) * LANE + 6.0);
 }
 
-fn leaders(story: &Story<'_>, x: &impl Fn(u64) -> f64, y: &mut f64, out: &mut String) {
-    let texts: Vec<&str> = story.leaders.iter().map(|leader| leader.what.as_str()).collect();
+fn roles(story: &Story, x: &impl Fn(u64) -> f64, y: &mut f64, out: &mut String) {
+    let texts: Vec<&str> = story.roles.iter().map(|role| role.what.as_str()).collect();
     let width = |text: &str| text.chars().count() as f64 * CHARACTER + 8.0;
     let room = |index: usize| {
-        let (at, width) = (x(story.leaders[index].at_ns), width(texts[index]));
+        let (at, width) = (x(story.roles[index].at_ns), width(texts[index]));
         // Where the edge is near, the text stands before its line.
         let begin = if at + width > WIDTH { (at - width).max(0.0) } else { at };
         ((begin * 10.0) as u64, ((begin + width) * 10.0) as u64)
@@ -121,8 +124,8 @@ fn leaders(story: &Story<'_>, x: &impl Fn(u64) -> f64, y: &mut f64, out: &mut St
     let places = lanes((0..texts.len()).map(room));
     let rows = places.iter().max().map_or(0, |last| last + 1);
     let bottom = *y + rows as f64 * LANE;
-    for ((leader, text), lane) in story.leaders.iter().zip(&texts).zip(&places) {
-        let at = x(leader.at_ns);
+    for ((role, text), lane) in story.roles.iter().zip(&texts).zip(&places) {
+        let at = x(role.at_ns);
         let top = *y + *lane as f64 * LANE;
         let (text_x, anchor) = match at + width(text) > WIDTH {
             true => (at - 4.0, "end"),
@@ -130,12 +133,12 @@ fn leaders(story: &Story<'_>, x: &impl Fn(u64) -> f64, y: &mut f64, out: &mut St
         };
         let _ = writeln!(
             out,
-            "<g data-leader-ns=\"{}\"><title>{} at {}</title><line class=\"leader\" x1=\"{at:.1}\" \
-             y1=\"{top:.1}\" x2=\"{at:.1}\" y2=\"{bottom:.1}\"/><text class=\"leader\" x=\"{text_x:.1}\" \
+            "<g data-role-ns=\"{}\"><title>{} at {}</title><line class=\"role\" x1=\"{at:.1}\" \
+             y1=\"{top:.1}\" x2=\"{at:.1}\" y2=\"{bottom:.1}\"/><text class=\"role\" x=\"{text_x:.1}\" \
              y=\"{:.1}\" text-anchor=\"{anchor}\">{}</text></g>",
-            leader.at_ns,
+            role.at_ns,
             escape(text),
-            moment(leader.at_ns),
+            moment(role.at_ns),
             top + 10.0,
             escape(text),
         );
@@ -143,14 +146,15 @@ fn leaders(story: &Story<'_>, x: &impl Fn(u64) -> f64, y: &mut f64, out: &mut St
     *y = bottom + if rows > 0 { 6.0 } else { 0.0 };
 }
 
-fn clients(story: &Story<'_>, x: &impl Fn(u64) -> f64, y: &mut f64, out: &mut String) {
-    let mut by_client: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+fn clients(story: &Story, x: &impl Fn(u64) -> f64, y: &mut f64, out: &mut String) {
+    let mut by_client: BTreeMap<(u32, &str), Vec<usize>> = BTreeMap::new();
     for (index, operation) in story.history.operations.iter().enumerate() {
-        by_client.entry(operation.client.0).or_default().push(index);
+        let client = (operation.client, operation.client_name.as_str());
+        by_client.entry(client).or_default().push(index);
     }
-    for (client, operations) in by_client {
-        let _ =
-            writeln!(out, "<text class=\"name\" x=\"4\" y=\"{:.1}\">c{client}</text>", *y + 12.0);
+    for ((_, client), operations) in by_client {
+        let (top, name) = (*y + 12.0, escape(client));
+        let _ = writeln!(out, "<text class=\"name\" x=\"4\" y=\"{top:.1}\">{name}</text>");
         for index in operations {
             let operation = &story.history.operations[index];
             let end_ns = operation.complete_ns.unwrap_or(story.end_ns);

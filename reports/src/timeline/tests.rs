@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use roxmltree::Node;
 
 use super::*;
-use crate::story::tests::{explanation, history, parsed, story};
+use crate::story::tests::{parsed, story};
 
 fn number(node: &Node<'_, '_>, name: &str) -> Option<u64> {
     node.attribute(name).map(|text| text.parse().unwrap())
@@ -30,7 +30,7 @@ fn bands(root: Node<'_, '_>) -> BTreeSet<Band> {
 }
 
 /// Whether bars and bands, in the overview and in the parts, are the story's.
-fn check(text: &str, story: &Story<'_>) -> Result<(), String> {
+fn check(text: &str, story: &Story) -> Result<(), String> {
     let document = parsed(text);
     let faults = story.faults.iter().map(|f| (f.kind.clone(), f.what.clone(), f.from_ns, f.to_ns));
     let expected: BTreeSet<Band> = faults.collect();
@@ -73,8 +73,7 @@ fn check(text: &str, story: &Story<'_>) -> Result<(), String> {
 
 #[test]
 fn bars_and_bands_are_the_history_and_the_faults() {
-    let (history, explanation) = (history(300), explanation());
-    let story = story(&history, &explanation);
+    let story = story(300);
     let text = timeline(&story);
     assert_eq!(check(&text, &story), Ok(()));
     let instead = |from: &str, to: &str| {
@@ -91,8 +90,7 @@ fn bars_and_bands_are_the_history_and_the_faults() {
 
 #[test]
 fn the_page_opens_on_the_contradiction_and_leads_to_it() {
-    let (history, explanation) = (history(2_000), explanation());
-    let story = story(&history, &explanation);
+    let story = story(2_000);
     let text = timeline(&story);
     assert_eq!(check(&text, &story), Ok(()));
     let document = parsed(&text);
@@ -100,7 +98,7 @@ fn the_page_opens_on_the_contradiction_and_leads_to_it() {
         let id = format!("op{index}");
         document.descendants().find(|n| n.attribute("id") == Some(id.as_str())).unwrap()
     };
-    let worst = history.operations.iter().position(|o| story.line_of(o) == Some(2)).unwrap();
+    let worst = story.history.operations.iter().position(|o| story.line_of(o) == Some(2)).unwrap();
     let in_details =
         |node: Node<'_, '_>| node.ancestors().any(|a| a.tag_name().name() == "details");
     assert!(!in_details(told(worst)), "it is seen without unfolding");
@@ -120,8 +118,7 @@ fn the_page_opens_on_the_contradiction_and_leads_to_it() {
 
 #[test]
 fn boxes_of_a_column_do_not_overlap_and_time_goes_down() {
-    let (history, explanation) = (history(400), explanation());
-    let story = story(&history, &explanation);
+    let story = story(400);
     let text = timeline(&story);
     let document = parsed(&text);
     let svgs = document.descendants().filter(|n| n.attribute("class") == Some("chunk"));
@@ -145,11 +142,11 @@ fn boxes_of_a_column_do_not_overlap_and_time_goes_down() {
 
 #[test]
 fn a_run_without_operations_and_faults_has_a_page_too() {
-    let (history, explanation) = (Default::default(), explanation());
-    let mut story = story(&history, &explanation);
+    let mut story = story(0);
+    story.history.operations.clear();
     story.contradiction = None;
     story.faults.clear();
-    story.leaders.clear();
+    story.roles.clear();
     let text = timeline(&story);
     assert_eq!(check(&text, &story), Ok(()));
     assert!(text.contains("Nothing contradicts anything."));

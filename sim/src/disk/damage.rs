@@ -9,6 +9,7 @@ use super::Disk;
 use super::directory::{InodeId, Names};
 use super::inode::{Inode, Stray};
 use crate::seed::Draws;
+use crate::streams;
 
 /// What a disk held durably at a moment: a backup of it.
 #[derive(Clone, Debug)]
@@ -20,7 +21,7 @@ pub struct DiskImage {
 /// Where bits of a file have flipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rotten {
-    /// The file.
+    /// The path of the file, as its host names it.
     pub path: String,
     /// The bytes, in the order in which they rotted.
     pub offsets: Vec<u64>,
@@ -81,7 +82,8 @@ impl Disk {
         for stray in strays {
             let index = self.strays;
             self.strays += 1;
-            let mut draws = Draws::for_host(self.seed, "misdirected write", self.host, index);
+            let mut draws =
+                Draws::for_host(self.seed, streams::MISDIRECTED_WRITE, self.host, index);
             let mut files = self.files_with_clean_sectors(&stray.onto);
             for (_, inode, clean) in &mut files {
                 clean.retain(|sector| (*inode, *sector) != (from, stray.sector));

@@ -5,6 +5,8 @@
 //! survives only if the earlier pending changes of the same names do, because a journal or not, a
 //! file system keeps the changes of one entry in order.
 
+mod one;
+
 use std::collections::BTreeMap;
 
 use super::{EEXIST, EISDIR, ENOENT, ENOTDIR, Errno};

@@ -15,19 +15,19 @@ pub enum DiskFault {
     /// Operations of these kinds fail with this errno: each of them, or only the n-th from now
     /// (counted from 1). A failing sync of a file marks what it was to write clean, unwritten.
     Error {
-        /// Which kinds.
+        /// The kinds of operations that fail; others are well.
         kinds: Vec<OpKind>,
-        /// The error.
+        /// The errno that they fail with, as Linux numbers it.
         errno: Errno,
         /// Which one; none for all.
         nth: Option<u64>,
     },
     /// Every latency is multiplied.
     Slow {
-        /// By this.
+        /// By how much; 1 changes nothing.
         factor: u64,
     },
-    /// Nothing completes.
+    /// Nothing completes until the fault is removed.
     Stall,
     /// Appends go wrong and are acknowledged all the same, by their syncs too: each, or only the
     /// n-th from now. Reads see what was written for as long as the machine has power; see

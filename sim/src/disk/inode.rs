@@ -8,6 +8,8 @@
 //! A sector whose write went wrong is kept as the disk holds it, too: reads see what was written
 //! until the power goes, or until it is written again.
 
+mod place;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fault::Gone;

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 use super::network::ConnKey;
 use crate::disk::OpId;
-use crate::shared::HostId;
+use crate::host::HostId;
 
 /// Something that happens by itself. Who entered it may be gone by then: every event names its
 /// subject by a key that is never used again, so that a late one is recognised and ignored.
@@ -29,6 +29,8 @@ pub(crate) enum Event {
     SynArrive { conn: ConnKey },
     /// The answer to a SYN arrives: an acknowledgement, or a reset if nobody listens.
     SynAnswer { conn: ConnKey, refused: bool },
+    /// A datagram arrives.
+    Datagram { number: u64 },
     /// A disk operation may be done.
     Disk { host: HostId, operation: OpId },
 }

@@ -17,7 +17,7 @@ use super::lane::What;
 use super::network::{CLIENT, ConnKey, End, Kernel, Phase, SERVER};
 use super::state::State;
 use super::stream::{EngineStream, StreamEnd};
-use crate::shared::HostId;
+use crate::host::HostId;
 use crate::trace::Kind;
 
 /// How long an attempt waits after each of its SYNs.
@@ -188,7 +188,11 @@ impl State {
     }
 
     /// The next connection of a listening port, in the program's hands.
-    fn accept(&mut self, listener: &EngineListener, cx: &Context<'_>) -> Option<EngineStream> {
+    pub(crate) fn accept(
+        &mut self,
+        listener: &EngineListener,
+        cx: &Context<'_>,
+    ) -> Option<EngineStream> {
         let listening = self.net.ports.get_mut(listener.host, listener.port)?;
         if listening.birth != listener.birth {
             return None;

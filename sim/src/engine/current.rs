@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
 use super::executor::TaskKey;
+use super::here;
 use super::state::State;
+use crate::host::HostId;
 
 /// Names a world within this process. It tells worlds apart and is visible in no run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,7 @@ thread_local! {
 pub(crate) struct Entered {
     running: WorldId,
     polled: Option<(usize, TaskKey)>,
+    here: Option<HostId>,
     state: Option<Rc<RefCell<State>>>,
     woken: Vec<TaskKey>,
 }
@@ -48,6 +51,7 @@ pub(crate) fn enter(world: WorldId, state: &Rc<RefCell<State>>) -> Entered {
     Entered {
         running: RUNNING.replace(world),
         polled: POLLED.take(),
+        here: here::set(None),
         state: STATE.replace(Some(Rc::clone(state))),
         woken: WOKEN.take(),
     }
@@ -57,6 +61,7 @@ impl Drop for Entered {
     fn drop(&mut self) {
         RUNNING.set(self.running);
         POLLED.set(self.polled.take());
+        here::set(self.here.take());
         let left = STATE.replace(self.state.take());
         let woken = WOKEN.replace(std::mem::take(&mut self.woken));
         if let Some(left) = left {
@@ -87,6 +92,18 @@ pub(crate) fn try_with<R>(world: WorldId, work: impl FnOnce(&mut State) -> R) ->
 /// If the world does not run on this thread.
 pub(crate) fn with<R>(world: WorldId, work: impl FnOnce(&mut State) -> R) -> R {
     try_with(world, work).expect("a host's handles are for its own tasks, while its world runs")
+}
+
+/// Looks at the state of the world that runs on this thread, whichever it is. None if there is none,
+/// or if it is in use: then it is the world itself that asks.
+pub(crate) fn glimpse<R>(look: impl FnOnce(&mut State) -> R) -> Option<R> {
+    let looked = STATE.try_with(|state| {
+        let state = state.try_borrow().ok()?;
+        let mut state = state.as_ref()?.try_borrow_mut().ok()?;
+        Some(look(&mut state))
+    });
+    // A thread that ends has no world any more.
+    looked.ok().flatten()
 }
 
 /// Notes that a task is to be polled. False if `world` does not run on this thread.

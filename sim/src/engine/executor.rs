@@ -15,9 +15,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::ThreadId;
 
 use super::current::{self, Waiter, WorldId};
+use super::here;
 use super::state::State;
-use crate::shared::HostId;
-use crate::task::{RunPanic, catching};
+use crate::host::HostId;
+use crate::panics::{RunPanic, catching};
 
 /// A task's work.
 pub(crate) type Work = Pin<Box<dyn Future<Output = ()>>>;
@@ -330,6 +331,7 @@ pub(crate) fn run_ready(state: &Rc<RefCell<State>>) {
 
 fn poll(state: &Rc<RefCell<State>>, key: TaskKey, host: HostId, mut body: Body) {
     current::set_polled(key, &body.waker);
+    here::set(Some(host));
     let polled = catching(|| body.work.as_mut().poll(&mut Context::from_waker(&body.waker)));
     match polled {
         Ok(Poll::Pending) => {
@@ -353,7 +355,9 @@ fn poll(state: &Rc<RefCell<State>>, key: TaskKey, host: HostId, mut body: Body) 
 
 /// Drops a task's work, whose panic fails the run.
 pub(crate) fn drop_body(state: &Rc<RefCell<State>>, host: HostId, body: Body) {
+    let before = here::set(Some(host));
     if let Err(message) = catching(|| drop(body)) {
         state.borrow_mut().fail(Some(host), message);
     }
+    here::set(before);
 }

@@ -10,8 +10,9 @@ use super::current::{self, Waiter};
 use super::platform::EnginePlatform;
 use super::state::State;
 use crate::disk::{Errno, OpId, Operation, Outcome};
-use crate::files::{DiskAccess, DiskFile, DiskFiles, tell_completed, tell_submitted};
-use crate::shared::HostId;
+use crate::files::{DiskAccess, DiskFile, DiskFiles};
+use crate::host::HostId;
+use crate::labels;
 use crate::trace::Kind;
 
 impl State {
@@ -20,7 +21,7 @@ impl State {
         if !self.is_alive(of.host, of.incarnation) {
             return None;
         }
-        tell_submitted(&operation, |content| {
+        labels::submitted(&operation, |content| {
             self.record(Some(of.host), Kind::DiskSubmitted, content);
         });
         let now_ns = self.now_ns;
@@ -46,7 +47,7 @@ impl State {
             return None;
         };
         host_state.disk_waiters.remove(&operation);
-        tell_completed(&result, |content| {
+        labels::completed(&result, |content| {
             self.record(Some(host), Kind::DiskCompleted, content);
         });
         Some(result)

@@ -5,8 +5,8 @@
 
 use std::collections::VecDeque;
 
+use crate::host::HostId;
 use crate::seed::Draws;
-use crate::shared::HostId;
 
 /// What travels along a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

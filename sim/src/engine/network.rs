@@ -13,10 +13,11 @@ use super::ports::Ports;
 use super::settings::EngineSettings;
 use super::state::State;
 use super::trouble::{Severed, Troubles};
-use crate::net::ConnId;
+use crate::host::HostId;
 use crate::seed::Draws;
-use crate::shared::HostId;
+use crate::streams;
 use crate::tap::Change;
+use crate::tap::ConnId;
 use crate::trace::Kind;
 
 /// ECONNRESET of Linux.
@@ -271,7 +272,7 @@ impl Network {
         let (seed, ordinal) = (self.seed, *ordinal);
         [(client, server, CLIENT), (server, client, SERVER)].map(|(from, to, side)| {
             let index = u64::from(to.0) << 48 | ordinal << 1 | u64::from(side);
-            Lane::new(from, to, Draws::for_host(seed, "latency", from.0, index))
+            Lane::new(from, to, Draws::for_host(seed, streams::LATENCY, from.0, index))
         })
     }
 
@@ -447,6 +448,7 @@ impl State {
 
     /// The host's machine is without power: its kernel forgets everything and says nothing.
     pub(crate) fn fall_silent(&mut self, host: HostId) {
+        self.close_all_datagrams(host);
         for port in self.net.ports.of(host) {
             self.net.ports.close(host, port);
         }
@@ -468,6 +470,7 @@ impl State {
     /// The host's program is gone with all that it owned: what is left of its handles is elsewhere,
     /// and is closed as a kernel closes the files of a killed process.
     pub(crate) fn close_all(&mut self, host: HostId) {
+        self.close_all_datagrams(host);
         for key in self.net.conns.select(|conn| conn.ends.iter().any(|end| end.host == host)) {
             let conn = self.net.conns.get(key).expect("it was found above");
             let sides = [CLIENT, SERVER];

@@ -13,13 +13,14 @@ use super::executor::{TaskKey, Work};
 use super::files::EngineFiles;
 use super::state::State;
 use super::stream::EngineStream;
-use crate::shared::HostId;
+use crate::host::{Host, HostId};
+use crate::time::Time;
 use crate::trace::Kind;
 
 pub use super::connect::EngineListener;
 
 /// EHOSTUNREACH of Linux.
-const HOST_UNREACHABLE: i32 = 113;
+pub(crate) const HOST_UNREACHABLE: i32 = 113;
 
 /// One host of an [`super::EngineWorld`]. Its methods are for the host's own tasks, while the world
 /// runs; anywhere else they panic.
@@ -32,40 +33,16 @@ pub struct EnginePlatform {
 }
 
 impl EnginePlatform {
-    /// Which host this is.
-    pub fn host(&self) -> HostId {
-        self.host
-    }
-
-    /// How often this host's program was killed before.
-    pub fn incarnation(&self) -> u32 {
-        self.incarnation
-    }
-
-    /// World time in nanoseconds, the same on every host: for histories, not for programs.
-    pub fn world_ns(&self) -> u64 {
-        current::with(self.world, |state| state.now_ns)
-    }
-
-    /// Records an event of this host in the trace.
-    pub fn record(&self, tag: u32, content: &[u8]) {
-        current::with(self.world, |state| {
-            state.record(Some(self.host), Kind::Own(tag), content);
-        });
-    }
-
-    /// From now on nothing that this host does has an effect, for it is about to be killed: what it
-    /// writes goes nowhere, and its disk does nothing more.
-    pub fn doom(&self) {
-        current::with(self.world, |state| {
-            if state.is_alive(self.host, self.incarnation) {
-                state.host_mut(self.host).is_doomed = true;
-            }
-        });
+    /// As [`Platform::listen`], which never waits here.
+    ///
+    /// # Errors
+    /// The port is taken, or the address is not this host's.
+    pub fn listen_at(&self, address: &str, port: u16) -> io::Result<EngineListener> {
+        current::with(self.world, |state| self.begin_listening(state, address, port))
     }
 
     /// The host and address that a name or address stands for.
-    fn resolve(&self, state: &State, name: &str) -> io::Result<(HostId, IpAddr)> {
+    pub(crate) fn resolve(&self, state: &State, name: &str) -> io::Result<(HostId, IpAddr)> {
         if name == "localhost" {
             return Ok((self.host, Ipv4Addr::LOCALHOST.into()));
         }
@@ -113,6 +90,34 @@ impl EnginePlatform {
     }
 }
 
+impl Host for EnginePlatform {
+    fn host(&self) -> HostId {
+        self.host
+    }
+
+    fn incarnation(&self) -> u32 {
+        self.incarnation
+    }
+
+    fn world_time(&self) -> Time {
+        Time::from_ns(current::with(self.world, |state| state.now_ns))
+    }
+
+    fn record(&self, tag: u32, content: &[u8]) {
+        current::with(self.world, |state| {
+            state.record(Some(self.host), Kind::Own(tag), content);
+        });
+    }
+
+    fn doom(&self) {
+        current::with(self.world, |state| {
+            if state.is_alive(self.host, self.incarnation) {
+                state.host_mut(self.host).is_doomed = true;
+            }
+        });
+    }
+}
+
 impl Platform for EnginePlatform {
     type Stream = EngineStream;
     type Listener = EngineListener;
@@ -155,7 +160,7 @@ impl Platform for EnginePlatform {
     }
 
     async fn listen(&self, address: &str, port: u16) -> io::Result<EngineListener> {
-        current::with(self.world, |state| self.begin_listening(state, address, port))
+        self.listen_at(address, port)
     }
 
     async fn connect(&self, host: &str, port: u16) -> io::Result<EngineStream> {
@@ -165,6 +170,7 @@ impl Platform for EnginePlatform {
 }
 
 /// A task of a host.
+#[derive(Clone, Copy, Debug)]
 pub struct EngineTask {
     world: WorldId,
     key: Option<TaskKey>,

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::current::Waiter;
 use super::network::ConnKey;
-use crate::shared::HostId;
+use crate::host::HostId;
 
 /// The ports that Linux gives to connecting programs (`ip_local_port_range`).
 const EPHEMERAL: std::ops::RangeInclusive<u16> = 32_768..=60_999;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::world::Settings;
+use crate::settings::Settings;
 
 /// The settings that turmoil's world has too, and those that only this engine has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

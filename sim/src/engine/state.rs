@@ -9,16 +9,19 @@ use std::task::Waker;
 
 use super::agenda::{Agenda, Event};
 use super::current::{Waiter, WorldId};
+use super::datagrams::Datagrams;
 use super::executor::{Home, TaskKey, Tasks};
+use super::guests::Guests;
 use super::network::Network;
 use super::settings::EngineSettings;
 use super::timers::Timers;
 use crate::clock::Clocks;
 use crate::disk::{Disk, OpId};
+use crate::host::HostId;
+use crate::panics::RunPanic;
 use crate::seed::Draws;
-use crate::shared::HostId;
+use crate::streams;
 use crate::tap::{Change, Moment, Tap};
-use crate::task::RunPanic;
 use crate::trace::{Kind, Trace};
 
 /// The address of the first host; the others follow.
@@ -73,6 +76,8 @@ pub(crate) struct State {
     pub(crate) timers: Timers,
     pub(crate) tasks: Tasks,
     pub(crate) net: Network,
+    pub(crate) datagrams: Datagrams,
+    pub(crate) guests: Guests,
     /// Hosts with tasks in line.
     pub(crate) busy: Vec<u32>,
     /// For whom something happened.
@@ -91,6 +96,8 @@ impl State {
             home: Home::new(),
             seed,
             net: Network::new(seed, &settings),
+            datagrams: Datagrams::default(),
+            guests: Guests::default(),
             settings,
             now_ns: 0,
             trace,
@@ -125,10 +132,10 @@ impl State {
             ready: Vec::new(),
             is_busy: false,
             frozen: Vec::new(),
-            order: Draws::for_host(self.seed, "task order", host.0, 0),
-            whim: Draws::for_host(self.seed, "spurious", host.0, 0),
+            order: Draws::for_host(self.seed, streams::TASK_ORDER, host.0, 0),
+            whim: Draws::for_host(self.seed, streams::SPURIOUS, host.0, 0),
             clock: Clocks::new(common.epoch_ms),
-            entropy: Draws::for_host(self.seed, "entropy", host.0, 0),
+            entropy: Draws::for_host(self.seed, streams::ENTROPY, host.0, 0),
             disk: Disk::new(self.seed, host.0, common.disk).exact(),
             disk_waiters: BTreeMap::new(),
         });
@@ -212,6 +219,7 @@ impl State {
             Event::Syn { conn, attempt } => self.syn(conn, attempt),
             Event::SynArrive { conn } => self.syn_arrives(conn),
             Event::SynAnswer { conn, refused } => self.syn_answered(conn, refused),
+            Event::Datagram { number } => self.datagram_arrives(number),
             Event::Disk { host, operation } => self.disk_is_due(host, operation),
         }
     }

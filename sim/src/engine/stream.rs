@@ -13,13 +13,13 @@ use super::current::{self, Waiter, WorldId};
 use super::lane::What;
 use super::network::{CONNECTION_RESET, ConnKey};
 use super::state::State;
-use crate::shared::HostId;
+use crate::host::HostId;
 use crate::trace::Kind;
 
 /// EPIPE of Linux.
 const BROKEN_PIPE: i32 = 32;
 /// ENOTCONN of Linux.
-const NOT_CONNECTED: i32 = 107;
+pub(crate) const NOT_CONNECTED: i32 = 107;
 
 /// Names an end of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +43,7 @@ fn failed<T>(errno: i32) -> Poll<io::Result<T>> {
 
 impl State {
     /// Reads what has arrived.
-    fn read(
+    pub(crate) fn read(
         &mut self,
         end: StreamEnd,
         waker: &Waker,
@@ -108,7 +108,12 @@ impl State {
     }
 
     /// Writes as much as there is room for.
-    fn write(&mut self, end: StreamEnd, waker: &Waker, buf: &[u8]) -> Poll<io::Result<usize>> {
+    pub(crate) fn write(
+        &mut self,
+        end: StreamEnd,
+        waker: &Waker,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let own = usize::from(end.side);
         let window = self.settings.common.window_bytes;
         let segment = self.settings.common.segment_bytes;
@@ -191,6 +196,52 @@ pub struct EngineStream {
 impl EngineStream {
     pub(crate) fn new(end: StreamEnd, peer: SocketAddr) -> EngineStream {
         EngineStream { read: EngineRead(end), write: EngineWrite(end), peer }
+    }
+
+    /// The reading half, without taking it away.
+    pub fn reading(&self) -> &EngineRead {
+        &self.read
+    }
+
+    /// The writing half, without taking it away.
+    pub fn writing(&self) -> &EngineWrite {
+        &self.write
+    }
+
+    /// Both halves, to be used at once.
+    pub fn halves_mut(&mut self) -> (&mut EngineRead, &mut EngineWrite) {
+        (&mut self.read, &mut self.write)
+    }
+
+    /// Puts the halves together again that [`Stream::into_split`] took apart; they are given back if
+    /// they are of two streams.
+    ///
+    /// # Errors
+    /// The halves do not belong together.
+    pub fn reunite(
+        read: EngineRead,
+        write: EngineWrite,
+    ) -> Result<EngineStream, (EngineRead, EngineWrite)> {
+        let (a, b) = (read.0, write.0);
+        let peer = read.peer_addr();
+        match peer {
+            Ok(peer) if (a.world, a.key, a.side) == (b.world, b.key, b.side) => {
+                Ok(EngineStream { read, write, peer })
+            }
+            _ => Err((read, write)),
+        }
+    }
+}
+
+impl EngineRead {
+    pub(crate) fn end(&self) -> StreamEnd {
+        self.0
+    }
+}
+
+impl EngineWrite {
+    pub(crate) fn end(&self) -> StreamEnd {
+        self.0
     }
 }
 

@@ -7,7 +7,7 @@
 use super::agenda::Event;
 use super::current::Waiter;
 use super::state::State;
-use crate::shared::HostId;
+use crate::host::HostId;
 
 /// Below so many useless entries nothing is swept.
 const SWEEP_MIN: usize = 256;

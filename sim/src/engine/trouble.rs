@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 
 use super::agenda::Event;
-use super::current;
 use super::network::{CONNECTION_RESET, ConnKey, Phase};
 use super::state::State;
 use super::world::EngineWorld;
+use crate::host::HostId;
 use crate::seed::Draws;
-use crate::shared::HostId;
+use crate::streams;
 use crate::trace::Kind;
 
 /// One direction of a link.
@@ -24,6 +24,16 @@ pub(crate) enum Severed {
     Rejects,
     /// It drops it.
     Drops,
+}
+
+impl Severed {
+    /// Part of the trace's hash: frozen.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Severed::Rejects => "Rejects",
+            Severed::Drops => "Drops",
+        }
+    }
 }
 
 /// What is wrong with links. Faults of one kind add up.
@@ -39,6 +49,14 @@ pub(crate) struct Troubles {
     limits: BTreeMap<Direction, Vec<u64>>,
 }
 
+impl Troubles {
+    /// With what probability a segment of a direction gets lost.
+    pub(crate) fn loss(&self, direction: Direction) -> f64 {
+        let losses = self.losses.get(&direction).map_or(&[][..], Vec::as_slice);
+        1.0 - losses.iter().fold(1.0, |arrives, loss| arrives * (1.0 - loss))
+    }
+}
+
 impl State {
     /// Whether the next segment of a link gets lost.
     pub(crate) fn is_next_lost(&mut self, from: HostId, to: HostId) -> bool {
@@ -49,7 +67,7 @@ impl State {
         let Some(losses) = troubles.losses.get(&(from, to)) else { return false };
         let arrives = losses.iter().fold(1.0, |arrives, loss| arrives * (1.0 - loss));
         let seed = self.seed;
-        let fresh = || Draws::for_host(seed, "flaky link", from.0, to.0.into());
+        let fresh = || Draws::for_host(seed, streams::FLAKY_LINK, from.0, to.0.into());
         troubles.draws.entry((from, to)).or_insert_with(fresh).chance(1.0 - arrives)
     }
 
@@ -83,7 +101,7 @@ impl State {
     }
 
     /// What stands between two hosts forgets their connections.
-    fn sever(&mut self, a: HostId, b: HostId, how: Severed) {
+    pub(super) fn sever(&mut self, a: HostId, b: HostId, how: Severed) {
         for key in self.net.conns.between(a, b) {
             let conn = self.net.conns.get_mut(key).expect("it was found above");
             if a != b && conn.phase != Phase::Connecting {
@@ -94,89 +112,25 @@ impl State {
 }
 
 impl EngineWorld {
-    /// Each segment between two hosts, in either direction and SYNs included, gets lost with a
-    /// probability of `loss`, and is sent again as if it had been held up. Losses add up.
-    pub fn flaky_link(&mut self, a: HostId, b: HostId, loss: f64) {
-        self.for_directions(a, b, format!("flaky {loss}"), |state, direction| {
-            state.net.troubles.losses.entry(direction).or_default().push(loss);
-        });
-    }
-
-    /// Takes back one [`EngineWorld::flaky_link`] of the same loss.
-    pub fn end_flaky_link(&mut self, a: HostId, b: HostId, loss: f64) {
-        self.for_directions(a, b, format!("flaky no more {loss}"), |state, direction| {
-            take_one(&mut state.net.troubles.losses, direction, |other| {
-                other.to_bits() == loss.to_bits()
-            });
-        });
-    }
-
-    /// Each direction of the link between two hosts carries no more than so many bytes per second.
-    /// Of several limits the lowest holds.
-    ///
-    /// # Panics
-    /// If the limit is zero, which is a partition.
-    pub fn narrow_link(&mut self, a: HostId, b: HostId, bytes_per_s: u64) {
-        assert!(bytes_per_s > 0, "a link that carries nothing is a partition");
-        self.for_directions(a, b, format!("narrow {bytes_per_s}"), |state, direction| {
-            state.net.troubles.limits.entry(direction).or_default().push(bytes_per_s);
-            state.hold_lowest_limit(direction);
-        });
-    }
-
-    /// Takes back one [`EngineWorld::narrow_link`] of the same limit.
-    pub fn end_narrow_link(&mut self, a: HostId, b: HostId, bytes_per_s: u64) {
-        self.for_directions(a, b, format!("narrow no more {bytes_per_s}"), |state, direction| {
-            take_one(&mut state.net.troubles.limits, direction, |other| *other == bytes_per_s);
-            state.hold_lowest_limit(direction);
-        });
-    }
-
-    /// SYNs from one to the other are dropped, so that connection attempts hang; connections that
-    /// are open go on.
-    pub fn hang_connects(&mut self, from: HostId, to: HostId) {
-        self.change_syns(from, to, "drop SYNs", |count| count + 1);
-    }
-
-    /// Takes back one [`EngineWorld::hang_connects`] of the same hosts.
-    pub fn end_hang_connects(&mut self, from: HostId, to: HostId) {
-        self.change_syns(from, to, "let SYNs pass", |count| count.saturating_sub(1));
-    }
-
-    /// What stands between two hosts forgets the connections that they have, as a firewall or a
-    /// translator of addresses that lost its table. Neither end is told. Whoever writes is answered
-    /// by a reset, or, if it is `silent`, by nothing until TCP gives up; the other end is left
-    /// half-open (RFC 9293, 3.5.1).
-    pub fn half_open(&mut self, a: HostId, b: HostId, silent: bool) {
-        let how = if silent { Severed::Drops } else { Severed::Rejects };
+    /// Changes each link that leads from one of `from` to one of `to`, and records it.
+    pub(super) fn for_links(
+        &mut self,
+        from: &[HostId],
+        to: &[HostId],
+        what: &[u8],
+        change: impl Fn(&mut State, HostId, HostId),
+    ) {
         let mut state = self.state.borrow_mut();
-        state.sever(a, b, how);
-        state.record(Some(a), Kind::Fault, format!("forget {b} {how:?}").as_bytes());
-    }
-
-    /// Ends all connections between two hosts for both at once, as an operator's `ss --kill` does.
-    pub fn reset_all(&mut self, a: HostId, b: HostId) {
-        let _entered = current::enter(self.id, &self.state);
-        current::with(self.id, |state| {
-            let certain = &mut Draws::new(state.seed, "reset", 0);
-            state.reset_between(a, b, 1.0, certain);
-            state.record(Some(a), Kind::Fault, format!("reset {b}").as_bytes());
-        });
-    }
-
-    fn change_syns(&mut self, from: HostId, to: HostId, what: &str, change: fn(u32) -> u32) {
-        let mut state = self.state.borrow_mut();
-        if from != to {
-            let counts = &mut state.net.troubles.dropped_syns;
-            let count = change(counts.remove(&(from, to)).unwrap_or(0));
-            if count > 0 {
-                counts.insert((from, to), count);
+        for &from in from {
+            for &to in to {
+                change(&mut state, from, to);
+                state.record(Some(from), Kind::Fault, &[what, &to.0.to_le_bytes()].concat());
             }
         }
-        state.record(Some(from), Kind::Fault, format!("{what} {to}").as_bytes());
     }
 
-    fn for_directions(
+    /// Changes both directions of a link, and records it.
+    pub(super) fn for_directions(
         &mut self,
         a: HostId,
         b: HostId,
@@ -190,9 +144,51 @@ impl EngineWorld {
         }
         state.record(Some(a), Kind::Fault, format!("{what} {b}").as_bytes());
     }
+
+    /// Changes how many faults drop SYNs, and records it.
+    pub(super) fn change_syns(
+        &mut self,
+        from: HostId,
+        to: HostId,
+        what: &str,
+        change: fn(u32) -> u32,
+    ) {
+        let mut state = self.state.borrow_mut();
+        if from != to {
+            let counts = &mut state.net.troubles.dropped_syns;
+            let count = change(counts.remove(&(from, to)).unwrap_or(0));
+            if count > 0 {
+                counts.insert((from, to), count);
+            }
+        }
+        state.record(Some(from), Kind::Fault, format!("{what} {to}").as_bytes());
+    }
 }
 
 impl State {
+    /// Segments in that direction get lost with a probability of `loss`, besides other losses.
+    pub(super) fn add_loss(&mut self, direction: Direction, loss: f64) {
+        self.net.troubles.losses.entry(direction).or_default().push(loss);
+    }
+
+    /// Takes back one loss.
+    pub(super) fn end_loss(&mut self, direction: Direction, loss: f64) {
+        let is_it = |other: &f64| other.to_bits() == loss.to_bits();
+        take_one(&mut self.net.troubles.losses, direction, is_it);
+    }
+
+    /// That direction carries no more than so many bytes per second.
+    pub(super) fn add_limit(&mut self, direction: Direction, bytes_per_s: u64) {
+        self.net.troubles.limits.entry(direction).or_default().push(bytes_per_s);
+        self.hold_lowest_limit(direction);
+    }
+
+    /// Takes back one limit.
+    pub(super) fn end_limit(&mut self, direction: Direction, bytes_per_s: u64) {
+        take_one(&mut self.net.troubles.limits, direction, |other| *other == bytes_per_s);
+        self.hold_lowest_limit(direction);
+    }
+
     fn hold_lowest_limit(&mut self, (from, to): Direction) {
         let limits = self.net.troubles.limits.get(&(from, to));
         let lowest = limits.and_then(|limits| limits.iter().min()).copied();
@@ -212,5 +208,15 @@ fn take_one<T>(
     }
     if values.is_empty() {
         all.remove(&direction);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Severed;
+
+    #[test]
+    fn labels_of_firewalls_are_frozen() {
+        assert_eq!([Severed::Rejects, Severed::Drops].map(Severed::label), ["Rejects", "Drops"]);
     }
 }

@@ -1,33 +1,34 @@
 //! Families of faults: what a seed mixes, and what a mark's hits are told apart by.
 
-use super::Fault;
-
 /// A family of faults, by what they befall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FaultFamily {
-    /// Of links.
+    /// What befalls links and connections.
     Network,
     /// Of programs and machines.
     Process,
-    /// Of disks.
+    /// What befalls disks and what is on them.
     Disk,
-    /// Of clocks.
+    /// What befalls wall and monotonic clocks.
     Clock,
-    /// Of the ensemble's members.
+    /// Of a system's members.
     Membership,
+    /// Of the kinds that the system under test declares.
+    Own,
 }
 
 impl FaultFamily {
     /// Every one, in the order of their bits.
-    pub const ALL: [FaultFamily; 5] = [
+    pub const ALL: [FaultFamily; 6] = [
         FaultFamily::Network,
         FaultFamily::Process,
         FaultFamily::Disk,
         FaultFamily::Clock,
         FaultFamily::Membership,
+        FaultFamily::Own,
     ];
 
-    /// Its name.
+    /// Its name, as coverage and reports spell it.
     pub fn name(self) -> &'static str {
         match self {
             FaultFamily::Network => "network",
@@ -35,39 +36,7 @@ impl FaultFamily {
             FaultFamily::Disk => "disk",
             FaultFamily::Clock => "clock",
             FaultFamily::Membership => "membership",
-        }
-    }
-}
-
-impl Fault {
-    /// The family that it belongs to.
-    pub fn family(&self) -> FaultFamily {
-        match self {
-            Fault::Partition { .. }
-            | Fault::OneWay { .. }
-            | Fault::IsolateLeader { .. }
-            | Fault::SlowLink { .. }
-            | Fault::FlakyLink { .. }
-            | Fault::Bandwidth { .. }
-            | Fault::ConnectHang { .. }
-            | Fault::HalfOpen { .. }
-            | Fault::Reset { .. } => FaultFamily::Network,
-            Fault::Crash { .. }
-            | Fault::PowerLoss { .. }
-            | Fault::Pause { .. }
-            | Fault::Restart { .. }
-            | Fault::Wipe { .. }
-            | Fault::Restore { .. } => FaultFamily::Process,
-            Fault::SlowDisk { .. }
-            | Fault::Eio { .. }
-            | Fault::Enospc { .. }
-            | Fault::FsyncFail { .. }
-            | Fault::LostWrite { .. }
-            | Fault::MisdirectedWrite { .. }
-            | Fault::Rot { .. } => FaultFamily::Disk,
-            Fault::ClockOffset { .. } | Fault::ClockDrift { .. } | Fault::ClockJump { .. } => {
-                FaultFamily::Clock
-            }
+            FaultFamily::Own => "own",
         }
     }
 }

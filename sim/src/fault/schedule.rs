@@ -8,38 +8,55 @@ mod amnesia;
 mod clocks;
 mod disks;
 mod links;
+mod own;
 mod process;
 
 use std::collections::BTreeMap;
 
 use super::{Fault, Target, TimedFault};
+use crate::HostId;
+use crate::RunPanic;
+use crate::World;
 use crate::disk::DiskFaultId;
-use crate::shared::HostId;
-use crate::simulation::Simulation;
-use crate::task::RunPanic;
 use amnesia::Amnesia;
 pub use amnesia::Forgot;
+pub use own::{HostOwnFaults, OwnFaults};
 use process::How;
-pub use process::{ServerSettings, Upgrades};
+pub use process::Upgrades;
 
 const NS_PER_MS: u64 = 1_000_000;
 
-/// Who is who at a moment, as the caller knows it.
+/// Who is who at a moment, as the system under test says: the world itself knows only hosts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Roles {
-    /// The leader, if there is one.
-    pub leader: Option<HostId>,
-    /// The followers, in a stable order.
-    pub followers: Vec<HostId>,
-    /// Who is being synchronised by a leader, and for how long, in milliseconds; in a stable order.
-    pub learners: Vec<(HostId, u64)>,
+pub struct Standing {
+    /// Who plays which role.
+    pub castings: Vec<Casting>,
     /// All servers, whatever they do; the other hosts are clients.
     pub servers: Vec<HostId>,
-    /// Servers but for the leader without which nothing would be lost: each other server serves in
-    /// the leader's epoch, and has applied all that this one ever logged.
+    /// Servers that serve: one that has forgotten is whole again when it is among them.
+    pub serving: Vec<HostId>,
+    /// Servers that serve and could be replaced by others: the writes of no other may go wrong.
+    pub replaceable: Vec<HostId>,
+    /// Servers without which nothing would be lost now: all that they know is known elsewhere.
     pub expendable: Vec<HostId>,
     /// Servers whose program has given up because of what it found on its disk.
     pub refusing: Vec<HostId>,
+}
+
+/// Who plays a role at a moment, and for how long, in milliseconds; in a stable order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Casting {
+    /// The role's name, as plans spell it.
+    pub role: &'static str,
+    /// Those who play it.
+    pub players: Vec<(HostId, u64)>,
+}
+
+impl Standing {
+    fn players(&self, role: &str) -> Option<&[(HostId, u64)]> {
+        let casting = self.castings.iter().find(|casting| casting.role == role)?;
+        Some(&casting.players)
+    }
 }
 
 /// Something that a schedule did.
@@ -65,6 +82,7 @@ enum Undo {
     Resume(HostId),
     Disk(HostId, DiskFaultId),
     Clock(HostId, clocks::Undo),
+    Own(HostId),
     /// A rolling restart: who is down, the next turn and its time.
     Rolling {
         down: Option<HostId>,
@@ -82,8 +100,8 @@ enum Undo {
 enum Stage {
     /// Strikes at this moment, in nanoseconds, if its target is there by then.
     Waiting(u64),
-    /// Waits for its mark to be hit: see [`Schedule::spring`].
-    Snare,
+    /// Waits for its mark to be hit: see [`Schedule::fire`].
+    Triggered,
     Active(Undo),
     Done,
 }
@@ -99,7 +117,7 @@ struct Entry {
 impl Entry {
     fn new(timed: TimedFault) -> Entry {
         let stage = match timed.mark() {
-            Some(_) => Stage::Snare,
+            Some(_) => Stage::Triggered,
             None => Stage::Waiting(timed.at_ms.saturating_mul(NS_PER_MS)),
         };
         Entry { timed, stage, here: None }
@@ -119,7 +137,7 @@ impl Entry {
             Stage::Active(Undo::Rolling { next_ms, .. }) => first(*next_ms),
             Stage::Active(Undo::Clock(_, clocks::Undo::Jumping { next_ms, .. })) => first(*next_ms),
             Stage::Active(Undo::Down(_, until_ns)) => Some(*until_ns),
-            Stage::Snare | Stage::Active(_) => self.until_ns(),
+            Stage::Triggered | Stage::Active(_) => self.until_ns(),
             Stage::Done => None,
         }
     }
@@ -138,6 +156,7 @@ pub struct Schedule {
     down: BTreeMap<HostId, u32>,
     amnesia: Amnesia,
     upgrades: Upgrades,
+    own_faults: OwnFaults,
 }
 
 impl Schedule {
@@ -149,12 +168,18 @@ impl Schedule {
             down: BTreeMap::new(),
             amnesia,
             upgrades: Upgrades::default(),
+            own_faults: OwnFaults::default(),
         }
     }
 
     /// With which settings servers start again, once the schedule has changed them.
     pub fn upgrades(&self) -> Upgrades {
         self.upgrades.clone()
+    }
+
+    /// Which faults of the system's own kinds are in force.
+    pub fn own_faults(&self) -> OwnFaults {
+        self.own_faults.clone()
     }
 
     /// When the next fault begins, goes on or ends, in nanoseconds since the start of the run; none
@@ -165,9 +190,9 @@ impl Schedule {
     }
 
     /// The mark that a fault waits for was hit by `host`: it strikes at `at_ns`.
-    pub fn spring(&mut self, fault: usize, host: HostId, at_ns: u64) {
+    pub fn fire(&mut self, fault: usize, host: HostId, at_ns: u64) {
         let entry = &mut self.entries[fault];
-        if matches!(entry.stage, Stage::Snare) {
+        if matches!(entry.stage, Stage::Triggered) {
             // Who is struck without delay is as good as dead: that comes before all that is due.
             let is_exact = entry.timed.mark().is_some_and(|target| target.after_us == 0);
             entry.stage = Stage::Waiting(if is_exact { 0 } else { at_ns });
@@ -175,36 +200,36 @@ impl Schedule {
         }
     }
 
-    /// Does what is due by the world's time, in the order of time, then of the schedule. `roles` is
+    /// Does what is due by the world's time, in the order of time, then of the schedule. `standing` is
     /// asked when a fault strikes someone who is not named.
     ///
     /// # Errors
     /// What a killed program owned panicked.
-    pub fn advance<S: Simulation>(
+    pub fn advance<S: World>(
         &mut self,
         world: &mut S,
-        roles: &mut dyn FnMut(&S) -> Roles,
+        standing: &mut dyn FnMut(&S) -> Standing,
     ) -> Result<Vec<Applied>, RunPanic> {
-        let mut applied = self.tend(world, roles)?;
+        let mut applied = self.tend(world, standing)?;
         let now_ns = world.elapsed_ns();
         loop {
             let due = |entry: &Entry| entry.next_ns().filter(|next_ns| *next_ns <= now_ns);
             let times = self.entries.iter().enumerate();
             let next = times.filter_map(|(index, entry)| Some((due(entry)?, index))).min();
             let Some((_, index)) = next else { return Ok(applied) };
-            match self.instead(index, world, roles) {
+            match self.instead(index, world, standing) {
                 Some(stage) => self.entries[index].stage = stage,
-                None => applied.push(self.advance_one(index, world, roles)?),
+                None => applied.push(self.advance_one(index, world, standing)?),
             }
         }
     }
 
     /// What comes of a fault that is due to strike and may not yet; none of any other.
-    fn instead<S: Simulation>(
+    fn instead<S: World>(
         &self,
         index: usize,
         world: &S,
-        roles: &mut dyn FnMut(&S) -> Roles,
+        standing: &mut dyn FnMut(&S) -> Standing,
     ) -> Option<Stage> {
         let now_ns = world.elapsed_ns();
         let entry = &self.entries[index];
@@ -214,11 +239,11 @@ impl Schedule {
         };
         let is_over = entry.is_over(now_ns);
         let later = Stage::Waiting(now_ns + NS_PER_MS);
-        if !self.may_begin(index, fault, world, roles) {
+        if !self.may_begin(index, fault, world, standing) {
             return Some(if is_over { Stage::Done } else { later });
         }
-        let awaited = fault.target().filter(|target| matches!(target, Target::Learner(_)))?;
-        let is_there = !resolve(world, roles, *here, std::slice::from_ref(awaited)).is_empty();
+        let awaited = fault.target().filter(|target| matches!(target, Target::Since(..)))?;
+        let is_there = !resolve(world, standing, *here, std::slice::from_ref(awaited)).is_empty();
         (!is_there && !is_over).then_some(later)
     }
 
@@ -226,22 +251,22 @@ impl Schedule {
     ///
     /// # Errors
     /// As [`Schedule::advance`].
-    pub fn finish<S: Simulation>(&mut self, world: &mut S) -> Result<Vec<Applied>, RunPanic> {
+    pub fn finish<S: World>(&mut self, world: &mut S) -> Result<Vec<Applied>, RunPanic> {
         let mut applied = Vec::new();
         for index in 0..self.entries.len() {
             match std::mem::replace(&mut self.entries[index].stage, Stage::Done) {
                 Stage::Active(undo) => applied.push(self.undo(index, undo, world)?),
-                Stage::Waiting(_) | Stage::Snare | Stage::Done => {}
+                Stage::Waiting(_) | Stage::Triggered | Stage::Done => {}
             }
         }
         Ok(applied)
     }
 
-    fn advance_one<S: Simulation>(
+    fn advance_one<S: World>(
         &mut self,
         index: usize,
         world: &mut S,
-        roles: &mut dyn FnMut(&S) -> Roles,
+        standing: &mut dyn FnMut(&S) -> Standing,
     ) -> Result<Applied, RunPanic> {
         let at_ns = world.elapsed_ns();
         let timed = self.entries[index].timed.clone();
@@ -249,7 +274,7 @@ impl Schedule {
         let began = |hosts| Applied { at_ns, index, began: true, hosts, forgot: None };
         match std::mem::replace(&mut self.entries[index].stage, Stage::Done) {
             Stage::Active(undo @ Undo::Rolling { .. }) if !is_over => {
-                let (stage, hosts) = self.roll_on(&timed.fault, undo, world, roles)?;
+                let (stage, hosts) = self.roll_on(&timed.fault, undo, world, standing)?;
                 self.entries[index].stage = stage;
                 Ok(began(hosts))
             }
@@ -258,22 +283,25 @@ impl Schedule {
                 self.entries[index].stage = Stage::Active(undo);
                 Ok(began(vec![host]))
             }
-            Stage::Active(Undo::Armed(host, id)) => self.discharge(index, host, id, world, roles),
+            Stage::Active(Undo::Armed(host, id)) => {
+                self.discharge(index, host, id, world, standing)
+            }
             Stage::Active(undo) => self.undo(index, undo, world),
             Stage::Waiting(_) => {
-                let who = &mut |world: &S, targets: &[Target]| resolve(world, roles, here, targets);
+                let who =
+                    &mut |world: &S, targets: &[Target]| resolve(world, standing, here, targets);
                 let (undo, hosts) = self.strike(index, &timed.fault, world, who)?;
                 self.entries[index].stage = Stage::Active(undo);
                 let forgot = Forgot::by(&timed.fault).filter(|_| !hosts.is_empty());
                 Ok(Applied { forgot, ..began(hosts) })
             }
             // Nobody has hit its mark.
-            Stage::Snare => Ok(Applied { began: false, ..began(Vec::new()) }),
+            Stage::Triggered => Ok(Applied { began: false, ..began(Vec::new()) }),
             Stage::Done => unreachable!("what is done is never due"),
         }
     }
 
-    fn strike<S: Simulation>(
+    fn strike<S: World>(
         &mut self,
         index: usize,
         fault: &Fault,
@@ -312,6 +340,10 @@ impl Schedule {
             Fault::ClockOffset { .. } | Fault::ClockDrift { .. } | Fault::ClockJump { .. } => {
                 Undo::Clock(host, clocks::begin(fault, host, world))
             }
+            Fault::Own { name, amount, .. } => {
+                self.own_faults.begin(index, host, name, *amount);
+                Undo::Own(host)
+            }
             _ => {
                 let id = world.add_disk_fault(host, disks::begin(fault));
                 match Forgot::by_writes(fault) {
@@ -323,7 +355,7 @@ impl Schedule {
         Ok((undo, vec![host]))
     }
 
-    fn undo<S: Simulation>(
+    fn undo<S: World>(
         &mut self,
         index: usize,
         undo: Undo,
@@ -357,6 +389,10 @@ impl Schedule {
                 undo.end(host, world);
                 vec![host]
             }
+            Undo::Own(host) => {
+                self.own_faults.end(index, host);
+                vec![host]
+            }
             Undo::Nothing => Vec::new(),
         };
         Ok(Applied { at_ns: world.elapsed_ns(), index, began: false, hosts, forgot: None })
@@ -365,25 +401,29 @@ impl Schedule {
 
 /// The hosts that targets stand for, each once; `here` is who hit the mark of a fault that waited.
 /// Who does not exist is left out.
-fn resolve<S: Simulation>(
+fn resolve<S: World>(
     world: &S,
-    roles: &mut dyn FnMut(&S) -> Roles,
+    standing: &mut dyn FnMut(&S) -> Standing,
     here: Option<HostId>,
     targets: &[Target],
 ) -> Vec<HostId> {
     let mut hosts = Vec::new();
     for target in targets {
         let host = match target {
-            Target::Host(name) => world.find(name),
-            Target::Leader => roles(world).leader,
-            Target::RandomFollower(index) => {
-                let followers = roles(world).followers;
-                let count = followers.len().max(1) as u64;
-                followers.get((index % count) as usize).copied()
+            Target::Named(name) => match standing(world).players(name) {
+                Some(players) => players.first().map(|(host, _)| *host),
+                None => world.find(name),
+            },
+            Target::Nth(role, index) => {
+                let now = standing(world);
+                let players = now.players(role).unwrap_or_default();
+                let count = players.len().max(1) as u64;
+                players.get((index % count) as usize).map(|(host, _)| *host)
             }
-            Target::Learner(after_ms) => {
-                let mut learners = roles(world).learners.into_iter();
-                learners.find(|(_, since_ms)| since_ms >= after_ms).map(|(host, _)| host)
+            Target::Since(role, after_ms) => {
+                let now = standing(world);
+                let mut players = now.players(role).unwrap_or_default().iter();
+                players.find(|(_, since_ms)| since_ms >= after_ms).map(|(host, _)| *host)
             }
             Target::Mark(_) | Target::Here => here,
         };

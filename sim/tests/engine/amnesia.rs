@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use platform::{File, Files, Platform};
-use sim::HostId;
 use sim::engine::EngineWorld;
-use sim::fault::{Applied, Forgot, Roles, Schedule};
+use sim::fault::{Applied, Casting, Forgot, Schedule, Standing};
+use sim::{HostId, World};
 
 use crate::common::world;
 
@@ -44,16 +44,25 @@ fn writers() -> EngineWorld {
     world
 }
 
-/// Everybody serves who runs, but for whom `is_away`; whoever does is expendable if all others do.
-fn roles_of(world: &EngineWorld, is_away: impl Fn(HostId) -> bool) -> Roles {
+/// Everybody serves who runs, but for whom `is_away`; everybody but the leader is expendable while all
+/// others serve, whether it does so itself or not.
+fn roles_of(world: &EngineWorld, is_away: impl Fn(HostId) -> bool) -> Standing {
     let serves = |host: &HostId| world.is_running(*host) && !is_away(*host);
     let without = |host: &HostId| SERVERS.iter().all(|other| other == host || serves(other));
-    Roles {
-        leader: Some(LEADER).filter(serves),
-        followers: SERVERS[1..].iter().copied().filter(serves).collect(),
+    let serving: Vec<HostId> = SERVERS.into_iter().filter(serves).collect();
+    let followers: Vec<HostId> = serving.iter().copied().filter(|host| *host != LEADER).collect();
+    let now = |hosts: &[HostId]| hosts.iter().map(|host| (*host, 0)).collect();
+    let leader: Vec<HostId> = serving.iter().copied().filter(|host| *host == LEADER).collect();
+    Standing {
+        castings: vec![
+            Casting { role: "leader", players: now(&leader) },
+            Casting { role: "follower", players: now(&followers) },
+        ],
         servers: SERVERS.to_vec(),
+        serving,
         expendable: SERVERS[1..].iter().copied().filter(without).collect(),
-        ..Roles::default()
+        replaceable: followers,
+        refusing: Vec::new(),
     }
 }
 
@@ -61,7 +70,7 @@ fn roles_of(world: &EngineWorld, is_away: impl Fn(HostId) -> bool) -> Roles {
 fn run_with(
     faults: &str,
     end_ms: u64,
-    mut roles: impl FnMut(&EngineWorld) -> Roles,
+    mut roles: impl FnMut(&EngineWorld) -> Standing,
 ) -> (EngineWorld, Vec<Applied>) {
     let mut world = writers();
     let mut schedule = Schedule::new(serde_json::from_str(faults).unwrap());
@@ -176,7 +185,7 @@ fn other_faults_wait_until_who_forgot_serves_again_or_are_skipped() {
     let faults = r#"[
         {"at_ms":100,"until_ms":200,"kind":"wipe","target":"n2"},
         {"at_ms":150,"until_ms":600,"kind":"crash","target":"n3"},
-        {"at_ms":150,"until_ms":240,"kind":"isolate_leader"},
+        {"at_ms":150,"until_ms":240,"kind":"isolate","who":"leader"},
         {"at_ms":160,"until_ms":900,"kind":"wipe","target":"n3"}]"#;
     // It needs until 250 ms to be brought up to the others.
     let roles = |world: &EngineWorld| {

@@ -1,116 +1,15 @@
-//! Tiny programs for tests of the world.
+//! Tiny programs, on the engine.
 
-use std::io;
-use std::sync::{Arc, Mutex};
+use sim::engine::EngineWorld;
 
-use platform::{Listener, Platform, Stream};
-use sim::engine::{EngineSettings, EngineStream, EngineWorld, platform::EnginePlatform};
+pub(crate) use crate::programs::{Log, PORT, echo_server, errno, read_to_its_end};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-pub(crate) const PORT: u16 = 7;
-
-/// What happened at which millisecond.
-#[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<(u64, String)>>>);
-
-impl Log {
-    pub(crate) fn add(&self, platform: &EnginePlatform, what: impl Into<String>) {
-        self.0.lock().unwrap().push((platform.world_ns() / 1_000_000, what.into()));
-    }
-
-    pub(crate) fn all(&self) -> Vec<(u64, String)> {
-        self.0.lock().unwrap().clone()
-    }
-
-    pub(crate) fn texts(&self) -> Vec<String> {
-        self.all().into_iter().map(|(_, what)| what).collect()
-    }
-
-    /// When `what` happened first.
-    pub(crate) fn at(&self, what: &str) -> Option<u64> {
-        self.all().iter().find(|(_, text)| text == what).map(|(at, _)| *at)
-    }
-
-    pub(crate) fn count_between(&self, what: &str, from_ms: u64, to_ms: u64) -> usize {
-        let all = self.all();
-        all.iter().filter(|(at, text)| text == what && (from_ms..to_ms).contains(at)).count()
-    }
-}
-
+/// An empty world.
 pub(crate) fn world(seed: u64) -> EngineWorld {
-    EngineWorld::new(seed, EngineSettings::default())
-}
-
-pub(crate) fn errno<T>(result: io::Result<T>) -> String {
-    match result {
-        Ok(_) => "ok".to_owned(),
-        Err(error) => format!("errno {:?}", error.raw_os_error()),
-    }
-}
-
-/// Sends back whatever arrives on any connection.
-pub(crate) async fn echo_server(platform: EnginePlatform) {
-    let mut listener = platform.listen("0.0.0.0", PORT).await.unwrap();
-    loop {
-        let stream = listener.accept().await.unwrap();
-        platform.spawn(async move {
-            let (mut read, mut write) = stream.into_split();
-            let _ = tokio::io::copy(&mut read, &mut write).await;
-        });
-    }
-}
-
-/// Connects, then sends a number every 10 ms; logs `pong` for each answer and checks their order.
-/// Ends with what ended the connection.
-pub(crate) async fn pinger(platform: EnginePlatform, log: Log) {
-    let stream = platform.connect("server", PORT).await.unwrap();
-    log.add(&platform, "connected");
-    let (mut read, mut write) = stream.into_split();
-    let (sender, sender_log) = (platform, log.clone());
-    platform.spawn(async move {
-        for number in 0u32.. {
-            if let Err(error) = write.write_all(&number.to_be_bytes()).await {
-                sender_log.add(&sender, format!("write errno {:?}", error.raw_os_error()));
-                return;
-            }
-            sender.sleep_ms(10).await;
-        }
-    });
-    for number in 0u32.. {
-        match read.read_u32().await {
-            Ok(answer) => assert_eq!(answer, number, "bytes were lost or reordered"),
-            Err(error) => {
-                let what = match error.raw_os_error() {
-                    Some(errno) => format!("read errno {errno}"),
-                    None => format!("read {:?}", error.kind()),
-                };
-                log.add(&platform, what);
-                return;
-            }
-        }
-        log.add(&platform, "pong");
-    }
+    crate::programs::world(seed)
 }
 
 /// A world with an echo server and a pinger.
 pub(crate) fn echo_world(seed: u64) -> (EngineWorld, Log) {
-    let mut world = world(seed);
-    let log = Log::default();
-    world.host("server", echo_server);
-    let client_log = log.clone();
-    world.host("client", move |platform| pinger(platform, client_log.clone()));
-    (world, log)
-}
-
-/// Reads until something ends it, and says what.
-pub(crate) async fn read_to_its_end(stream: &mut EngineStream) -> String {
-    let mut buffer = [0; 1024];
-    loop {
-        match stream.read(&mut buffer).await {
-            Ok(0) => return "end".to_owned(),
-            Ok(_) => {}
-            Err(error) => return errno::<()>(Err(error)),
-        }
-    }
+    crate::programs::echo_world(seed)
 }

@@ -2,14 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod amnesia;
-mod clocks;
 mod common;
 mod determinism;
-mod ensemble;
 mod faults;
-mod hosts;
-mod network;
+mod logs;
 mod plans;
+#[path = "../programs/mod.rs"]
+mod programs;
 mod tasks;
 mod trouble;
 mod wire;

@@ -1,9 +1,9 @@
 //! The kinds of fault that a schedule has for links and upgrades, through tiny programs; what makes
 //! servers forget is in `amnesia`.
 
-use sim::HostId;
 use sim::engine::EngineWorld;
-use sim::fault::{Applied, Roles, Schedule, ServerSettings};
+use sim::fault::{Applied, Casting, Schedule, Settings, Standing};
+use sim::{HostId, World};
 
 use crate::common::{Log, echo_world};
 
@@ -14,8 +14,10 @@ const SERVER: HostId = HostId(0);
 fn run(world: &mut EngineWorld, faults: &str, end_ms: u64) -> (Schedule, Vec<Applied>) {
     let mut schedule = Schedule::new(serde_json::from_str(faults).unwrap());
     let mut applied = Vec::new();
-    let mut roles =
-        |_: &EngineWorld| Roles { servers: vec![SERVER], leader: Some(SERVER), ..Roles::default() };
+    let leader = Casting { role: "leader", players: vec![(SERVER, 0)] };
+    let standing =
+        Standing { castings: vec![leader], servers: vec![SERVER], ..Standing::default() };
+    let mut roles = |_: &EngineWorld| standing.clone();
     while world.elapsed_ms() < end_ms {
         applied.extend(schedule.advance(world, &mut roles).unwrap());
         world.run_for_ms(1).unwrap();
@@ -96,7 +98,7 @@ fn rolling_upgrade_changes_the_settings_of_whom_it_has_restarted() {
     let faults = r#"[{"at_ms":100,"until_ms":900,"kind":"restart","targets":["server"],
         "down_ms":50,"gap_ms":50,"snap_count":7}]"#;
     let (schedule, _) = run(&mut world, faults, 1_000);
-    let upgraded = ServerSettings { snap_count: Some(7), commit_log_count: None };
+    let upgraded = Settings::from([("snap_count".to_owned(), 7)]);
     assert_eq!(schedule.upgrades().of(SERVER), upgraded);
-    assert_eq!(schedule.upgrades().of(HostId(1)), ServerSettings::default());
+    assert_eq!(schedule.upgrades().of(HostId(1)), Settings::default());
 }

@@ -1,10 +1,10 @@
-//! What befalls links besides being cut: lost segments, dropped SYNs, narrowness, firewalls that
-//! forget connections, resets.
+//! What befalls links on the engine alone: lost segments, narrowness, connections that time out.
 
-use crate::common::{Log, PORT, echo_server, echo_world, errno, read_to_its_end, world};
+use crate::common::{Log, PORT, echo_world, world};
+use crate::programs::waiting_world;
 use platform::{Listener, Platform};
-use sim::HostId;
 use sim::engine::EngineWorld;
+use sim::{HostId, World};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const SERVER: HostId = HostId(0);
@@ -80,7 +80,7 @@ fn flaky_run_is_a_function_of_its_seed() {
         let (mut world, _) = echo_world(seed);
         world.flaky_link(SERVER, CLIENT, 0.2);
         world.run_until_ms(5_000).unwrap();
-        world.recorder().hash()
+        world.trace_hash()
     };
     assert_eq!(hash(4), hash(4));
     assert_ne!(hash(4), hash(5));
@@ -123,86 +123,8 @@ fn narrow_link_holds_the_lowest_of_its_limits() {
 }
 
 #[test]
-fn hanging_connects_leave_open_connections_alone() {
-    let (mut world, log) = echo_world(1);
-    world.run_until_ms(100).unwrap();
-    world.hang_connects(CLIENT, SERVER);
-    world.hang_connects(CLIENT, SERVER);
-    let probe_log = log.clone();
-    world.crash(CLIENT).unwrap();
-    world.restart(CLIENT).unwrap();
-    let probe = world.host("probe", move |platform| {
-        let log = probe_log.clone();
-        async move {
-            log.add(&platform, errno(platform.connect("server", PORT).await));
-        }
-    });
-    world.hang_connects(SERVER, probe);
-    world.run_until_ms(2_000).unwrap();
-    world.end_hang_connects(CLIENT, SERVER);
-    world.run_until_ms(5_000).unwrap();
-    assert_eq!(log.texts().iter().filter(|text| *text == "connected").count(), 1);
-    assert!(log.at("ok").unwrap() < 110, "another host, and the other direction");
-    world.end_hang_connects(CLIENT, SERVER);
-    world.run_until_ms(7_200).unwrap();
-    // SYNs go out after 0, 1, 3 and 7 seconds.
-    assert!(log.count_between("pong", 7_100, 7_200) >= 5);
-}
-
-#[test]
-fn open_connection_goes_on_while_connects_hang() {
-    let (mut world, log) = echo_world(1);
-    world.run_until_ms(100).unwrap();
-    world.hang_connects(CLIENT, SERVER);
-    world.hang_connects(SERVER, CLIENT);
-    world.run_until_ms(1_100).unwrap();
-    assert!(log.count_between("pong", 100, 1_100) >= 85);
-}
-
-/// A server that waits for bytes of one connection, and a client that waits for bytes, too, and
-/// writes at `write_ms`.
-fn waiting_world(write_ms: u64) -> (EngineWorld, Log) {
-    let mut world = world(1);
-    let log = Log::default();
-    let server_log = log.clone();
-    world.host("server", move |platform| {
-        let log = server_log.clone();
-        async move {
-            let mut listener = platform.listen("0.0.0.0", PORT).await.unwrap();
-            let mut stream = listener.accept().await.unwrap();
-            let end = read_to_its_end(&mut stream).await;
-            log.add(&platform, format!("server {end}"));
-        }
-    });
-    let client_log = log.clone();
-    world.host("client", move |platform| {
-        let log = client_log.clone();
-        async move {
-            let mut stream = platform.connect("server", PORT).await.unwrap();
-            platform.sleep_ms(write_ms).await;
-            log.add(&platform, errno(stream.write_all(b"x").await));
-            log.add(&platform, read_to_its_end(&mut stream).await);
-        }
-    });
-    (world, log)
-}
-
-#[test]
-fn connection_that_a_firewall_forgot_is_reset_when_one_end_writes_and_only_for_it() {
-    let (mut world, log) = waiting_world(1_000);
-    world.run_until_ms(100).unwrap();
-    world.half_open(SERVER, CLIENT, false);
-    world.run_until_ms(1_000).unwrap();
-    assert_eq!(log.all(), [], "nobody is told");
-    world.run_until_ms(60_000).unwrap();
-    assert_eq!(log.texts(), ["ok", "errno Some(104)"]);
-    assert!((1_002..1_015).contains(&log.at("errno Some(104)").unwrap()));
-    assert_eq!(world.connection_ends(), 1, "the other end is half-open");
-}
-
-#[test]
 fn silent_firewall_lets_the_writer_time_out() {
-    let (mut world, log) = waiting_world(1_000);
+    let (mut world, log) = waiting_world::<EngineWorld>(1_000);
     world.run_until_ms(100).unwrap();
     world.half_open(SERVER, CLIENT, true);
     world.run_until_ms(60_000).unwrap();
@@ -212,41 +134,9 @@ fn silent_firewall_lets_the_writer_time_out() {
 }
 
 #[test]
-fn firewall_that_forgot_lets_new_connections_through() {
-    for silent in [false, true] {
-        let mut world = world(1);
-        let log = Log::default();
-        world.host("server", echo_server);
-        let client_log = log.clone();
-        world.host("client", move |platform| {
-            let log = client_log.clone();
-            async move {
-                for what in ["first", "second"] {
-                    let mut stream = platform.connect("server", PORT).await.unwrap();
-                    while stream.write_all(b"x").await.is_ok() {
-                        let answer = platform.timeout(100, stream.read_u8()).await;
-                        if !matches!(answer, Ok(Ok(_))) {
-                            break;
-                        }
-                        log.add(&platform, what);
-                        platform.sleep_ms(10).await;
-                    }
-                }
-            }
-        });
-        world.run_until_ms(300).unwrap();
-        world.half_open(CLIENT, SERVER, silent);
-        world.half_open(SERVER, SERVER, silent);
-        world.run_until_ms(1_000).unwrap();
-        assert_eq!(log.count_between("first", 310, 1_000), 0);
-        assert!(log.count_between("second", 310, 1_000) > 30);
-    }
-}
-
-#[test]
 fn forgotten_connections_leave_nothing_behind_once_both_ends_are_gone() {
     for silent in [false, true] {
-        let (mut world, _) = waiting_world(50);
+        let (mut world, _) = waiting_world::<EngineWorld>(50);
         world.run_until_ms(200).unwrap();
         let calm = world.census().ports;
         world.half_open(SERVER, CLIENT, silent);
@@ -256,15 +146,4 @@ fn forgotten_connections_leave_nothing_behind_once_both_ends_are_gone() {
         assert_eq!((world.census().connections, world.connection_ends()), (0, 0), "{silent}");
         assert_eq!(world.census().ports, calm - 1);
     }
-}
-
-#[test]
-fn reset_ends_both_ends_at_once() {
-    let (mut world, log) = echo_world(1);
-    world.run_until_ms(100).unwrap();
-    world.reset_all(SERVER, CLIENT);
-    world.run_until_ms(101).unwrap();
-    assert!(log.at("read errno 104").unwrap() <= 101);
-    world.run_until_ms(200).unwrap();
-    assert_eq!(world.connection_ends(), 0);
 }

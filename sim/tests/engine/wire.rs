@@ -1,9 +1,9 @@
 //! TCP in the fine: retransmission, time-outs, windows, bandwidth, resets, ports and backlogs.
 
 use platform::{Listener, Platform, Stream};
-use sim::HostId;
 use sim::engine::platform::EnginePlatform;
 use sim::engine::{EngineSettings, EngineWorld};
+use sim::{Host, HostId, World};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::common::{Log, PORT, echo_server, echo_world, errno, read_to_its_end, world};
@@ -276,7 +276,7 @@ fn bytes_sent_before_a_kill_arrive_and_bytes_sent_after_it_are_answered_with_a_r
     });
     world
         .run_until(1_000, |world| {
-            world.recorder().last().last().is_some_and(|event| event.kind == sim::trace::Kind::Sent)
+            world.trace_events().last().is_some_and(|event| event.kind == sim::trace::Kind::Sent)
         })
         .unwrap();
     world.crash(CLIENT).unwrap();

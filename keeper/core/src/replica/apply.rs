@@ -2,19 +2,20 @@
 
 use crate::error::Code;
 use crate::ids::Zxid;
-use crate::instruments::{Instruments, Observation, hash_bytes};
+use crate::observation::Observation;
 use crate::tree::TxnResult;
 use crate::txn::{Txn, TxnBody, decode_txn};
 use crate::{always, sometimes};
+use probe::{Probe, hash_bytes};
 
 use super::{Replica, Role};
 
-impl<I: Instruments> Replica<I> {
+impl<I: Probe<Observation>> Replica<I> {
     /// Applies everything logged up to and including `upto`.
     pub(super) fn apply_upto(&mut self, upto: Zxid) {
         while let Some(entry) = self.history.next_to_apply(upto) {
             let zxid = entry.zxid;
-            let hash = if I::ANY { hash_bytes(&entry.txn) } else { 0 };
+            let hash = if I::EVENTS { hash_bytes(&entry.txn) } else { 0 };
             let (txn, _) = decode_txn(&entry.txn).expect("transactions are decoded when they come");
             sometimes!(
                 self,
@@ -33,7 +34,7 @@ impl<I: Instruments> Replica<I> {
 
     fn apply(&mut self, txn: &Txn, hash: u64) {
         let (zxid, session, cxid) = (txn.header.zxid, txn.header.session, txn.header.cxid);
-        let applied = if I::ANY { self.apply_spoilt(txn) } else { self.tree.apply(txn) };
+        let applied = if I::EVENTS { self.apply_spoilt(txn) } else { self.tree.apply(txn) };
         self.transactions_since_snapshot += 1;
         self.outstanding.applied(zxid);
         let digest = self.digest();
@@ -69,7 +70,7 @@ impl<I: Instruments> Replica<I> {
                 }
             }
         }
-        if I::ANY {
+        if I::EVENTS {
             self.observe_orphans(session);
         }
     }

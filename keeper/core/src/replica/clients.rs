@@ -5,19 +5,20 @@ use bytes::Bytes;
 use crate::effect::Effect;
 use crate::error::Code;
 use crate::ids::{ConnectionId, SessionId};
-use crate::instruments::{Instruments, Observation};
 use crate::jute::{Decode, Encode, Reader};
 use crate::limits;
+use crate::observation::Observation;
 use crate::pipeline::client::{Client, Shape, Stage, Waiting, reply_packet};
 use crate::session::password;
 use crate::wire::client::{
     AUTH_XID, ConnectRequest, ConnectResponse, OpCode, Request, RequestHeader, Response, frame,
 };
 use crate::{always, planted, reachable, sometimes};
+use probe::Probe;
 
 use super::{Replica, Role};
 
-impl<I: Instruments> Replica<I> {
+impl<I: Probe<Observation>> Replica<I> {
     /// Somebody connected to the client port. Only a serving server takes clients.
     pub(super) fn on_client(&mut self, connection: ConnectionId) {
         if !self.is_serving() || self.clients.len() >= limits::CONNECTIONS_MAX {
@@ -49,12 +50,12 @@ impl<I: Instruments> Replica<I> {
 
     /// Watches end with their connection: a client that returns names them again.
     fn drop_watches(&mut self, connection: ConnectionId) {
-        let has_some = I::ANY && self.watches.connection_len(connection) > 0;
+        let has_some = I::EVENTS && self.watches.connection_len(connection) > 0;
         // Planted: they stay.
         if !(has_some && planted!(self, Zk1382)) {
             self.watches.remove_connection(connection);
         }
-        let watches_left = if I::ANY { self.watches.connection_len(connection) } else { 0 };
+        let watches_left = if I::EVENTS { self.watches.connection_len(connection) } else { 0 };
         self.observe(|| Observation::ConnectionEnded { watches_left });
     }
 
@@ -123,7 +124,7 @@ impl<I: Instruments> Replica<I> {
             self.submit_local(session, 0, &Request::CreateSession { timeout_ms });
         } else {
             self.attach(connection, session);
-            if I::ANY && is_behind {
+            if I::EVENTS && is_behind {
                 // Planted: the session is let in at once. The leader's word would come behind all
                 // that this server lacks.
                 self.open_session(connection, true);
@@ -165,7 +166,7 @@ impl<I: Instruments> Replica<I> {
                 sometimes!(self, SessionMoves, tracker.is_owned_elsewhere(session, origin));
                 sometimes!(self, ReturnsToClosing, tracker.is_closing(session));
                 let valid = tracker.claim(self.now.mono_ms, session, origin)
-                    || I::ANY && tracker.is_tracked(session) && planted!(self, Zk1496);
+                    || I::EVENTS && tracker.is_tracked(session) && planted!(self, Zk1496);
                 self.open_session(connection, valid);
             }
             Role::Following(_) => self.forward_revalidation(session, timeout_ms),

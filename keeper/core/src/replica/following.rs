@@ -10,13 +10,14 @@ use bytes::Bytes;
 use crate::effect::{DiskOp, Effect};
 use crate::event::DiskToken;
 use crate::ids::{ConnectionId, ServerId, Zxid};
-use crate::instruments::{Instruments, Observation, SyncKind};
 use crate::jute::Encode;
+use crate::observation::{Observation, SyncKind};
 use crate::txn::decode_txn;
 use crate::wire::quorum::payload::PROTOCOL_VERSION;
 use crate::wire::quorum::{EpochAck, LearnerInfo, PacketKind, QuorumPacket};
 use crate::zab::history::{Entry, follows};
 use crate::{always, planted, reachable, sometimes};
+use probe::Probe;
 
 use super::{Follower, FollowerPhase, Replica, Role};
 
@@ -30,7 +31,7 @@ const CONNECT_PAUSE_MS: u64 = 100;
 /// Why a leader is given up.
 type Refusal = String;
 
-impl<I: Instruments> Replica<I> {
+impl<I: Probe<Observation>> Replica<I> {
     /// Another server was elected.
     pub(super) fn follow(&mut self, leader: ServerId) {
         self.info(format!("following server {leader}"));
@@ -196,7 +197,7 @@ impl<I: Instruments> Replica<I> {
             self.out.push(Effect::Fatal { reason: reason.clone() });
             return Err(reason);
         }
-        let late = if I::ANY { self.written_late(zxid) } else { Vec::new() };
+        let late = if I::EVENTS { self.written_late(zxid) } else { Vec::new() };
         reachable!(self, LearnerTruncates);
         sometimes!(self, TruncatesUnwritten, !late.is_empty());
         self.history.truncate(zxid);
@@ -266,7 +267,7 @@ impl<I: Instruments> Replica<I> {
         follower.committed = follower.committed.max(zxid);
         sometimes!(self, CommitBeforeUpToDate, follower.awaits_up_to_date());
         let phase = follower.phase;
-        if I::ANY && self.is_forgotten(phase, zxid) {
+        if I::EVENTS && self.is_forgotten(phase, zxid) {
             let reason = format!("the leader committed {zxid}, of which nothing is known here");
             self.out.push(Effect::Fatal { reason: reason.clone() });
             return Err(reason);
@@ -286,7 +287,7 @@ impl<I: Instruments> Replica<I> {
         // What the leader has committed, or had all along, is covered by this acknowledgement; the
         // rest is acknowledged one by one.
         follower.acked = follower.committed.max(follower.common);
-        if I::ANY {
+        if I::EVENTS {
             self.note_learned();
         }
         let token = self.join_epoch();
@@ -382,7 +383,7 @@ impl<I: Instruments> Replica<I> {
     /// committed by its own account.
     fn on_up_to_date(&mut self, zxid: Zxid) {
         // What the plant ZK-3911 kept in memory.
-        if I::ANY {
+        if I::EVENTS {
             for Entry { zxid, txn, .. } in self.history.take_unlogged() {
                 self.log_txn(zxid, txn);
             }

@@ -3,16 +3,17 @@
 use bytes::Bytes;
 
 use crate::ids::{ConnectionId, SessionId};
-use crate::instruments::Instruments;
 use crate::jute::{Encode, from_bytes};
+use crate::observation::Observation;
 use crate::wire::client::Request;
 use crate::wire::quorum::{
     ForwardedRequest, PacketKind, QuorumPacket, Revalidate, Revalidated, SessionTouches,
 };
+use probe::Probe;
 
 use super::{Replica, Role};
 
-impl<I: Instruments> Replica<I> {
+impl<I: Probe<Observation>> Replica<I> {
     /// Sends a client's write, sync or new session to the leader.
     pub(super) fn forward(&mut self, session: SessionId, cxid: i32, request: &Request) {
         let connection = self.clients.of_session(session).unwrap_or(ConnectionId(0));

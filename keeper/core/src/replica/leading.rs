@@ -5,23 +5,24 @@ use bytes::Bytes;
 use crate::effect::{DiskOp, Effect};
 use crate::event::DiskToken;
 use crate::ids::{ConnectionId, Epoch, ServerId, Zxid};
-use crate::instruments::{Instruments, Observation, SyncKind};
 use crate::jute::{Encode, put_string};
 use crate::limits;
 use crate::log::SnapshotWriter;
+use crate::observation::{Observation, SyncKind};
 use crate::session::{Origin, SessionTracker};
 use crate::wire::quorum::payload::PROTOCOL_VERSION;
 use crate::wire::quorum::{LeaderInfo, PacketKind, QuorumPacket};
 use crate::zab::leader::{Leader, Learner, LearnerPhase, Phase, SyncRequest};
 use crate::zab::sync;
 use crate::{always, planted, reachable, sometimes};
+use probe::Probe;
 
 use super::{Replica, Role};
 
 /// What a learner may say before it is answered, in bytes.
 const EARLY_BYTES_MAX: usize = 4 << 10;
 
-impl<I: Instruments> Replica<I> {
+impl<I: Probe<Observation>> Replica<I> {
     /// This server was elected.
     pub(super) fn lead(&mut self) {
         let initial = self.history.last();
@@ -103,7 +104,7 @@ impl<I: Instruments> Replica<I> {
                 let token = self.log_own_epoch(DiskOp::AcceptedEpoch(epoch));
                 reachable!(self, EpochProposed);
                 self.set_phase(Phase::Proposing { token });
-                if I::ANY && token <= self.persisted {
+                if I::EVENTS && token <= self.persisted {
                     self.on_leader_persisted();
                 }
             }
@@ -241,7 +242,7 @@ impl<I: Instruments> Replica<I> {
         for (connection, last) in waiting {
             self.synchronise(connection, last);
         }
-        if I::ANY && token <= self.persisted {
+        if I::EVENTS && token <= self.persisted {
             self.on_leader_persisted();
         }
     }
@@ -249,7 +250,7 @@ impl<I: Instruments> Replica<I> {
     /// Sends a learner what it lacks, then NEWLEADER; from here on it gets every proposal.
     fn synchronise(&mut self, connection: ConnectionId, last: Zxid) {
         let mut plan = sync::plan(&self.history, last);
-        if I::ANY {
+        if I::EVENTS {
             plan = self.spoil_plan(plan, last);
         }
         let logged = self.history.last();
@@ -287,7 +288,7 @@ impl<I: Instruments> Replica<I> {
         let mut first = Vec::new();
         opening.encode(&mut first);
         for entry in self.history.after(plan.from) {
-            if I::ANY && self.is_left_out(entry.zxid) {
+            if I::EVENTS && self.is_left_out(entry.zxid) {
                 continue;
             }
             QuorumPacket::with_data(PacketKind::Proposal, entry.zxid, entry.txn.clone())

@@ -1,8 +1,8 @@
 //! What learners say to their leader.
 
 use crate::ids::{ConnectionId, Zxid};
-use crate::instruments::Instruments;
 use crate::jute::{Decode, Encode, Reader, from_bytes};
+use crate::observation::Observation;
 use crate::session::Origin;
 use crate::wire::client::Request;
 use crate::wire::quorum::{
@@ -11,6 +11,7 @@ use crate::wire::quorum::{
 };
 use crate::zab::leader::LearnerPhase;
 use crate::{always, planted, sometimes};
+use probe::Probe;
 
 use super::clients::is_forwardable;
 use super::{Replica, Role};
@@ -18,7 +19,7 @@ use super::{Replica, Role};
 /// Why a learner's connection is closed.
 type Refusal = String;
 
-impl<I: Instruments> Replica<I> {
+impl<I: Probe<Observation>> Replica<I> {
     pub(super) fn on_learner_bytes(&mut self, connection: ConnectionId, bytes: &[u8]) {
         let now_ms = self.now.mono_ms;
         if let Some(learner) = self.learner(connection) {
@@ -159,7 +160,7 @@ impl<I: Instruments> Replica<I> {
         // Planted (here and where clients come to the leader itself): a session whose end is under
         // way is taken to be alive.
         let valid = tracker.claim(now_ms, asked.session, origin)
-            || I::ANY && tracker.is_tracked(asked.session) && planted!(self, Zk1496);
+            || I::EVENTS && tracker.is_tracked(asked.session) && planted!(self, Zk1496);
         let mut data = Vec::new();
         Revalidated { session: asked.session, valid }.encode(&mut data);
         let packet = QuorumPacket::with_data(PacketKind::Revalidate, QuorumPacket::NO_ZXID, data);

@@ -2,14 +2,15 @@
 
 use crate::effect::Effect;
 use crate::ids::ServerId;
-use crate::instruments::{Instruments, Observation};
+use crate::observation::Observation;
 use crate::wire::election::{Notification, ServerState};
 use crate::zab::election::{Elected, Output, Vote};
 use crate::{planted, reachable, sometimes};
+use probe::Probe;
 
 use super::{FollowerPhase, Replica, Role};
 
-impl<I: Instruments> Replica<I> {
+impl<I: Probe<Observation>> Replica<I> {
     /// Leaves whatever role the server has and looks for a leader. Clients are sent away: they find
     /// another server, or this one again once it serves.
     pub(super) fn look(&mut self, why: &str) {
@@ -52,7 +53,7 @@ impl<I: Instruments> Replica<I> {
         self.observe(|| Observation::Looking);
         self.observe_epochs();
         let logged = self.history.last();
-        let zxid = if I::ANY { self.spoilt_vote(logged) } else { logged };
+        let zxid = if I::EVENTS { self.spoilt_vote(logged) } else { logged };
         let own = Vote { peer_epoch: self.current_epoch, zxid, leader: self.ensemble.me };
         let output = self.election.start(self.now, &self.ensemble, own);
         self.on_election_output(output);
@@ -65,7 +66,7 @@ impl<I: Instruments> Replica<I> {
             self.history.truncate(self.history.applied());
         }
         // What the plant ZK-3911 did not log was in memory only.
-        if I::ANY {
+        if I::EVENTS {
             self.history.take_unlogged();
         }
     }

@@ -33,7 +33,7 @@ use bytes::Bytes;
 use crate::effect::{DiskOp, Effect, Level};
 use crate::event::{DiskToken, Event, Port};
 use crate::ids::{ConnectionId, Epoch, ServerId, SessionId, Zxid};
-use crate::instruments::{Instruments, Observation, Off};
+use crate::observation::Observation;
 use crate::pipeline::client::Clients;
 use crate::pipeline::prepare::Outstanding;
 use crate::session::first_session_id;
@@ -45,6 +45,7 @@ use crate::zab::ensemble::{Ensemble, Settings};
 use crate::zab::history::{Entry, History};
 use crate::zab::leader::Leader;
 use crate::{always, sometimes};
+use probe::{Off, Probe};
 
 use snapshot::SnapshotJob;
 
@@ -91,8 +92,8 @@ enum Role {
 
 /// A coordination server.
 #[derive(Debug)]
-pub struct Replica<I: Instruments = Off> {
-    instruments: I,
+pub struct Replica<I: Probe<Observation> = Off> {
+    probe: I,
     ensemble: Ensemble,
     settings: Settings,
     now: Now,
@@ -127,7 +128,7 @@ pub struct Replica<I: Instruments = Off> {
     out: Vec<Effect>,
 }
 
-impl<I: Instruments> Replica<I> {
+impl<I: Probe<Observation>> Replica<I> {
     /// A server as its data directory left it. `entropy` keeps session identifiers apart when the
     /// wall clock repeats itself. Call [`Replica::start`] next.
     pub fn new(
@@ -136,7 +137,7 @@ impl<I: Instruments> Replica<I> {
         settings: Settings,
         recovered: Recovered,
         entropy: u64,
-        instruments: I,
+        probe: I,
     ) -> Replica<I> {
         let Recovered { tree, sessions, tail, accepted_epoch, current_epoch } = recovered;
         let snapshot = tree.last_zxid();
@@ -146,7 +147,7 @@ impl<I: Instruments> Replica<I> {
         }
         let next_session = first_session_id(ensemble.me.0, now.wall_ms) | (entropy & 0xffff) as i64;
         let mut replica = Replica {
-            instruments,
+            probe,
             ensemble,
             settings,
             now,
@@ -175,7 +176,7 @@ impl<I: Instruments> Replica<I> {
             out: Vec::new(),
         };
         replica.set_config_node();
-        if I::ANY {
+        if I::EVENTS {
             replica.forget_the_log();
             replica.observe_all_orphans();
         }
@@ -339,7 +340,7 @@ impl<I: Instruments> Replica<I> {
 
     /// Appends a transaction to the log and to the history.
     fn log_txn(&mut self, zxid: Zxid, txn: Bytes) {
-        let hash = if I::ANY { crate::instruments::hash_bytes(&txn) } else { 0 };
+        let hash = if I::EVENTS { probe::hash_bytes(&txn) } else { 0 };
         let token = self.disk(DiskOp::Append { zxid, txn: txn.clone() });
         self.history.push(Entry { zxid, txn, token });
         self.observe(|| Observation::Logged { zxid, hash });
@@ -358,8 +359,8 @@ impl<I: Instruments> Replica<I> {
     }
 
     fn observe(&mut self, observation: impl FnOnce() -> Observation) {
-        if I::ANY {
-            self.instruments.observe(observation());
+        if I::EVENTS {
+            self.probe.observe(observation());
         }
     }
 

@@ -1,12 +1,12 @@
 //! What planted bugs do to a server, where that takes more than a line, and what it takes to see
-//! them. Nothing here is called where `I::ANY` is false.
+//! them. Nothing here is called where `I::EVENTS` is false.
 
 use std::collections::BTreeMap;
 
 use crate::error::Code;
 use crate::event::DiskToken;
 use crate::ids::{SessionId, Zxid};
-use crate::instruments::{Instruments, Observation, SyncKind};
+use crate::observation::{Observation, SyncKind};
 use crate::path;
 use crate::planted;
 use crate::tree::Applied;
@@ -14,10 +14,11 @@ use crate::txn::{Txn, TxnBody};
 use crate::wire::client::{CreateMode, MultiOp, Request};
 use crate::zab::history::History;
 use crate::zab::sync::SyncPlan;
+use probe::Probe;
 
 use super::{FollowerPhase, Replica, Role};
 
-impl<I: Instruments> Replica<I> {
+impl<I: Probe<Observation>> Replica<I> {
     /// Applies a committed transaction to the tree, or what a planted bug makes of it.
     pub(super) fn apply_spoilt(&mut self, txn: &Txn) -> Applied {
         let parents = self.parents_left_behind(txn);

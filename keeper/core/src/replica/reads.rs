@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use crate::error::Code;
 use crate::ids::ConnectionId;
-use crate::instruments::Instruments;
 use crate::limits;
+use crate::observation::Observation;
 use crate::path;
 use crate::pipeline::client::reply_packet;
 use crate::tree::{WatchKind, WatchedPaths};
@@ -13,10 +13,11 @@ use crate::wire::client::{
     EventType, MultiResult, ReadOp, Request, Response, WatcherEvent, encode_event,
 };
 use crate::{planted, sometimes};
+use probe::Probe;
 
 use super::Replica;
 
-impl<I: Instruments> Replica<I> {
+impl<I: Probe<Observation>> Replica<I> {
     pub(super) fn answer_read(&mut self, connection: ConnectionId, xid: i32, request: &Request) {
         let zxid = self.applied();
         let (code, response) = match self.read(connection, request) {

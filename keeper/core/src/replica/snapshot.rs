@@ -6,14 +6,15 @@ use bytes::Bytes;
 use crate::effect::DiskOp;
 use crate::event::DiskToken;
 use crate::ids::Zxid;
-use crate::instruments::{Instruments, Observation, SyncKind};
 use crate::jute::{DecodeError, Reader};
 use crate::limits;
 use crate::log::purge::LOGS_HELD_BACK;
 use crate::log::{Progress, SnapshotData, SnapshotReader, SnapshotWriter};
+use crate::observation::{Observation, SyncKind};
 use crate::wire::quorum::QuorumDecoder;
 use crate::zab::ensemble::Settings;
 use crate::{always, planted, reachable, sometimes};
+use probe::Probe;
 
 use super::follower::IncomingSnapshot;
 use super::following::SNAPSHOT_SIGNATURE;
@@ -27,7 +28,7 @@ pub(super) struct SnapshotJob {
     token: DiskToken,
 }
 
-impl<I: Instruments> Replica<I> {
+impl<I: Probe<Observation>> Replica<I> {
     /// Begins a snapshot after `snapCount` transactions, or half as many on some servers, so that
     /// an ensemble's members do not all write at once.
     pub(super) fn begin_snapshot_if_due(&mut self) {
@@ -40,7 +41,7 @@ impl<I: Instruments> Replica<I> {
         sometimes!(self, SnapshotWithTail, self.history.unapplied() > 0);
         self.disk(DiskOp::Roll);
         let mut chunk = Vec::new();
-        let spoilt = if I::ANY { self.spoilt_sessions() } else { None };
+        let spoilt = if I::EVENTS { self.spoilt_sessions() } else { None };
         let sessions = spoilt.as_ref().unwrap_or(&self.sessions);
         let writer = SnapshotWriter::file(&mut self.tree, sessions, &mut chunk);
         let zxid = writer.zxid();
@@ -145,7 +146,7 @@ impl<I: Instruments> Replica<I> {
             self.disk(DiskOp::Truncate { zxid });
             self.observe(|| Observation::Truncated { zxid });
         }
-        if I::ANY {
+        if I::EVENTS {
             self.spoil_installed();
             self.observe_all_orphans();
         }

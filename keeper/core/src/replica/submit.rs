@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::error::Code;
 use crate::ids::{ConnectionId, SessionId, Zxid};
-use crate::instruments::{Instruments, Observation, hash_bytes};
+use crate::observation::Observation;
 use crate::pipeline::prepare::{prepare, prepare_close_session};
 use crate::session::Origin;
 use crate::txn::{AskedAs, Txn, TxnBody, TxnHeader, encode_txn_asked};
@@ -12,10 +12,11 @@ use crate::wire::client::{CreateRequest, MultiOp, Request};
 use crate::wire::quorum::{PacketKind, QuorumPacket};
 use crate::zab::leader::SyncRequest;
 use crate::{always, planted, reachable, sometimes};
+use probe::{Probe, hash_bytes};
 
 use super::{Replica, Role, plants};
 
-impl<I: Instruments> Replica<I> {
+impl<I: Probe<Observation>> Replica<I> {
     /// A request of a client of this server.
     pub(super) fn submit_local(&mut self, session: SessionId, cxid: i32, request: &Request) {
         match self.role {
@@ -68,7 +69,7 @@ impl<I: Instruments> Replica<I> {
             request => match tracker.check(session, origin) {
                 // Planted: the session is closing, and may still create ephemerals.
                 Err(Code::SessionExpired)
-                    if I::ANY
+                    if I::EVENTS
                         && tracker.is_tracked(session)
                         && plants::creates_ephemeral(request)
                         && planted!(self, Zk1496) =>
@@ -84,7 +85,7 @@ impl<I: Instruments> Replica<I> {
             },
         };
         sometimes!(self, MultiRolledBack, body.is_aborted());
-        if I::ANY {
+        if I::EVENTS {
             self.spoil_outstanding(&body, request);
         }
         self.propose(Txn { header, body }, &asked_as(request));
@@ -114,7 +115,7 @@ impl<I: Instruments> Replica<I> {
         let mut bytes = Vec::with_capacity(128);
         encode_txn_asked(&txn, None, asked, &mut bytes);
         let bytes = Bytes::from(bytes);
-        let (hash, applied) = (if I::ANY { hash_bytes(&bytes) } else { 0 }, self.applied());
+        let (hash, applied) = (if I::EVENTS { hash_bytes(&bytes) } else { 0 }, self.applied());
         reachable!(self, LeaderProposes);
         let joined = self.current_epoch;
         always!(self, ProposalInOwnEpoch, zxid.epoch() == joined, "{zxid} in epoch {joined}");

@@ -5,7 +5,7 @@
 //! becomes so with it.
 
 use crate::ids::Zxid;
-use crate::instruments::SyncKind;
+use crate::observation::SyncKind;
 use crate::zab::history::History;
 
 /// What to send a learner first.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use expect_test::{Expect, expect};
 use keeper_core::ids::{Epoch, Zxid};
-use keeper_core::instruments::Plant;
+use keeper_core::plants::Plant;
 use keeper_core::zab::ensemble::Settings;
 
 use crate::client::create;

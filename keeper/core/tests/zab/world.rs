@@ -10,7 +10,7 @@ use std::fmt;
 
 use keeper_core::event::{DiskToken, Event, Port};
 use keeper_core::ids::{ConnectionId, ServerId, Zxid};
-use keeper_core::instruments::Plant;
+use keeper_core::plants::Plant;
 use keeper_core::replica::Replica;
 use keeper_core::time::Now;
 use keeper_core::zab::ensemble::{Ensemble, Settings};

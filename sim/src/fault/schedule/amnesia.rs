@@ -1,11 +1,11 @@
 //! When a server may forget: the fault atlas at run time.
 //!
-//! ZAB, as every protocol of its kind, takes for granted that a server keeps what it has
-//! acknowledged (DSN 2011, section II: servers recover with their stable storage). So a server
-//! forgets only when the ensemble loses nothing by it:
+//! A protocol of consensus takes for granted that a server keeps what it has acknowledged (for ZAB: DSN
+//! 2011, section II, servers recover with their stable storage). So a server forgets only when nothing
+//! is lost by it:
 //!
-//! - it follows a leader that serves, and *all other* servers serve in the leader's epoch and have
-//!   applied all that it has logged: it could be replaced by a new server;
+//! - the system says that it is expendable: all that it knows is known to servers that serve, so that it
+//!   could be replaced by a new one;
 //! - no other fault that may part or stop servers lasts;
 //! - until it has served again, no such fault begins: it waits, or, once its time is over, never
 //!   comes.
@@ -23,22 +23,22 @@
 //! power, if the server may forget at that moment. If not, or if the power goes for another reason
 //! before, they are made good: they did not go wrong.
 //!
-//! A server that finds damage may give up rather than serve it (ZooKeeper Administrator's Guide,
-//! "Troubleshooting": delete the data of the server and restart it). The operator is the schedule,
-//! under the same condition. Damage may lie unread for long, in an old snapshot, so that at most a
+//! A server that finds damage may give up rather than serve it (as the ZooKeeper Administrator's Guide
+//! has it, "Troubleshooting": delete the data of the server and restart it). The operator is the
+//! schedule, under the same condition. Damage may lie unread for long, in an old snapshot, so that at most a
 //! minority of the disks may hold damage at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::process::How;
-use super::{Applied, Entry, NS_PER_MS, Roles, Schedule, Stage, Undo, resolve};
+use super::{Applied, Entry, NS_PER_MS, Schedule, Stage, Standing, Undo, resolve};
+use crate::HostId;
+use crate::RunPanic;
+use crate::World;
 use crate::clock::Clock;
 use crate::disk::{Disk, DiskFaultId, DiskImage};
-use crate::fault::{Fault, Target, TimedFault};
+use crate::fault::{Fault, Target, TimedFault, disks_in_trouble_max};
 use crate::seed::Draws;
-use crate::shared::HostId;
-use crate::simulation::Simulation;
-use crate::task::RunPanic;
 
 /// How often the operator looks after servers with damaged disks, in nanoseconds.
 const TEND_EVERY_NS: u64 = 100 * NS_PER_MS;
@@ -105,12 +105,12 @@ impl Amnesia {
 
     /// Takes the backups that are due, of every server; one of a damaged disk is thrown away, since
     /// bringing it back would be damage and not a way to forget.
-    fn back_up<S: Simulation>(&mut self, world: &mut S, roles: &mut dyn FnMut(&S) -> Roles) {
+    fn back_up<S: World>(&mut self, world: &mut S, standing: &mut dyn FnMut(&S) -> Standing) {
         while let Some(&(at_ns, index)) = self.to_back_up.first()
             && at_ns <= world.elapsed_ns()
         {
             self.to_back_up.pop_first();
-            let servers = roles(world).servers;
+            let servers = standing(world).servers;
             let image = |host| {
                 let is_sound = !self.damaged.contains_key(&host)
                     && !world.with_disk(host, |disk| disk.has_bad_writes());
@@ -123,30 +123,30 @@ impl Amnesia {
 
 impl Schedule {
     /// Whether a fault that is due to strike may.
-    pub(super) fn may_begin<S: Simulation>(
+    pub(super) fn may_begin<S: World>(
         &self,
         index: usize,
         fault: &Fault,
         world: &S,
-        roles: &mut dyn FnMut(&S) -> Roles,
+        standing: &mut dyn FnMut(&S) -> Standing,
     ) -> bool {
         if !fault.is_amnesia() {
-            return self.amnesia.forgetful.is_none() || !disrupts(fault, world, &roles(world));
+            return self.amnesia.forgetful.is_none() || !disrupts(fault, world, &standing(world));
         }
         let Some(target) = fault.target() else { return false };
         let here = self.entries[index].here;
-        let hosts = resolve(world, roles, here, std::slice::from_ref(target));
+        let hosts = resolve(world, standing, here, std::slice::from_ref(target));
         let Some(&host) = hosts.first() else { return false };
-        let now = roles(world);
+        let now = standing(world);
         let has_backup = || self.amnesia.backups.get(&index).is_some_and(|b| b.contains_key(&host));
         if matches!(fault, Fault::Restore { .. }) && !has_backup() {
             return false;
         }
-        if fault.damages() && !self.may_be_damaged(host, &now) {
+        if fault.corrupts() && !self.may_be_damaged(host, &now) {
             return false;
         }
         match Forgot::by_writes(fault) {
-            Some(_) => now.followers.contains(&host),
+            Some(_) => now.replaceable.contains(&host),
             None => self.may_forget(index, host, world, &now),
         }
     }
@@ -157,47 +157,33 @@ impl Schedule {
     }
 
     /// See the module's head.
-    fn may_forget<S: Simulation>(
-        &self,
-        index: usize,
-        host: HostId,
-        world: &S,
-        roles: &Roles,
-    ) -> bool {
+    fn may_forget<S: World>(&self, index: usize, host: HostId, world: &S, now: &Standing) -> bool {
         self.amnesia.forgetful.is_none()
-            && roles.leader.is_some_and(|leader| leader != host)
-            && roles.followers.contains(&host)
-            && self.may_be_lost(index, host, world, roles)
+            && now.replaceable.contains(&host)
+            && self.may_be_lost(index, host, world, now)
     }
 
     /// Whether nothing is lost with what a server knows, and nothing that lasts may change that.
-    fn may_be_lost<S: Simulation>(
-        &self,
-        index: usize,
-        host: HostId,
-        world: &S,
-        roles: &Roles,
-    ) -> bool {
+    fn may_be_lost<S: World>(&self, index: usize, host: HostId, world: &S, now: &Standing) -> bool {
         let is_other = |(other, _): &(usize, &Entry)| *other != index;
         let mut others = self.entries.iter().enumerate().filter(is_other);
-        roles.expendable.contains(&host)
+        now.expendable.contains(&host)
             && self.amnesia.forgetful.is_none_or(|(forgetful, _)| forgetful == host)
             && !others.any(|(_, entry)| {
                 let is_active = matches!(&entry.stage, Stage::Active(undo) if undo.is_felt());
-                is_active && disrupts(&entry.timed.fault, world, roles)
+                is_active && disrupts(&entry.timed.fault, world, now)
             })
     }
 
-    /// Only a minority of the disks may hold damage.
-    fn may_be_damaged(&self, host: HostId, roles: &Roles) -> bool {
-        let minority = roles.servers.len().saturating_sub(1) / 2;
+    /// Only so many of the disks may hold damage.
+    fn may_be_damaged(&self, host: HostId, now: &Standing) -> bool {
         let mut damaged: BTreeSet<HostId> = self.amnesia.damaged.keys().copied().collect();
         damaged.insert(host);
-        damaged.len() <= minority
+        damaged.len() <= disks_in_trouble_max(now.servers.len())
     }
 
     /// A server goes down and forgets.
-    pub(super) fn forget<S: Simulation>(
+    pub(super) fn forget<S: World>(
         &mut self,
         index: usize,
         fault: &Fault,
@@ -223,17 +209,17 @@ impl Schedule {
     }
 
     /// Writes that went wrong show in a loss of power, or are made good.
-    pub(super) fn discharge<S: Simulation>(
+    pub(super) fn discharge<S: World>(
         &mut self,
         index: usize,
         host: HostId,
         id: DiskFaultId,
         world: &mut S,
-        roles: &mut dyn FnMut(&S) -> Roles,
+        standing: &mut dyn FnMut(&S) -> Standing,
     ) -> Result<Applied, RunPanic> {
         let at_ns = world.elapsed_ns();
         let fault = self.entries[index].timed.fault.clone();
-        let now = roles(world);
+        let now = standing(world);
         let is_wrong = world.with_disk(host, |disk| disk.has_bad_writes());
         let may_show = self.may_forget(index, host, world, &now) && self.may_be_damaged(host, &now);
         if !is_wrong || !may_show {
@@ -250,7 +236,7 @@ impl Schedule {
         Ok(Applied { at_ns, index, began: true, hosts: vec![host], forgot })
     }
 
-    fn go_down_and_forget<S: Simulation>(
+    fn go_down_and_forget<S: World>(
         &mut self,
         index: usize,
         host: HostId,
@@ -276,23 +262,23 @@ impl Schedule {
     ///
     /// # Errors
     /// As [`Schedule::advance`].
-    pub fn tend<S: Simulation>(
+    pub fn tend<S: World>(
         &mut self,
         world: &mut S,
-        roles: &mut dyn FnMut(&S) -> Roles,
+        standing: &mut dyn FnMut(&S) -> Standing,
     ) -> Result<Vec<Applied>, RunPanic> {
         let now_ns = world.elapsed_ns();
         let mut applied = Vec::new();
-        self.amnesia.back_up(world, roles);
+        self.amnesia.back_up(world, standing);
         if self.amnesia.forgetful.is_none() && self.amnesia.damaged.is_empty() {
             return Ok(applied);
         }
         self.amnesia.tended_ns = now_ns;
-        let now = roles(world);
+        let now = standing(world);
         if let Some((host, since_ns)) = self.amnesia.forgetful
             && since_ns < now_ns
             && !self.down.contains_key(&host)
-            && (now.followers.contains(&host) || now.leader == Some(host))
+            && now.serving.contains(&host)
         {
             self.amnesia.forgetful = None;
         }
@@ -319,15 +305,16 @@ impl Undo {
 }
 
 /// Whether a fault may part servers, stop one, or make one forget.
-fn disrupts<S: Simulation>(fault: &Fault, world: &S, roles: &Roles) -> bool {
+fn disrupts<S: World>(fault: &Fault, world: &S, now: &Standing) -> bool {
+    // Whoever plays a role is a server.
     let is_server = |target: &Target| match target {
-        Target::Host(name) => world.find(name).is_some_and(|host| roles.servers.contains(&host)),
+        Target::Named(name) => world.find(name).is_none_or(|host| now.servers.contains(&host)),
         _ => true,
     };
     let has_server = |targets: &[Target]| targets.iter().any(is_server);
     match fault {
         Fault::Partition { sides, .. } => sides.iter().filter(|side| has_server(side)).count() > 1,
-        Fault::IsolateLeader { .. } => true,
+        Fault::Isolate { who, .. } => is_server(who),
         Fault::OneWay { from, to, .. }
         | Fault::SlowLink { from, to, .. }
         | Fault::FlakyLink { from, to, .. }

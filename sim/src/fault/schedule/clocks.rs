@@ -1,9 +1,9 @@
 //! Faults of clocks.
 
+use crate::HostId;
+use crate::World;
 use crate::clock::Clock;
 use crate::fault::Fault;
-use crate::shared::HostId;
-use crate::simulation::Simulation;
 
 /// How a clock is off.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) enum Undo {
 }
 
 /// Begins a fault of a clock.
-pub(super) fn begin<S: Simulation>(fault: &Fault, host: HostId, world: &mut S) -> Undo {
+pub(super) fn begin<S: World>(fault: &Fault, host: HostId, world: &mut S) -> Undo {
     match fault {
         Fault::ClockOffset { offset_ms, .. } => {
             world.shift_clock(host, *offset_ms);
@@ -38,7 +38,7 @@ pub(super) fn begin<S: Simulation>(fault: &Fault, host: HostId, world: &mut S) -
 }
 
 /// The next jump of a wall clock that is off by `off_ms`: away from the right time or back to it.
-pub(super) fn jump<S: Simulation>(fault: &Fault, host: HostId, off_ms: i64, world: &mut S) -> Undo {
+pub(super) fn jump<S: World>(fault: &Fault, host: HostId, off_ms: i64, world: &mut S) -> Undo {
     let Fault::ClockJump { by_ms, every_ms, .. } = fault else {
         unreachable!("only a fault that jumps jumps again");
     };
@@ -51,7 +51,7 @@ pub(super) fn jump<S: Simulation>(fault: &Fault, host: HostId, off_ms: i64, worl
 
 impl Undo {
     /// Ends the fault.
-    pub(super) fn end<S: Simulation>(self, host: HostId, world: &mut S) {
+    pub(super) fn end<S: World>(self, host: HostId, world: &mut S) {
         match self {
             Undo::Offset(off_ms) | Undo::Jumping { off_ms, .. } => {
                 world.shift_clock(host, off_ms.saturating_neg());

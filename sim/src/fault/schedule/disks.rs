@@ -1,9 +1,9 @@
 //! Faults of disks that last for a while.
 
+use crate::HostId;
+use crate::World;
 use crate::disk::{Disk, DiskFault, DiskFaultId, EIO, ENOSPC, Errno, Gone, OpKind};
 use crate::fault::Fault;
-use crate::shared::HostId;
-use crate::simulation::Simulation;
 
 /// What a fault does to a disk.
 pub(super) fn begin(fault: &Fault) -> DiskFault {
@@ -27,7 +27,7 @@ pub(super) fn begin(fault: &Fault) -> DiskFault {
 }
 
 /// Ends writes that go wrong, and lets those that went wrong not have gone wrong.
-pub(super) fn disarm<S: Simulation>(world: &mut S, host: HostId, id: DiskFaultId) {
+pub(super) fn disarm<S: World>(world: &mut S, host: HostId, id: DiskFaultId) {
     world.remove_disk_fault(host, id);
     world.with_disk(host, Disk::make_good);
 }

@@ -1,8 +1,8 @@
 //! Faults between hosts.
 
+use crate::HostId;
 use crate::fault::{Fault, Target};
-use crate::shared::HostId;
-use crate::simulation::Simulation;
+use crate::{DatagramTrouble, World};
 
 /// What was done to which links, each a pair of hosts.
 #[derive(Debug)]
@@ -18,13 +18,14 @@ enum What {
     Slow(u32),
     Flaky(f64),
     Narrow(u64),
+    Datagrams(DatagramTrouble),
     HangConnects,
     HalfOpen(bool),
     Reset,
 }
 
 /// Begins a fault between hosts.
-pub(super) fn begin<S: Simulation>(
+pub(super) fn begin<S: World>(
     fault: &Fault,
     world: &mut S,
     who: &mut dyn FnMut(&S, &[Target]) -> Vec<HostId>,
@@ -42,12 +43,12 @@ pub(super) fn begin<S: Simulation>(
         Fault::OneWay { from, to, reset_on_heal } => {
             (pairs(&who(world, from), &who(world, to)), What::Cut(*reset_on_heal))
         }
-        Fault::IsolateLeader { reset_on_heal } => {
-            let leader = who(world, &[Target::Leader]);
+        Fault::Isolate { who: target, reset_on_heal } => {
+            let lonely = who(world, std::slice::from_ref(target));
             let others: Vec<HostId> =
-                world.hosts().into_iter().filter(|host| !leader.contains(host)).collect();
-            let mut links = pairs(&leader, &others);
-            links.extend(pairs(&others, &leader));
+                world.hosts().into_iter().filter(|host| !lonely.contains(host)).collect();
+            let mut links = pairs(&lonely, &others);
+            links.extend(pairs(&others, &lonely));
             (links, What::Cut(*reset_on_heal))
         }
         Fault::SlowLink { from, to, extra_ms } => {
@@ -58,6 +59,10 @@ pub(super) fn begin<S: Simulation>(
         }
         Fault::Bandwidth { from, to, bytes_per_s } => {
             (pairs(&who(world, from), &who(world, to)), What::Narrow(*bytes_per_s))
+        }
+        Fault::Datagrams { from, to, loss, duplicate, reorder } => {
+            let trouble = DatagramTrouble { loss: *loss, duplicate: *duplicate, reorder: *reorder };
+            (pairs(&who(world, from), &who(world, to)), What::Datagrams(trouble))
         }
         Fault::ConnectHang { from, to } => {
             (pairs(&who(world, from), &who(world, to)), What::HangConnects)
@@ -74,6 +79,7 @@ pub(super) fn begin<S: Simulation>(
             What::Slow(extra_ms) => world.slow_link(a, b, i64::from(extra_ms)),
             What::Flaky(loss) => world.flaky_link(a, b, loss),
             What::Narrow(bytes_per_s) => world.narrow_link(a, b, bytes_per_s),
+            What::Datagrams(trouble) => world.trouble_datagrams(a, b, trouble),
             What::HangConnects => world.hang_connects(a, b),
             What::HalfOpen(silent) => world.half_open(a, b, silent),
             What::Reset => world.reset_all(a, b),
@@ -92,13 +98,14 @@ impl Undo {
     }
 
     /// Ends the fault, whose position in its schedule is `index`. Returns whom it struck.
-    pub(super) fn end<S: Simulation>(self, world: &mut S, index: usize) -> Vec<HostId> {
+    pub(super) fn end<S: World>(self, world: &mut S, index: usize) -> Vec<HostId> {
         for &(a, b) in &self.links {
             match self.what {
                 What::Cut(_) => world.heal_one_way(&[a], &[b]),
                 What::Slow(extra_ms) => world.slow_link(a, b, -i64::from(extra_ms)),
                 What::Flaky(loss) => world.end_flaky_link(a, b, loss),
                 What::Narrow(bytes_per_s) => world.end_narrow_link(a, b, bytes_per_s),
+                What::Datagrams(trouble) => world.end_datagram_trouble(a, b, trouble),
                 What::HangConnects => world.end_hang_connects(a, b),
                 What::HalfOpen(_) | What::Reset => {}
             }
@@ -110,7 +117,7 @@ impl Undo {
     }
 }
 
-fn reset_across<S: Simulation>(
+fn reset_across<S: World>(
     world: &mut S,
     links: &[(HostId, HostId)],
     probability: f64,

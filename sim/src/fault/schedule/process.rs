@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Roles, Schedule, Stage, Undo, resolve};
+use super::{Schedule, Stage, Standing, Undo, resolve};
+use crate::HostId;
+use crate::RunPanic;
+use crate::World;
 use crate::disk::Disk;
-use crate::fault::Fault;
-use crate::shared::HostId;
-use crate::simulation::Simulation;
-use crate::task::RunPanic;
+use crate::fault::{Fault, Settings};
 
 /// How a host goes down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,46 +21,36 @@ pub(super) enum How {
     Forget,
 }
 
-/// Settings with which a server starts; none: those that it always had.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ServerSettings {
-    /// `snapCount`.
-    pub snap_count: Option<u64>,
-    /// `commitLogCount`.
-    pub commit_log_count: Option<usize>,
-}
-
 /// With which settings hosts start, as far as they were changed: a rolling upgrade changes them one
 /// host after the other. The world is single-threaded; the lock is for the compiler.
 #[derive(Clone, Debug, Default)]
-pub struct Upgrades(Arc<Mutex<BTreeMap<HostId, ServerSettings>>>);
+pub struct Upgrades(Arc<Mutex<BTreeMap<HostId, Settings>>>);
 
 impl Upgrades {
-    /// With which settings a host starts now.
-    pub fn of(&self, host: HostId) -> ServerSettings {
+    /// Which settings a host starts with now that are not those of the plan.
+    pub fn of(&self, host: HostId) -> Settings {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(&host).copied().unwrap_or_default()
+        all.get(&host).cloned().unwrap_or_default()
     }
 
-    fn change(&self, host: HostId, snap_count: Option<u64>, commit_log_count: Option<usize>) {
+    fn change(&self, host: HostId, settings: &Settings) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let settings = all.entry(host).or_default();
-        settings.snap_count = snap_count.or(settings.snap_count);
-        settings.commit_log_count = commit_log_count.or(settings.commit_log_count);
+        let changed = settings.iter().map(|(name, value)| (name.clone(), *value));
+        all.entry(host).or_default().extend(changed);
     }
 }
 
 impl Schedule {
     /// The next turn of a rolling restart: starts who is down, or kills the next.
-    pub(super) fn roll_on<S: Simulation>(
+    pub(super) fn roll_on<S: World>(
         &mut self,
         fault: &Fault,
         undo: Undo,
         world: &mut S,
-        roles: &mut dyn FnMut(&S) -> Roles,
+        standing: &mut dyn FnMut(&S) -> Standing,
     ) -> Result<(Stage, Vec<HostId>), RunPanic> {
         let (
-            Fault::Restart { targets, down_ms, gap_ms, snap_count, commit_log_count },
+            Fault::Restart { targets, down_ms, gap_ms, settings },
             Undo::Rolling { down, turn, .. },
         ) = (fault, undo)
         else {
@@ -75,10 +65,10 @@ impl Schedule {
             return Ok((if is_last { Stage::Done } else { rolling }, vec![host]));
         }
         let Some(target) = targets.get(turn) else { return Ok((Stage::Done, vec![])) };
-        let host = resolve(world, roles, None, std::slice::from_ref(target)).first().copied();
+        let host = resolve(world, standing, None, std::slice::from_ref(target)).first().copied();
         if let Some(host) = host {
             self.take_down(world, host, How::Kill)?;
-            self.upgrades.change(host, *snap_count, *commit_log_count);
+            self.upgrades.change(host, settings);
         }
         let next_ms = now_ms + down_ms;
         let rolling = Undo::Rolling { down: host, turn: turn + 1, next_ms };
@@ -86,7 +76,7 @@ impl Schedule {
     }
 
     /// Holds a host down once more.
-    pub(super) fn take_down<S: Simulation>(
+    pub(super) fn take_down<S: World>(
         &mut self,
         world: &mut S,
         host: HostId,
@@ -106,11 +96,7 @@ impl Schedule {
     }
 
     /// Holds a host down once less; with the last one it starts.
-    pub(super) fn let_up<S: Simulation>(
-        &mut self,
-        world: &mut S,
-        host: HostId,
-    ) -> Result<(), RunPanic> {
+    pub(super) fn let_up<S: World>(&mut self, world: &mut S, host: HostId) -> Result<(), RunPanic> {
         let count = self.down.get_mut(&host).expect("who is let up was taken down");
         *count -= 1;
         if *count > 0 {

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use keeper_core::instruments::{Instruments, Observation, Plant};
 use keeper_core::marks::{Mark, MarkKind};
+use keeper_core::observation::Observation;
+use keeper_core::plants::Plant;
+use probe::{MarkId, PlantId, Probe};
 
 use super::World;
 
@@ -16,21 +18,20 @@ pub(crate) struct Marking {
     pub(crate) plant: Option<Plant>,
 }
 
-impl Instruments for Marking {
-    const ANY: bool = true;
+impl Probe<Observation> for Marking {
+    const PLANTS: bool = true;
+    const EVENTS: bool = true;
 
-    fn has(&self, plant: Plant, _site: &'static str) -> bool {
-        self.plant == Some(plant)
+    fn has(&self, plant: PlantId, _site: &'static str) -> bool {
+        self.plant.map(Plant::id) == Some(plant)
     }
 
-    fn observe(&mut self, _observation: Observation) {}
-
-    fn mark(&self, mark: Mark, _site: &'static str) {
-        self.marks.lock().unwrap().insert(mark);
+    fn mark(&self, mark: MarkId, _site: &'static str) {
+        self.marks.lock().unwrap().insert(Mark::of(mark));
     }
 
-    fn broken(&self, mark: Mark, message: String) {
-        assert!(self.plant.is_some(), "{} does not hold: {message}", mark.name());
+    fn broken(&self, mark: MarkId, message: String) {
+        assert!(self.plant.is_some(), "{} does not hold: {message}", Mark::of(mark).name());
     }
 }
 

@@ -1,0 +1,225 @@
+//! Whether what a plan says of the coordination server makes sense.
+
+use harness::plan::{Contradiction, within, wrong};
+use keeper_core::log::purge::SNAPSHOTS_MIN;
+use sim::fault::{Fault, TimedFault};
+
+use crate::action::{Action, Part};
+use crate::ensemble::{COMMIT_LOG_COUNT, SNAP_COUNT};
+use crate::setup::KeeperSetup;
+
+/// A multi of a few such values is still within `jute.maxbuffer`.
+const VALUE_BYTES_MAX: u64 = 256 << 10;
+/// How the names of files begin whose content has a checksum. Damage of the epoch files, which are
+/// bare numbers, could not be told from another epoch, by ZooKeeper neither.
+const CHECKED_FILES: [&str; 2] = ["log.", "snapshot."];
+
+/// Checks a setup.
+pub(crate) fn setup(setup: &KeeperSetup) -> Result<(), Contradiction> {
+    let ensemble = &setup.ensemble;
+    within("ensemble.tick_ms", ensemble.tick_ms, 1, 60_000)?;
+    within("ensemble.init_limit", ensemble.init_limit, 1, 10_000)?;
+    within("ensemble.sync_limit", ensemble.sync_limit, 1, 10_000)?;
+    within("ensemble.snap_count", ensemble.snap_count, 1, u64::MAX)?;
+    within("ensemble.session_timeout_ms", ensemble.session_timeout_ms, 1, i32::MAX as u64)?;
+    let zxids = ensemble.epoch_transactions_max.unwrap_or(u32::MAX).into();
+    within("ensemble.epoch_transactions_max", zxids, 1, u32::MAX.into())?;
+    let retain = ensemble.purge_retain.unwrap_or(SNAPSHOTS_MIN);
+    within("ensemble.purge_retain", retain.into(), SNAPSHOTS_MIN.into(), 1_000)?;
+    within("value_bytes", setup.value_bytes.into(), 0, VALUE_BYTES_MAX)
+}
+
+/// Checks an operation.
+pub(crate) fn action(action: &Action) -> Result<(), Contradiction> {
+    match action {
+        Action::Create { path, .. }
+        | Action::Delete { path }
+        | Action::Set { path, .. }
+        | Action::Cas { path, .. }
+        | Action::Get { path, .. }
+        | Action::SyncGet { path }
+        | Action::Exists { path, .. }
+        | Action::Children { path, .. } => check_path("path", path),
+        Action::Multi { parts } if parts.is_empty() => wrong("parts", "a multi without parts"),
+        Action::Multi { parts } => parts.iter().enumerate().try_for_each(|(index, part)| {
+            let (Part::Create { path, .. }
+            | Part::Delete { path }
+            | Part::Set { path, .. }
+            | Part::Check { path, .. }) = part;
+            check_path("path", path).map_err(|error| error.inside("parts", index))
+        }),
+        Action::Lock { path, hold_ms } | Action::Lead { path, hold_ms } => {
+            within("hold_ms", *hold_ms, 0, 600_000)?;
+            check_line(path)
+        }
+        Action::NewSession | Action::Abandon { .. } => Ok(()),
+    }
+}
+
+/// The path of a lock or an election: znodes are put under it.
+fn check_line(path: &str) -> Result<(), Contradiction> {
+    check_path("path", path)?;
+    if path.ends_with('/') {
+        return wrong("path", format!("`{path}`, expected a path that does not end with `/`"));
+    }
+    Ok(())
+}
+
+fn check_path(field: &str, path: &str) -> Result<(), Contradiction> {
+    if path.starts_with('/') {
+        return Ok(());
+    }
+    wrong(field, format!("`{path}`, expected a path that begins with `/`"))
+}
+
+/// Checks what a fault says of servers.
+pub(crate) fn fault(timed: &TimedFault) -> Result<(), Contradiction> {
+    let checked = |field: &str, part: &str| {
+        if CHECKED_FILES.iter().any(|file| part.starts_with(file)) {
+            return Ok(());
+        }
+        let expected = CHECKED_FILES.join("` or `");
+        wrong(field, format!("`{part}`, expected a part that begins with `{expected}`"))
+    };
+    match &timed.fault {
+        Fault::Rot { file, .. } => checked("file", file),
+        Fault::MisdirectedWrite { onto, .. } => checked("onto", onto),
+        Fault::Restart { settings, .. } => {
+            let known = [SNAP_COUNT, COMMIT_LOG_COUNT];
+            if let Some(name) = settings.keys().find(|name| !known.contains(&name.as_str())) {
+                let known = known.join(", ");
+                return wrong(name, format!("unknown field `{name}`, expected {known}"));
+            }
+            let snap_count = settings.get(SNAP_COUNT).copied().unwrap_or(1);
+            within(SNAP_COUNT, snap_count, 1, u64::MAX)
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use harness::plan::{Plan, PlannedOperation, validate};
+    use serde_json::Value;
+    use sim::fault::Target;
+
+    use super::*;
+    use crate::property::testing::{SYSTEMS, plan};
+
+    fn complaint(change: impl FnOnce(&mut Plan)) -> String {
+        let mut plan = plan();
+        change(&mut plan);
+        validate(SYSTEMS, &plan).unwrap_err().to_string()
+    }
+
+    fn with_fault(at_ms: u64, fault: Fault) -> String {
+        complaint(|plan| plan.faults = vec![TimedFault::new(at_ms, None, fault)])
+    }
+
+    fn with_action(action: Action) -> String {
+        complaint(|plan| plan.operations[1] = PlannedOperation::new(1, 1, action))
+    }
+
+    #[test]
+    fn a_generated_plan_makes_sense() {
+        assert_eq!(validate(SYSTEMS, &plan()), Ok(()));
+    }
+
+    #[test]
+    fn names_that_do_not_exist_are_named() {
+        let scenario = complaint(|plan| plan.scenario = "keeper/chess".to_owned());
+        assert!(scenario.starts_with("scenario: there is no `keeper/chess`; there are keeper/"));
+        let plant = complaint(|plan| plan.plant = Some("tulip".to_owned()));
+        let expected = "plant: there is no `tulip`; there are ack-before-fsync";
+        assert!(plant.starts_with(expected), "{plant}");
+        assert!(plant.ends_with("harness-panic"), "{plant}");
+    }
+
+    #[test]
+    fn operations_that_do_not_fit_are_named() {
+        let parts = vec![Part::Delete { path: "x".to_owned() }];
+        let path = with_action(Action::Multi { parts });
+        assert!(path.starts_with("operations[1].parts[0].path: `x`"), "{path}");
+        let empty = with_action(Action::Multi { parts: Vec::new() });
+        assert!(empty.contains("a multi without parts"));
+        let lock = |path: &str, hold_ms| Action::Lock { path: path.to_owned(), hold_ms };
+        let root = with_action(lock("/", 5));
+        assert!(root.starts_with("operations[1].path: `/`, expected"), "{root}");
+        let long = with_action(lock("/l", 600_001));
+        assert!(long.starts_with("operations[1].hold_ms: 600001"), "{long}");
+    }
+
+    #[test]
+    fn faults_that_do_not_fit_are_named() {
+        let at = |text: &str| Fault::Crash { target: Target::from(text.to_owned()) };
+        let servers = crate::setup::servers(&plan());
+        let nobody = with_fault(1, at("n9"));
+        let expected = format!(
+            "faults[0].target: there is no host `n9`, expected n1 to n{servers}, c1 to c5, leader"
+        );
+        assert!(nobody.starts_with(&expected), "{nobody}");
+        let stranger = with_fault(1, at("mark:log-synced@n7"));
+        let expected = format!("`n7` is no server, expected n1 to n{servers}, leader");
+        assert!(stranger.contains(&expected), "{stranger}");
+        let epochless = with_fault(1, at("mark:log-synced@leader-of-epoch-x"));
+        assert!(epochless.contains("`leader-of-epoch-x` is no server"), "{epochless}");
+        let mut of_epoch = plan();
+        of_epoch.faults = vec![TimedFault::new(1, None, at("mark:log-synced@leader-of-epoch-3"))];
+        assert_eq!(validate(SYSTEMS, &of_epoch), Ok(()));
+        let wipe = |target| with_fault(1, Fault::Wipe { target });
+        let expected = "faults[0].target: leader, but only who could be replaced may forget; \
+                        expected n1 or follower:0";
+        assert_eq!(wipe(Target::named("leader")), expected);
+        let rot = |file: &str| {
+            let target = Target::named("n1");
+            with_fault(1, Fault::Rot { target, file: file.to_owned(), sectors: 1 })
+        };
+        let expected = "faults[0].file: `currentEpoch`, expected a part that begins with `log.` \
+                        or `snapshot.`";
+        assert_eq!(rot("currentEpoch"), expected);
+        let settings = [("snap_cuont".to_owned(), 5)].into();
+        let targets = vec![Target::named("n1")];
+        let restart = Fault::Restart { targets, down_ms: 1, gap_ms: 1, settings };
+        let expected = "faults[0].snap_cuont: unknown field `snap_cuont`, expected snap_count, \
+                        commit_log_count";
+        assert_eq!(with_fault(1, restart), expected);
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_named() {
+        let few = |change: fn(&mut KeeperSetup)| complaint(|plan| plan.change_setup(change));
+        assert_eq!(
+            few(|setup| setup.ensemble.purge_retain = Some(2)),
+            "setup.ensemble.purge_retain: 2, expected 3 to 1000"
+        );
+        assert!(few(|setup| setup.ensemble.tick_ms = 0).starts_with("setup.ensemble.tick_ms"));
+        assert_eq!(
+            few(|setup| setup.value_bytes = 1 << 20),
+            "setup.value_bytes: 1048576, expected 0 to 262144"
+        );
+    }
+
+    #[test]
+    fn the_element_that_is_wrong_is_named() {
+        let complaint = |change: fn(&mut Value)| {
+            let mut json = serde_json::to_value(plan()).unwrap();
+            change(&mut json);
+            SYSTEMS.load(json.to_string().as_bytes(), "p.json").unwrap_err().to_string()
+        };
+        let action = complaint(|plan| plan["operations"][2]["do"] = "dance".into());
+        assert!(action.starts_with("p.json: operations[2]: unknown variant `dance`"), "{action}");
+        let part = complaint(|plan| {
+            let multi = r#"{"at_ms":1,"client":1,"do":"multi","parts":[{"part":"delete","path":"/a","vers":1}]}"#;
+            plan["operations"][0] = serde_json::from_str(multi).unwrap();
+        });
+        assert_eq!(part, "p.json: operations[0]: unknown field `vers`");
+        let negative = complaint(|plan| plan["setup"]["value_bytes"] = (-3).into());
+        let expected = "p.json: setup.value_bytes: invalid value: integer";
+        assert!(negative.starts_with(expected), "{negative}");
+        let tick = complaint(|plan| plan["setup"]["ensemble"]["tick_ms"] = "long".into());
+        let expected = "p.json: setup.ensemble.tick_ms: invalid type: string";
+        assert!(tick.starts_with(expected), "{tick}");
+        let client = complaint(|plan| plan["operations"][2]["client"] = 9.into());
+        assert_eq!(client, "p.json: operations[2].client: client 9 of 5");
+    }
+}
