@@ -71,17 +71,26 @@ impl Drop for Entered {
     }
 }
 
-/// Looks at the state of `world` or changes it, then wakes whom that concerns. None if the world
-/// does not run on this thread.
-pub(crate) fn try_with<R>(world: WorldId, work: impl FnOnce(&mut State) -> R) -> Option<R> {
+/// The state of `world`, if that runs on this thread.
+#[inline]
+fn running(world: WorldId) -> Option<Rc<RefCell<State>>> {
     if RUNNING.get() != world {
         return None;
     }
-    let (result, foreign) = STATE.with_borrow(|state| {
-        let mut state = state.as_ref()?.borrow_mut();
-        let result = work(&mut state);
-        Some((result, state.wake_all()))
-    })?;
+    STATE.with_borrow(Option::clone)
+}
+
+/// Looks at the state of `world` or changes it, then wakes whom that concerns. None if the world
+/// does not run on this thread.
+// A handle's every use comes through here, millions of times in a campaign: hence the hints, here and in
+// what this calls, which do not leave it to the compiler's partition of the crate what becomes one function.
+#[inline]
+pub(crate) fn try_with<R>(world: WorldId, work: impl FnOnce(&mut State) -> R) -> Option<R> {
+    let state = running(world)?;
+    let (result, foreign) = {
+        let mut state = state.borrow_mut();
+        (work(&mut state), state.wake_all())
+    };
     foreign.into_iter().for_each(Waker::wake);
     Some(result)
 }
@@ -90,6 +99,7 @@ pub(crate) fn try_with<R>(world: WorldId, work: impl FnOnce(&mut State) -> R) ->
 ///
 /// # Panics
 /// If the world does not run on this thread.
+#[inline]
 pub(crate) fn with<R>(world: WorldId, work: impl FnOnce(&mut State) -> R) -> R {
     try_with(world, work).expect("a host's handles are for its own tasks, while its world runs")
 }
@@ -116,8 +126,13 @@ pub(crate) fn wake(world: WorldId, task: TaskKey) -> bool {
 }
 
 /// Takes the tasks that wakers have woken.
+#[inline]
 pub(crate) fn take_woken(mut take: impl FnMut(TaskKey)) {
-    WOKEN.with_borrow_mut(|woken| woken.drain(..).for_each(&mut take));
+    WOKEN.with_borrow_mut(|woken| {
+        if !woken.is_empty() {
+            woken.drain(..).for_each(&mut take);
+        }
+    });
 }
 
 /// Says which task is being polled, and by what waker.
@@ -144,6 +159,7 @@ pub(crate) enum Waiter {
 
 impl Waiter {
     /// From now on it is the owner of `waker` who waits.
+    #[inline]
     pub(crate) fn remember(&mut self, waker: &Waker) {
         match (polled_by(waker), &*self) {
             (Some(task), _) => *self = Waiter::Task(task),

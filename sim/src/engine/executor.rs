@@ -219,11 +219,13 @@ impl State {
 
     /// Puts those in line for whom something happened; the wakers that are not ours are returned, to
     /// be called when the state is not borrowed.
+    #[inline]
     pub(crate) fn wake_all(&mut self) -> Vec<Waker> {
+        if self.wakes.is_empty() { Vec::new() } else { self.wake_some() }
+    }
+
+    fn wake_some(&mut self) -> Vec<Waker> {
         let mut foreign = Vec::new();
-        if self.wakes.is_empty() {
-            return foreign;
-        }
         let mut wakes = std::mem::take(&mut self.wakes);
         for waiter in wakes.drain(..) {
             match waiter {
@@ -237,6 +239,7 @@ impl State {
     }
 
     /// Wakes that came while the world did not run, or ran another world.
+    #[inline]
     pub(crate) fn take_late_wakes(&mut self) {
         if self.home.is_disturbed.load(Ordering::SeqCst) {
             let message = "a task was woken from another thread: the run would depend on the \
@@ -259,6 +262,7 @@ impl State {
         self.panic.get_or_insert(RunPanic { host, host_name, at_ns, message });
     }
 
+    #[inline]
     fn next_turn(&mut self) -> Option<Turn> {
         self.take_late_wakes();
         current::take_woken(|task| self.make_ready(task));
