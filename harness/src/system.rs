@@ -317,17 +317,26 @@ pub struct Group {
     pub one: &'static str,
     /// Whether they are clients, which make the plan's operations; there is one such group.
     pub is_client: bool,
+    /// With fewer hosts of the group nothing can be expected of the system: no plan has fewer, and shrinking
+    /// leaves so many. 1 unless [`Group::at_least`] says more.
+    pub hosts_min: u32,
 }
 
 impl Group {
     /// A group of servers.
     pub const fn servers(name: &'static str, prefix: &'static str, one: &'static str) -> Group {
-        Group { name, prefix, one, is_client: false }
+        Group { name, prefix, one, is_client: false, hosts_min: 1 }
+    }
+
+    /// The same group, of which there are always so many hosts: those that a first membership names, say.
+    #[must_use]
+    pub const fn at_least(self, hosts_min: u32) -> Group {
+        Group { hosts_min, ..self }
     }
 
     /// The group of clients, named `c1`, `c2`, ...
     pub const CLIENTS: Group =
-        Group { name: "clients", prefix: "c", one: "client", is_client: true };
+        Group { name: "clients", prefix: "c", one: "client", is_client: true, hosts_min: 1 };
 
     /// The name of one of its hosts.
     pub fn host(&self, number: u32) -> String {

@@ -184,7 +184,7 @@ impl System for Replicated {
         model: Registers,
         name: "register",
         about: "a register kept by a primary and a backup",
-        groups: [Group::servers("servers", "n", "server"), Group::CLIENTS],
+        groups: [Group::servers("servers", "n", "server").at_least(2), Group::CLIENTS],
         marks: Mark,
         plants: Plant,
     }

@@ -97,11 +97,12 @@ pub fn within(field: &str, value: u64, low: u64, high: u64) -> Result<(), Contra
     wrong(field, format!("{value}, expected {low} to {high}"))
 }
 
-/// Each group of the system, and no other, has hosts.
+/// Each group of the system, and no other, has as many hosts as it needs.
 fn hosts(system: &dyn AnySystem, plan: &Plan) -> Result<(), Contradiction> {
     for group in system.groups() {
         let field = format!("topology.{}", group.name);
-        within(&field, plan.count(group.name).into(), 1, HOSTS_MAX.into())?;
+        let count = plan.count(group.name);
+        within(&field, count.into(), group.hosts_min.into(), HOSTS_MAX.into())?;
     }
     let is_known = |name: &String| system.groups().iter().any(|group| group.name == name);
     match plan.topology.keys().find(|name| !is_known(name)) {
@@ -493,7 +494,7 @@ mod tests {
         let hosts = |group: &str, count| {
             complaint(|plan| plan.topology.extend([(group.to_owned(), count)]))
         };
-        assert!(hosts("servers", 0).starts_with("topology.servers: 0"));
+        assert_eq!(hosts("servers", 1), "topology.servers: 1, expected 2 to 99");
         let gone = complaint(|plan| plan.topology.retain(|group, _| group == "servers"));
         assert_eq!(gone, "topology.clients: 0, expected 1 to 99");
         let unknown = hosts("observers", 3);

@@ -388,7 +388,7 @@ fn one_by_one(search: &mut Search<'_>, name: &'static str, group: &Group) {
     loop {
         let plan = search.best();
         let number = plan.count(group.name);
-        if number <= 1 {
+        if number <= group.hosts_min {
             return;
         }
         let without = |gone| edit::without_host(plan, group, gone);
