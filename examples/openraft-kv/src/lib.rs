@@ -2,8 +2,8 @@
 //!
 //! openraft is given what it asks of an application: a runtime ([`runtime`]), a log and a state machine
 //! ([`log`], [`machine`], on [`disk`]) and a network ([`network`]). [`server`] serves clients, [`client`]
-//! asks, and [`system`] is what squall needs to know. Six bugs can be planted, all of them in our part;
-//! the last three are uses of openraft that its interface allows and that campaigns found to go wrong
+//! asks, and [`system`] is what squall needs to know. Seven bugs can be planted, all of them in our part;
+//! the last four are uses of openraft that its interface allows and that campaigns found to go wrong
 //! (`FINDINGS.md`).
 //!
 //! Left out: segments of the log, which is one file that is written anew when it is cut at either end.
@@ -42,6 +42,8 @@ squall::probe::plants! {
     PurgeBeforeSnapshot = "purge-before-snapshot",
     /// A leader takes itself out of the membership.
     LeaderRemovesItself = "leader-removes-itself",
+    /// All servers draw their election time-out, which they keep, from the same range.
+    TimeoutsAlike = "timeouts-alike",
 }
 
 squall::probe::marks! {

@@ -29,13 +29,29 @@ const IDLE_MS: u64 = 30_000;
 /// A read or a change of the membership is given up after so long.
 const CALL_MS: u64 = 2_000;
 
+/// The time-outs of two servers that follow each other by number are so far apart: one tick of openraft's,
+/// which looks only then whether one is over (one and a half heartbeats).
+const TICK_MS: u64 = 150;
+
+/// How long a server waits before it asks for votes: from so long to so long, of which openraft draws one when
+/// it starts and keeps it. So each server draws from a range of its own: two that come to the same
+/// tick would ask at the same moment for ever, each with its own vote. A server whose log is
+/// behind waits for twice the end of its range, which is longer than anybody waits otherwise.
+fn election_timeouts_ms(number: u64, are_alike: bool) -> (u64, u64) {
+    if are_alike {
+        return (400, 800);
+    }
+    let from_ms = 450 + number * TICK_MS;
+    (from_ms, from_ms + TICK_MS / 3)
+}
+
 /// How openraft is configured: everything happens often, so that runs show it.
 #[expect(deprecated, reason = "all fields are named, so that none comes from a command line")]
-fn config() -> Config {
+fn config((election_timeout_min, election_timeout_max): (u64, u64)) -> Config {
     Config {
         cluster_name: "squall".to_owned(),
-        election_timeout_min: 400,
-        election_timeout_max: 800,
+        election_timeout_min,
+        election_timeout_max,
         heartbeat_interval: 100,
         install_snapshot_timeout: 400,
         send_snapshot_timeout: 0,
@@ -91,7 +107,9 @@ async fn live<H: Host, I: Probe<Step> + Sync>(
     let machine = Machine::recover(disk.clone(), shared.clone(), probe.clone()).await?;
     let is_new = log.is_new();
     let network = Network(host.clone());
-    let raft = Raft::<Types>::new(number, Arc::new(config()), network, log, machine).await;
+    let are_alike = planted!(I, probe, Plant::TimeoutsAlike);
+    let config = Arc::new(config(election_timeouts_ms(number, are_alike)));
+    let raft = Raft::<Types>::new(number, config, network, log, machine).await;
     let raft = raft.map_err(io::Error::other)?;
     let listener = host.listen("0.0.0.0", PORT).await?;
     let (host, probe_here) = (host.clone(), probe.clone());

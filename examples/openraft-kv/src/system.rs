@@ -14,7 +14,7 @@ use squall::sim::fault::Standing;
 
 use crate::client::Caller;
 use crate::model::{Change, Members, Operation};
-use crate::server::{name, server};
+use crate::server::{FIRST_VOTERS, name, server};
 use crate::standing::{ROLES, State};
 use crate::step::{Being, Step};
 use crate::{Mark, Plant, properties};
@@ -73,7 +73,10 @@ impl System for Store {
     }
 
     fn groups(&self) -> &'static [Group] {
-        const GROUPS: &[Group] = &[Group::servers("servers", "n", "server"), Group::CLIENTS];
+        // The first voters are named before anybody knows who there is.
+        const SERVERS: Group =
+            Group::servers("servers", "n", "server").at_least(FIRST_VOTERS as u32);
+        const GROUPS: &[Group] = &[SERVERS, Group::CLIENTS];
         GROUPS
     }
 
@@ -318,6 +321,15 @@ impl System for Store {
                 expected: &["no panic"],
                 consequence: None,
                 budget_seeds: 200,
+            },
+            PlantedBug {
+                name: "timeouts-alike",
+                source: "openraft 0.9: EngineConfig::new; mended in 0.10 by databendlabs/openraft#1838",
+                what: "servers that drew like election time-outs ask for votes at one moment for ever",
+                scenario: KV,
+                expected: &["healing"],
+                consequence: None,
+                budget_seeds: 4_000,
             },
         ];
         ALL
