@@ -94,7 +94,7 @@ pub(crate) struct Notes {
 pub(crate) type State = BTreeMap<u32, Notes>;
 
 pub(crate) const LEADER: u32 = 1;
-const SERVERS: Group = Group::servers("servers", "n", "server").at_least(2);
+const SERVERS: Group = Group::servers("servers", "n", "server");
 
 impl System for Store {
     type Setup = StoreSetup;

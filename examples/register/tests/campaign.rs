@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use squall::harness::shrink::{Shrink, shrink};
 use squall::harness::{AnySystem, Systems};
 
 #[test]
@@ -31,4 +32,18 @@ fn the_planted_bug_is_found_shrunk_and_proven() {
     let text = String::from_utf8_lossy(&found.stdout);
     assert!(found.status.success(), "{text}{}", String::from_utf8_lossy(&found.stderr));
     assert!(text.contains("1 of 1"), "{text}");
+}
+
+/// Without its backup the primary answers nothing: that it does so shows nothing.
+#[test]
+fn no_plan_is_without_the_backup_and_none_becomes_so() {
+    let systems = Systems(register::SYSTEMS);
+    let mut plan = (AnySystem::scenarios(&register::Replicated)[0].plan)(1);
+    plan.plant = Some("answers-before-sync".to_owned());
+    let options = Shrink { jobs: 1, seeds: 1, fingerprint: None, is_over: &|| false };
+    let shrunk = shrink(systems, &plan, &options, &mut |_| {}).expect("the plan fails");
+    assert_eq!(shrunk.plan.count("servers"), 2, "the bug is one of the primary alone");
+    plan.topology.insert("servers".to_owned(), 1);
+    let refused = systems.load(plan.to_text().as_bytes(), "plan.json").unwrap_err().to_string();
+    assert!(refused.contains("topology.servers: 1, expected 2 to 99"), "{refused}");
 }

@@ -33,7 +33,6 @@ fn a_failing_plan_becomes_small_and_fails_the_same_way() {
     assert!(shrunk.is_complete);
     let size = Size::of(SYSTEMS, &shrunk.plan);
     assert!(size.operations <= 12 && size.faults <= 4, "{size}");
-    assert_eq!(size.servers, 2, "the group has at least so many, and the bug needs one");
     assert!(sizes.is_sorted_by(|before, after| before >= after), "{sizes:?}");
     let again = run_plan(&shrunk.plan);
     assert_eq!(again.fingerprint(), Some(fingerprint.as_str()));
