@@ -7,11 +7,13 @@ pub mod config;
 mod connection;
 mod disk;
 mod election;
+mod lock;
 pub mod node;
 mod purge;
 pub mod recover;
 
 pub use disk::Directories;
 pub use election::PeerAddress;
+pub use lock::{DirectoryLock, LockError};
 pub use node::{NodeConfig, NodeError, run};
 pub use purge::purge;

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use keeper_core::log::purge::{LOGS_HELD_BACK, SNAPSHOTS_MIN};
 use keeper_server::config::{self, Config};
-use keeper_server::{Directories, NodeConfig, PeerAddress};
+use keeper_server::{Directories, DirectoryLock, NodeConfig, PeerAddress};
 use platform::Platform;
 use platform::tokio_platform::TokioPlatform;
 use probe::Off;
@@ -80,6 +80,13 @@ fn serve(path: &Path) -> ExitCode {
         Err(error) => {
             eprintln!("keeperd: no runtime: {error}");
             return ExitCode::from(SOFTWARE);
+        }
+    };
+    let _lock = match DirectoryLock::take(&config.directories) {
+        Ok(lock) => lock,
+        Err(error) => {
+            eprintln!("keeperd: {error}");
+            return ExitCode::FAILURE;
         }
     };
     // The runtime is left without waiting for its tasks: what counts is on disk.
