@@ -8,6 +8,7 @@
 pub mod any;
 pub mod build;
 pub mod calls;
+pub mod calm;
 pub mod campaign;
 pub mod canary;
 mod clocks;

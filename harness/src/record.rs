@@ -20,6 +20,8 @@ pub struct Record<S: System> {
     /// When each fault that struck somebody began and ended; a rolling restart has one window for
     /// each server that it took down.
     pub faults: Vec<FaultWindow>,
+    /// The directions between hosts that faults struck, whatever they did to them.
+    pub link_faults: Vec<LinkFault>,
     /// How far wall clocks were off: two points, before and after, for each change of one, and one
     /// at the end, in order of time. Between two points of one host the error changes evenly.
     pub clock_points: Vec<ClockPoint>,
@@ -64,6 +66,7 @@ impl<S: System> Default for Record<S> {
             history: S::History::default(),
             hosts: Vec::new(),
             faults: Vec::new(),
+            link_faults: Vec::new(),
             clock_points: Vec::new(),
             monotonic_drifts: Vec::new(),
             healed_after_ms: None,
@@ -91,6 +94,7 @@ impl<S: System> Clone for Record<S> {
             history: self.history.clone(),
             hosts: self.hosts.clone(),
             faults: self.faults.clone(),
+            link_faults: self.link_faults.clone(),
             clock_points: self.clock_points.clone(),
             monotonic_drifts: self.monotonic_drifts.clone(),
             healing_missing: self.healing_missing.clone(),
@@ -126,6 +130,21 @@ pub struct HostName {
     pub number: u32,
     /// Whether it is a client.
     pub is_client: bool,
+}
+
+/// A direction between two hosts that a fault struck: it carried nothing, or later, or less.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkFault {
+    /// The fault's position in the plan.
+    pub planned: usize,
+    /// Who sends.
+    pub from: HostId,
+    /// Who hears it.
+    pub to: HostId,
+    /// When it began.
+    pub from_ns: u64,
+    /// When it ended; `None` if it lasted until the end of the run.
+    pub to_ns: Option<u64>,
 }
 
 /// A server refused to go on.

@@ -13,7 +13,7 @@ use sim::{Attention, OnWorld, RunPanic, Settings, World};
 
 use crate::clocks;
 use crate::plan::Plan;
-use crate::record::{Amnesia, FaultWindow, Record};
+use crate::record::{Amnesia, FaultWindow, LinkFault, Record};
 use crate::recording::Recording;
 use crate::sabotage::Sabotage;
 use crate::stage::Stage;
@@ -246,6 +246,7 @@ impl<'a, W: World, S: System> Run<'a, W, S> {
             let mut notes = self.recording.notes();
             clocks::note(&mut notes.record.monotonic_drifts, fault, each, &names);
             drop(notes);
+            self.note_links(each);
             if each.began {
                 self.note_downs(fault, &each.hosts, at_ns);
                 let what = names.join(" ");
@@ -282,6 +283,22 @@ impl<'a, W: World, S: System> Run<'a, W, S> {
             }
             let record = &mut self.recording.notes().record;
             record.marks.faults_changed(at_ns, &record.faults, &self.plan.faults);
+        }
+    }
+
+    fn note_links(&mut self, each: &Applied) {
+        let (planned, at_ns) = (each.index, each.at_ns);
+        let mut notes = self.recording.notes();
+        let faults = &mut notes.record.link_faults;
+        if each.began {
+            let links = each.links.iter();
+            faults.extend(links.map(|&(from, to)| {
+                let (from_ns, to_ns) = (at_ns, None);
+                LinkFault { planned, from, to, from_ns, to_ns }
+            }));
+        } else {
+            let open = faults.iter_mut().filter(|link| link.planned == planned);
+            open.for_each(|link| link.to_ns = link.to_ns.or(Some(at_ns)));
         }
     }
 

@@ -70,6 +70,9 @@ pub struct Applied {
     pub began: bool,
     /// Whom it struck; empty if its target did not exist at the time, so that nothing happened.
     pub hosts: Vec<HostId>,
+    /// The directions between hosts that it struck, each from one to another, as it began; empty for a
+    /// fault that strikes none.
+    pub links: Vec<(HostId, HostId)>,
     /// Whether they went down and forgot what they had acknowledged, and how.
     pub forgot: Option<Forgot>,
 }
@@ -271,7 +274,8 @@ impl Schedule {
         let at_ns = world.elapsed_ns();
         let timed = self.entries[index].timed.clone();
         let (is_over, here) = (self.entries[index].is_over(at_ns), self.entries[index].here);
-        let began = |hosts| Applied { at_ns, index, began: true, hosts, forgot: None };
+        let began =
+            |hosts| Applied { at_ns, index, began: true, hosts, links: Vec::new(), forgot: None };
         match std::mem::replace(&mut self.entries[index].stage, Stage::Done) {
             Stage::Active(undo @ Undo::Rolling { .. }) if !is_over => {
                 let (stage, hosts) = self.roll_on(&timed.fault, undo, world, standing)?;
@@ -291,9 +295,13 @@ impl Schedule {
                 let who =
                     &mut |world: &S, targets: &[Target]| resolve(world, standing, here, targets);
                 let (undo, hosts) = self.strike(index, &timed.fault, world, who)?;
+                let links = match &undo {
+                    Undo::Links(undo) => undo.links().to_vec(),
+                    _ => Vec::new(),
+                };
                 self.entries[index].stage = Stage::Active(undo);
                 let forgot = Forgot::by(&timed.fault).filter(|_| !hosts.is_empty());
-                Ok(Applied { forgot, ..began(hosts) })
+                Ok(Applied { forgot, links, ..began(hosts) })
             }
             // Nobody has hit its mark.
             Stage::Triggered => Ok(Applied { began: false, ..began(Vec::new()) }),
@@ -395,7 +403,8 @@ impl Schedule {
             }
             Undo::Nothing => Vec::new(),
         };
-        Ok(Applied { at_ns: world.elapsed_ns(), index, began: false, hosts, forgot: None })
+        let (at_ns, links) = (world.elapsed_ns(), Vec::new());
+        Ok(Applied { at_ns, index, began: false, hosts, links, forgot: None })
     }
 }
 

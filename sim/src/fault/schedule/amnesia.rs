@@ -233,7 +233,7 @@ impl Schedule {
             unreachable!("only writes are armed");
         };
         self.entries[index].stage = Stage::Active(Undo::Down(host, at_ns + down_ms * NS_PER_MS));
-        Ok(Applied { at_ns, index, began: true, hosts: vec![host], forgot })
+        Ok(Applied { at_ns, index, began: true, hosts: vec![host], links: Vec::new(), forgot })
     }
 
     fn go_down_and_forget<S: World>(
@@ -291,7 +291,8 @@ impl Schedule {
             self.go_down_and_forget(index, host, world, forgot)?;
             world.with_disk(host, Disk::wipe);
             self.let_up(world, host)?;
-            applied.push(Applied { at_ns: now_ns, index, began: false, hosts: vec![host], forgot });
+            let (at_ns, hosts, links) = (now_ns, vec![host], Vec::new());
+            applied.push(Applied { at_ns, index, began: false, hosts, links, forgot });
         }
         Ok(applied)
     }

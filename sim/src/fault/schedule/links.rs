@@ -89,6 +89,11 @@ pub(super) fn begin<S: World>(
 }
 
 impl Undo {
+    /// The directions, each from one host to another.
+    pub(super) fn links(&self) -> &[(HostId, HostId)] {
+        &self.links
+    }
+
     /// The hosts at the ends of the links.
     pub(super) fn hosts(&self) -> Vec<HostId> {
         let mut hosts: Vec<HostId> = self.links.iter().flat_map(|&(a, b)| [a, b]).collect();
