@@ -108,7 +108,8 @@ Examples:
   squall replay 1234 --scenario SCENARIO           the plan of a seed, by this build's generator
 
 The build that stored a plan must end with the same trace, or the exit code is 3. Another build says
-whether the plan still fails.";
+whether the plan still fails. A plan that was changed since it was stored, as by taking a fault out to
+see what happens, is judged afresh.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:

@@ -146,7 +146,9 @@ fn add(args: &AddArgs) -> Result<Exit, String> {
             file.display()
         ));
     }
-    let plan = Plan { note: args.note.clone().or_else(|| plan.note.clone()), ..plan };
+    // The end of another plan says nothing of this one.
+    let found = plan.found.clone().filter(|_| !plan.is_changed());
+    let plan = Plan { note: args.note.clone().or_else(|| plan.note.clone()), found, ..plan };
     let folder = match &args.corpus {
         Some(folder) => folder.clone(),
         None => corpus_here(&plan.system)?,
@@ -268,7 +270,7 @@ struct Line {
 
 impl Line {
     fn new(name: &str, plan: &Plan) -> Line {
-        let found = plan.found.as_ref();
+        let found = plan.found.as_ref().filter(|_| !plan.is_changed());
         Line {
             name: name.to_owned(),
             scenario: plan.scenario.clone(),
@@ -285,7 +287,7 @@ impl Line {
         let found = match (&self.build, &self.fingerprint) {
             (Some(build), Some(fingerprint)) => format!("failed at {build} with {fingerprint}"),
             (Some(build), None) => format!("passed at {build}"),
-            (None, _) => "written by hand".to_owned(),
+            (None, _) => "how it ends is not stored".to_owned(),
         };
         match &self.note {
             Some(note) => format!("{note} ({found})"),

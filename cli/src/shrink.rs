@@ -144,6 +144,12 @@ fn smallest_beside(file: &Path) -> PathBuf {
 /// The smallest plan of an earlier call, if it is one of the same failure.
 fn go_on_from(smallest: &Path, whole: &Plan) -> Result<Plan, String> {
     let found = read_plan(smallest)?;
+    if whole.is_changed() {
+        let name = smallest.display();
+        return Err(format!(
+            "{name} is of the plan before it was changed; --afresh begins anew and replaces it"
+        ));
+    }
     let failure = |plan: &Plan| plan.found.as_ref().and_then(|found| found.fingerprint.clone());
     let is_same = found.scenario == whole.scenario
         && found.plant == whole.plant

@@ -84,6 +84,7 @@ impl Outcome {
             build: self.build.to_owned(),
             trace_hash: format!("{:016x}", self.trace_hash),
             fingerprint: self.fingerprint().map(str::to_owned),
+            plan_digest: Some(plan.digest()),
         };
         Plan { found: Some(found), ..plan.clone() }
     }

@@ -6,6 +6,7 @@
 //! The envelope is the harness's: which system, how many hosts, when what is asked and what strikes.
 //! What a setup and an operation are is the system's ([`crate::system::System`]).
 
+mod digest;
 mod load;
 mod validate;
 
@@ -81,6 +82,9 @@ pub struct Found {
     /// The failure's fingerprint; none if it passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
+    /// Of which plan that is the end: [`Plan::digest`]. Builds before there were digests did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_digest: Option<String>,
 }
 
 /// The world without faults.

@@ -1,7 +1,8 @@
 //! Running stored plans again.
 //!
 //! A stored plan names the build that wrote it and the trace hash that it ended with. The same
-//! build must reach the same hash; another build need only give a verdict.
+//! build must reach the same hash; another build need only give a verdict. A plan that somebody changed
+//! since has no stored end: the one that it names is another plan's.
 
 use crate::any::Systems;
 use crate::judge::Verdict;
@@ -30,6 +31,11 @@ pub enum Comparison {
         expected: String,
         /// The trace hash of this run.
         found: String,
+    },
+    /// It is another plan than the one that was stored: it is judged afresh.
+    PlanChanged {
+        /// The build that stored the other one.
+        build: String,
     },
     /// Stored by another build, whose name it gives.
     OtherBuild {
@@ -62,6 +68,7 @@ pub fn replay(systems: Systems, plan: &Plan, options: &RunOptions<'_>) -> Replay
     let outcome = systems.perform(plan, options);
     let comparison = match &plan.found {
         None => Comparison::NothingStored,
+        Some(found) if plan.is_changed() => Comparison::PlanChanged { build: found.build.clone() },
         Some(found) => compare(found, &outcome, outcome.build),
     };
     Replayed { outcome, comparison }
@@ -100,6 +107,9 @@ impl Comparison {
             Comparison::Diverged { expected, found } => Some(format!(
                 "the same build ended with trace {found}, but {expected} is stored: the run is \
                  not deterministic"
+            )),
+            Comparison::PlanChanged { build } => Some(format!(
+                "the plan was changed since {build} stored how it ends: it is judged afresh"
             )),
             Comparison::OtherBuild { build, change } => Some(match change {
                 Change::NowPasses => format!("found at {build}, now passes"),
@@ -165,5 +175,24 @@ mod tests {
         let again = replay(SYSTEMS, &stored, &RunOptions::default());
         assert_eq!(again.comparison, Comparison::Reproduced);
         assert_eq!(again.comparison.message(), None);
+    }
+
+    #[test]
+    fn a_plan_that_was_changed_is_judged_afresh() {
+        let plan = short_plan(2);
+        let outcome = SYSTEMS.perform(&plan, &RunOptions::default());
+        let mut stored = outcome.stored(&plan);
+        stored.operations.truncate(3);
+        let changed = replay(SYSTEMS, &stored, &RunOptions::default());
+        let build = SYSTEMS.build().to_owned();
+        assert_eq!(changed.comparison, Comparison::PlanChanged { build });
+        assert!(changed.comparison.message().unwrap().ends_with("judged afresh"));
+        // A plan of a build that wrote no digests is taken for what it was.
+        stored.found.as_mut().unwrap().plan_digest = None;
+        let unknown = replay(SYSTEMS, &stored, &RunOptions::default());
+        assert!(matches!(unknown.comparison, Comparison::Diverged { .. }));
+        let again = changed.outcome.stored(&stored);
+        let again = replay(SYSTEMS, &again, &RunOptions::default());
+        assert_eq!(again.comparison, Comparison::Reproduced);
     }
 }

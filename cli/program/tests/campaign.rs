@@ -51,6 +51,28 @@ fn a_run_is_a_function_of_its_seed_and_a_replay_proves_it() {
 }
 
 #[test]
+fn a_plan_with_a_line_taken_out_is_another_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let canary = include_str!("../../../scenarios/keeper/canary/ack-before-fsync.json");
+    fs::write(folder.path().join("stored.json"), canary).unwrap();
+    let stored = squall(folder.path(), &["replay", "stored.json", "--out", "out"]);
+    assert_eq!(stored.code, 1, "{stored:?}");
+    let mut plan = json(&folder.path().join("out/latest/plan.json"));
+    let replay = |plan: &Value| {
+        fs::write(folder.path().join("edited.json"), plan.to_string()).unwrap();
+        squall(folder.path(), &["replay", "edited.json"])
+    };
+    plan["note"] = "what is said of it is no part of it".into();
+    let same = replay(&plan);
+    assert!(same.code == 1 && same.stdout.contains("reproduced: "), "{same:?}");
+    plan.as_object_mut().unwrap().remove("plant");
+    let edited = replay(&plan);
+    assert_eq!(edited.code, 0, "{edited:?}");
+    assert!(edited.stdout.ends_with("how it ends: it is judged afresh\n"), "{edited:?}");
+    assert!(!edited.stdout.contains("not deterministic"), "{edited:?}");
+}
+
+#[test]
 fn a_planted_bug_is_found_kept_and_told() {
     let folder = tempfile::tempdir().unwrap();
     let fuzz = |extra: &[&str]| {

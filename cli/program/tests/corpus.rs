@@ -53,7 +53,9 @@ fn a_plan_is_added_once_listed_and_verified() {
 
     let listed = squall(folder.path(), &["corpus", "list", "--corpus", "scenarios/keeper/corpus"]);
     assert_eq!(listed.code, 0);
-    for part in ["keeper/small.json", "keeper/register", "a quiet second (written by hand)"] {
+    for part in
+        ["keeper/small.json", "keeper/register", "a quiet second (how it ends is not stored)"]
+    {
         assert!(listed.stdout.contains(part), "{part}: {listed:?}");
     }
     let verified = squall(folder.path(), &["corpus", "verify", "scenarios/keeper/corpus"]);

@@ -10,6 +10,7 @@ use sim::EngineKind;
 use sim::fault::TimedFault;
 use thiserror::Error;
 
+use super::digest::digest;
 use super::{
     Conditions, Contradiction, Found, PLAN_FORMAT, Plan, PlannedOperation, Topology, validate,
 };
@@ -96,6 +97,7 @@ pub fn load_plan(systems: Systems, bytes: &[u8], path: &str) -> Result<Plan, Pla
         field: field.to_owned(),
         message,
     };
+    let as_written = digest(&fields);
     let system = system_of(systems, &fields).map_err(|message| field("system", message))?;
     if format < PLAN_FORMAT.into() {
         system.modernise(format, &mut fields);
@@ -120,7 +122,14 @@ pub fn load_plan(systems: Systems, bytes: &[u8], path: &str) -> Result<Plan, Pla
         read.map_err(|error| field(&where_in_plan(error.path()), without_position(error.inner())))?;
     // A value no longer tells that a field was there twice, so the bytes are asked.
     twice(bytes).map_err(|message| field("the plan", message))?;
-    let plan = envelope.plan(system.name(), setup, operations, faults);
+    let mut plan = envelope.plan(system.name(), setup, operations, faults);
+    let understood = plan.digest();
+    if let Some(found) = &mut plan.found
+        && found.plan_digest.as_ref() == Some(&as_written)
+    {
+        // It was written so: that this build may write the same plan otherwise is no change of it.
+        found.plan_digest = Some(understood);
+    }
     match validate(systems, &plan) {
         Ok(()) => Ok(plan),
         Err(contradiction) => Err(PlanError::Contradiction { path: file(), contradiction }),
@@ -438,8 +447,26 @@ mod tests {
 
     #[test]
     fn what_a_person_and_a_run_say_of_a_plan_is_kept() {
-        let found = Found { build: "b".into(), trace_hash: "1f".into(), fingerprint: None };
+        let plan_digest = Some("2e".into());
+        let found =
+            Found { build: "b".into(), trace_hash: "1f".into(), fingerprint: None, plan_digest };
         let told = Plan { note: Some("why".into()), found: Some(found), ..short_plan(1) };
         assert_eq!(load(told.to_text().as_bytes()), Ok(told));
     }
 }
+
+    #[test]
+    fn a_plan_that_another_build_wrote_otherwise_is_not_changed_by_that() {
+        let mut written = serde_json::to_value(short_plan(1)).unwrap();
+        let fields = written.as_object_mut().unwrap();
+        // A field that this build writes although it has its default, and another does not.
+        let isolate = serde_json::json!([{"at_ms": 1, "kind": "isolate", "who": "n1"}]);
+        fields.insert("faults".to_owned(), isolate);
+        let found = serde_json::json!({
+            "build": "other", "trace_hash": "1f", "plan_digest": digest(fields)
+        });
+        fields.insert("found".to_owned(), found);
+        assert!(!load(written.to_string().as_bytes()).unwrap().is_changed());
+        written["faults"][0]["at_ms"] = 2.into();
+        assert!(load(written.to_string().as_bytes()).unwrap().is_changed());
+    }

@@ -87,7 +87,8 @@ impl<'a> Search<'a> {
         let Some(earliest) = outcome.fingerprint() else {
             return Err(ShrinkError::DoesNotFail);
         };
-        let stored = plan.found.as_ref().and_then(|found| found.fingerprint.clone());
+        let stored = plan.found.as_ref().filter(|_| !plan.is_changed());
+        let stored = stored.and_then(|found| found.fingerprint.clone());
         let wanted = options.fingerprint.map(str::to_owned).or(stored);
         let fingerprint = wanted.unwrap_or_else(|| earliest.to_owned());
         let Some(failure) = same_failure(&outcome, options, &fingerprint) else {
