@@ -21,6 +21,7 @@ use crate::exit::Exit;
 use crate::keep::{plan_name, plan_text};
 use crate::names;
 use crate::output::{Output, complain, say};
+use crate::place;
 use crate::plans::read_plan;
 use crate::seed::{SeedArgument, parse_seed};
 use crate::systems::systems;
@@ -118,10 +119,11 @@ pub(crate) fn determinism(args: &DeterminismArgs, stop: &AtomicBool) -> Exit {
 /// The other process.
 fn perform_for_another(file: &Path, events: Option<&Path>) -> Result<Exit, String> {
     let plan = read_plan(file)?;
+    events.map_or(Ok(()), place::try_place)?;
     let (hash, trace) = perform(systems(), &plan, events.is_some());
     if let Some(file) = events {
         let text: String = trace.iter().map(|event| format!("{}\n", text_of(event))).collect();
-        fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+        place::write(file, text.as_bytes())?;
     }
     // Whoever started this process sees it end without a hash if it cannot be written.
     let _ = writeln!(std::io::stdout(), "{hash:016x}");

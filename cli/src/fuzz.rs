@@ -71,6 +71,7 @@ fn prepare(args: &FuzzArgs) -> Result<(Campaign, Vec<Plan>, OutputFolder), Strin
     };
     let name = folder_name(unix_seconds(), format!("{}{shard}", campaign.seed));
     let folder = OutputFolder::create(&args.out, &name).map_err(|error| error.to_string())?;
+    args.publish.try_places()?;
     Ok((campaign, canaries, folder))
 }
 

@@ -28,6 +28,7 @@ mod merge;
 mod names;
 pub mod output;
 mod partition;
+mod place;
 mod plans;
 mod program;
 mod progress;

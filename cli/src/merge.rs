@@ -61,6 +61,7 @@ fn merged(args: &MergeArgs) -> Result<Exit, String> {
     let mut merged = join(&shards).map_err(|error| error.to_string())?;
     let exit = judge(&mut merged, args.findings_ok);
     merged.write(&args.out).map_err(|error| error.to_string())?;
+    args.publish.try_places()?;
     tell_shards(&merged.summary);
     let mut junit = args.publish.junit();
     merged.lines.iter().for_each(|line| junit.add(line));

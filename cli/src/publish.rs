@@ -7,16 +7,18 @@ use std::path::PathBuf;
 
 use clap::Args;
 use evidence::Summary;
-use reports::{JUnit, annotations, summary_markdown, write_atomically};
+use reports::{JUnit, annotations, summary_markdown};
 
 use crate::exit::Exit;
 use crate::output::{complain, say};
+use crate::place;
 use crate::systems::systems;
 
 /// Where else results go.
 #[derive(Debug, Default, Args)]
 pub(crate) struct PublishArgs {
-    /// Write a JUnit file here: a test case for each scenario and property.
+    /// Write a JUnit file here: a test case for each scenario and property. Its folder is made, if it
+    /// is not there.
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
     /// Annotate failures for GitHub Actions, and append summary.md to the step's summary. On by
@@ -26,6 +28,11 @@ pub(crate) struct PublishArgs {
 }
 
 impl PublishArgs {
+    /// Tries whether what is asked for can be written, before there is anything to write.
+    pub(crate) fn try_places(&self) -> Result<(), String> {
+        self.junit.as_deref().map_or(Ok(()), place::try_place)
+    }
+
     /// Test cases to be filled with runs.
     pub(crate) fn junit(&self) -> JUnit {
         JUnit::new(systems().property_names().into_iter().map(str::to_owned))
@@ -35,9 +42,9 @@ impl PublishArgs {
     pub(crate) fn publish(&self, junit: &JUnit, summary: &Summary) -> Exit {
         let mut exit = Exit::Passed;
         if let Some(file) = &self.junit
-            && let Err(error) = write_atomically(file, junit.to_xml(summary).as_bytes())
+            && let Err(error) = place::write(file, junit.to_xml(summary).as_bytes())
         {
-            complain(&error.to_string());
+            complain(&error);
             exit = Exit::Internal;
         }
         let is_on_github = std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");

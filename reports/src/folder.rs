@@ -6,9 +6,10 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use evidence::words::utc;
 use thiserror::Error;
 
-use evidence::words::utc;
+use crate::place::write_atomically;
 
 /// A folder that belongs to one campaign alone.
 #[derive(Debug)]
@@ -79,14 +80,13 @@ impl OutputFolder {
         Ok(path)
     }
 
-    /// Appends a line to a file that grows, such as `seeds.jsonl`.
+    /// Appends a line to a file that grows, such as `seeds.jsonl`, whole or not at all.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn append(&self, file: &str, line: &str) -> Result<(), FolderError> {
         let path = self.path().join(file);
-        let open = fs::OpenOptions::new().create(true).append(true).open(&path);
-        open.and_then(|mut file| file.write_all(line.as_bytes())).map_err(at(&path))
+        append_whole(&path, line).map_err(at(&path))
     }
 
     /// Points `latest` to this folder.
@@ -118,23 +118,19 @@ impl OutputFolder {
     }
 }
 
-/// Writes a file beside its place and moves it there, creating the folders on the way. Whoever
-/// reads it sees nothing, the old contents or the new ones.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), FolderError> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(at(folder))?;
+/// Appends to a file the whole of a text, or nothing of it.
+fn append_whole(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().create(true).append(true).open(path)?;
+    let before = file.metadata()?.len();
+    let written = file.write_all(text.as_bytes());
+    if written.is_err() {
+        // Of a line that did not fit nothing is left: a reader would take half of it for damage.
+        let _ = file.set_len(before);
     }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".tmp");
-    let temporary = path.with_file_name(name);
-    fs::write(&temporary, contents).map_err(at(&temporary))?;
-    fs::rename(&temporary, path).map_err(at(path))
+    written
 }
 
-fn at(path: &Path) -> impl FnOnce(io::Error) -> FolderError + '_ {
+pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> FolderError + '_ {
     |error| FolderError { path: path.to_owned(), error }
 }
 
@@ -184,6 +180,16 @@ mod tests {
         folder.append("seeds.jsonl", "1\n").unwrap();
         folder.append("seeds.jsonl", "2\n").unwrap();
         assert_eq!(fs::read(folder.path().join("seeds.jsonl")).unwrap(), b"1\n2\n");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_line_that_does_not_fit_is_an_error() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = OutputFolder::create(root.path(), "a").unwrap();
+        symlink(Path::new("/dev/full"), &folder.path().join("seeds.jsonl")).unwrap();
+        let error = folder.append("seeds.jsonl", "1\n").unwrap_err().to_string();
+        assert!(error.starts_with("cannot write") && error.contains("seeds.jsonl"), "{error}");
     }
 
     #[test]

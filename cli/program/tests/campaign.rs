@@ -167,3 +167,26 @@ fn an_interrupted_campaign_keeps_what_it_has() {
     let summary = json(&folder.path().join("out/latest/summary.json"));
     assert_eq!((&summary["interrupted"], &summary["exit_code"]), (&true.into(), &130.into()));
 }
+
+#[test]
+#[cfg(unix)]
+fn results_go_where_they_are_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let fuzz = |junit: &str| {
+        let args = ["fuzz", "--runs", "1", "--no-corpus", "--seed", "3", "--scenario"];
+        squall(folder.path(), &[&args[..], &["keeper/register", "--junit", junit]].concat())
+    };
+    // Tried before the campaign, which would be for nothing.
+    let nowhere = fuzz("no/such/junit.xml");
+    assert_eq!((nowhere.code, nowhere.stdout.as_str()), (64, ""), "{nowhere:?}");
+    assert!(nowhere.stderr.contains("cannot write no/such: "), "{nowhere:?}");
+    assert_eq!(names(folder.path()), [""; 0]);
+    let through = fuzz("/dev/stdout");
+    assert_eq!(through.code, 0, "{through:?}");
+    assert!(through.stdout.contains("<testsuites name=\"squall\""), "{through:?}");
+    std::os::unix::fs::symlink("kept.xml", folder.path().join("link.xml")).unwrap();
+    assert_eq!(fuzz("link.xml").code, 0);
+    assert!(fs::symlink_metadata(folder.path().join("link.xml")).unwrap().is_symlink());
+    let kept = fs::read_to_string(folder.path().join("kept.xml")).unwrap();
+    assert!(kept.ends_with("</testsuites>\n"), "{kept}");
+}

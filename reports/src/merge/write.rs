@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use evidence::{COVERAGE_FILE, RunLine};
 
-use crate::folder::{FolderError, write_atomically};
+use crate::folder::FolderError;
 use crate::merge::read::read;
 use crate::merge::{MergeError, Merged};
 use crate::summary_text::summary_markdown;
+use crate::place::write_atomically;
 
 impl Merged {
     /// Writes the result as a new folder, in the form of a campaign's.

@@ -22,7 +22,7 @@ use evidence::{
     joined_figures,
 };
 
-use crate::folder::write_atomically;
+use crate::place::write_atomically;
 
 pub use read::ReportError;
 use read::{Folder, picture};
