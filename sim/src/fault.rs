@@ -6,13 +6,14 @@
 //! at the moment when the fault strikes. A fault may also strike when a host hits a mark, whomever it
 //! strikes: `"when":"mark:learner-truncates@n2"`; then `here` is that host.
 //!
-//! Each kind is declared once, below: tag, family, fields with their bounds, and the worlds that lack
-//! it. What else is known of a kind follows from its declaration.
+//! Each kind is declared once, below: tag, family, fields with their bounds (the numbers have theirs in the
+//! table of `range`), and the worlds that lack it. What else is known of a kind follows from its declaration.
 
 #[macro_use]
 mod declare;
 mod family;
 mod field;
+mod range;
 mod schedule;
 mod target;
 mod trigger;
@@ -77,7 +78,7 @@ faults! {
     /// A host is cut off from all others.
     Isolate = "isolate", Network, every world {
         /// The host or role that is cut off.
-        who: Target = any,
+        who: Target = whom,
         /// The probability that a connection across it is reset as it ends.
         #[serde(default)]
         reset_on_heal: f64 = probability,
@@ -85,26 +86,26 @@ faults! {
     /// A program is killed, and started again at the end.
     Crash = "crash", Process, every world {
         /// The host or role whose program is killed.
-        target: Target = any,
+        target: Target = whom,
     }
     /// A machine loses power, and what was not synced with it, and is started again at the end.
     PowerLoss = "power_loss", Process, every world {
         /// The host or role whose machine loses power.
-        target: Target = any,
+        target: Target = whom,
     }
     /// A program stands still, as in a long collection of garbage or after a SIGSTOP.
     Pause = "pause", Process, every world {
         /// The host or role whose program stands still.
-        target: Target = any,
+        target: Target = whom,
     }
     /// Programs are killed and started again one after another, in an upgrade with other settings.
     Restart = "restart", Process, every world {
         /// Whose, in this order; each is looked up when its turn comes.
         targets: Vec<Target> = hosts,
         /// For how long each stays down, in milliseconds.
-        down_ms: u64 = any,
+        down_ms: u64 = day,
         /// How long after a start the next one is killed, in milliseconds.
-        gap_ms: u64 = any,
+        gap_ms: u64 = day,
         /// With which settings each comes back; those that are not named are as before.
         #[serde(flatten)]
         settings: Settings = any,
@@ -112,75 +113,75 @@ faults! {
     /// A disk is slow, or does not answer at all.
     SlowDisk = "slow_disk", Disk, every world {
         /// The host or role whose disk it is.
-        target: Target = any,
+        target: Target = whom,
         /// By how much its latencies are multiplied; 0 is a stall until the end.
-        factor: u64 = any,
+        factor: u64 = slowness,
     }
     /// Operations of a disk fail with EIO.
     Eio = "eio", Disk, every world {
         /// The host or role whose disk it is.
-        target: Target = any,
+        target: Target = whom,
         /// Which kind of operation.
         op: OpKind = any,
         /// Only the n-th such operation, counted from 1; none for all until the end.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        nth: Option<u64> = at_least_one,
+        nth: Option<u64> = nth,
     }
     /// A disk is full: what needs space fails with ENOSPC.
     Enospc = "enospc", Disk, every world {
         /// The host or role whose disk is full.
-        target: Target = any,
+        target: Target = whom,
     }
     /// The next sync of a file fails with EIO and loses what it was to write; later ones succeed.
     FsyncFail = "fsync_fail", Disk, every world {
         /// The host or role whose disk it is; the next file that it syncs is hit.
-        target: Target = any,
+        target: Target = whom,
     }
     /// A server's writes are acknowledged, and its syncs too, but do not reach the disk: at the end
     /// the power goes, and what was there before is there again.
     LostWrite = "lost_write", Disk, every world {
         /// Whose; see [`Fault::is_amnesia`].
-        target: Target = any,
+        target: Target = whom,
         /// Only the n-th append, counted from 1; none for all until the end.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        nth: Option<u64> = at_least_one,
+        nth: Option<u64> = nth,
         /// How long it stays down at the end, in milliseconds.
-        down_ms: u64 = any,
+        down_ms: u64 = day,
     }
     /// As a lost write, but each sector has taken the place of another, in a file whose path contains
     /// `onto`.
     MisdirectedWrite = "misdirected_write", Disk, every world {
         /// Whose; see [`Fault::is_amnesia`].
-        target: Target = any,
+        target: Target = whom,
         /// Only the n-th append, counted from 1; none for all until the end.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        nth: Option<u64> = at_least_one,
+        nth: Option<u64> = nth,
         /// A part of the path.
         onto: String = any,
         /// How long it stays down at the end, in milliseconds.
-        down_ms: u64 = any,
+        down_ms: u64 = day,
     }
     /// The power goes, and bits of a file have flipped when it is back at the end.
     Rot = "rot", Disk, every world {
         /// Whose; see [`Fault::is_amnesia`].
-        target: Target = any,
+        target: Target = whom,
         /// A part of the path of the file.
         file: String = any,
         /// In how many of its sectors.
-        sectors: u64 = at_least_one,
+        sectors: u64 = sectors,
     }
     /// A machine is replaced by another with an empty disk, which starts at the end.
     Wipe = "wipe", Process, every world {
         /// Whose; see [`Fault::is_amnesia`].
-        target: Target = any,
+        target: Target = whom,
     }
     /// A machine is lost, and set up again from an old backup, which starts at the end: a stale node
     /// returns.
     Restore = "restore", Process, every world {
         /// Whose; see [`Fault::is_amnesia`].
-        target: Target = any,
+        target: Target = whom,
         /// When the backup was taken, in milliseconds since the start of the run.
-        taken_ms: u64 = any,
+        taken_ms: u64 = day,
     }
     /// Segments between hosts get lost, SYNs too; TCP sends them again.
     FlakyLink = "flaky_link", Network, own engine alone {
@@ -198,7 +199,7 @@ faults! {
         /// The other end.
         to: Vec<Target> = hosts,
         /// How much, in each direction.
-        bytes_per_s: u64 = at_least_one,
+        bytes_per_s: u64 = bandwidth,
     }
     /// Connections cannot be made, because SYNs are dropped; those that are open go on.
     ConnectHang = "connect_hang", Network, every world {
@@ -231,20 +232,20 @@ faults! {
         /// The other end.
         to: Vec<Target> = hosts,
         /// How much longer bytes are under way, in milliseconds.
-        extra_ms: u32 = any,
+        extra_ms: u32 = delay,
     }
     /// A wall clock is set wrong.
     ClockOffset = "clock_offset", Clock, every world {
         /// The host or role whose clock is set.
-        target: Target = any,
+        target: Target = whom,
         /// By how much, in milliseconds; positive is ahead.
-        offset_ms: i64 = any,
+        offset_ms: i64 = offset,
     }
     /// A clock runs at a wrong rate. At the end the rate is right again and the wall clock is set
     /// right; the monotonic clock, which nobody can set, keeps what it has gained or lost.
     ClockDrift = "clock_drift", Clock, every world {
         /// The host or role whose clock it is.
-        target: Target = any,
+        target: Target = whom,
         /// How much faster, in millionths of the true rate; negative is slower.
         ppm: i64 = drift,
         /// The wall clock, the monotonic clock, or both together.
@@ -254,13 +255,13 @@ faults! {
     /// A wall clock jumps, once or back and forth. At the end it jumps to where it would be without.
     ClockJump = "clock_jump", Clock, every world {
         /// The host or role whose clock jumps.
-        target: Target = any,
+        target: Target = whom,
         /// By how much, in milliseconds; negative is back.
-        by_ms: i64 = any,
+        by_ms: i64 = offset,
         /// How often it jumps after that, back and forth by as much, in milliseconds (Jepsen calls
         /// it a strobe); none if the first jump is the only one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        every_ms: Option<u64> = at_least_one,
+        every_ms: Option<u64> = interval,
     }
     /// Datagrams between hosts, in either direction, get lost, arrive twice, or are overtaken by later ones.
     Datagrams = "datagrams", Network, own engine alone {
@@ -284,7 +285,7 @@ faults! {
         /// Which of those kinds.
         name: String = word,
         /// The host or role whose programs are told.
-        target: Target = any,
+        target: Target = whom,
         /// How much of it; what that means says the declaration.
         #[serde(default)]
         amount: u64 = any,
@@ -336,6 +337,18 @@ impl TimedFault {
     /// A fault that waits for no mark, unless it is aimed at one.
     pub fn new(at_ms: u64, until_ms: Option<u64>, fault: Fault) -> TimedFault {
         TimedFault { at_ms, until_ms, when: None, fault }
+    }
+
+    /// Checks each value by itself, without the hosts, the roles and the rest of the plan.
+    ///
+    /// # Errors
+    /// The first field that cannot be so, and what was expected.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
+        range::day(&self.at_ms).map_err(|message| ("at_ms", message))?;
+        range::day(&self.until_ms).map_err(|message| ("until_ms", message))?;
+        let place = self.when.as_ref().map_or(Ok(()), range::place);
+        place.map_err(|message| ("when", message))?;
+        self.fault.check()
     }
 
     /// The mark that it waits for, if it waits for one.

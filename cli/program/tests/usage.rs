@@ -114,6 +114,10 @@ fn every_verb_that_takes_a_plan_says_what_is_wrong_with_it() {
     let quake = serde_json::json!([{ "at_ms": 5, "kind": "earthquake", "target": "n1" }]);
     let nobody = serde_json::json!([{ "at_ms": 5, "kind": "crash", "target": "n77" }]);
     for (text, message) in [
+    let crowd = format!("follower:{}", u64::MAX);
+    let crowd = serde_json::json!([{ "at_ms": 5, "kind": "crash", "target": crowd }]);
+    let late = format!("mark:log-unsynced+{}us", u64::MAX);
+    let late = serde_json::json!([{ "at_ms": 5, "kind": "crash", "target": late }]);
         (canary[..canary.len() / 2].to_owned(), "plan.json: line "),
         (changed("format", 77.into()), "plan.json: a plan of format 77, but this build reads"),
         (changed("scenario", "keeper/chess".into()), "plan.json: scenario: there is no"),
@@ -122,6 +126,8 @@ fn every_verb_that_takes_a_plan_says_what_is_wrong_with_it() {
         (changed("faults", quake), "plan.json: faults[0]: unknown variant `earthquake`"),
         (changed("faults", nobody), "plan.json: faults[0].target: there is no host `n77`"),
         (changed("chaos_ms", 0.into()), "plan.json: chaos_ms: 0, expected"),
+        (changed("faults", crowd), "faults[0].target: follower:18446744073709551615: 1844674407"),
+        (changed("faults", late), "709551615, expected 0 to 86400000000"),
     ] {
         let path = folder.path().join("plan.json");
         fs::write(&path, &text).unwrap();

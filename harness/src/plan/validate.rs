@@ -179,7 +179,7 @@ impl FaultCheck<'_> {
                 return wrong("target", message);
             }
         }
-        timed.fault.check().or_else(|(field, message)| wrong(field, message))?;
+        timed.check().or_else(|(field, message)| wrong(field, message))?;
         let mut checked = Ok(());
         timed.fault.for_targets(&mut |field, target| {
             if checked.is_ok() {
@@ -482,7 +482,7 @@ mod tests {
             with_fault(1, None, Fault::Rot { target: host("n1"), file: file.to_owned(), sectors })
         };
         assert!(rot("currentEpoch", 1).starts_with("faults[0].file: `currentEpoch`, expected"));
-        assert_eq!(rot("log", 0), "faults[0].sectors: 0, expected 1 or more");
+        assert_eq!(rot("log", 0), "faults[0].sectors: 0, expected 1 to 1000000");
         let restore = Fault::Restore { target: host("n1"), taken_ms: 9 };
         assert_eq!(with_fault(5, None, restore), "faults[0].taken_ms: 9 is after at_ms 5");
         let narrow = Fault::Bandwidth { from, to, bytes_per_s: 0 };

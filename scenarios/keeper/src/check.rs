@@ -1,6 +1,6 @@
 //! Whether what a plan says of the coordination server makes sense.
 
-use harness::plan::{Contradiction, within, wrong};
+use harness::plan::{Contradiction, Plan, within, wrong};
 use keeper_core::log::purge::SNAPSHOTS_MIN;
 use sim::fault::{Fault, TimedFault};
 
@@ -10,6 +10,13 @@ use crate::setup::KeeperSetup;
 
 /// A multi of a few such values is still within `jute.maxbuffer`.
 const VALUE_BYTES_MAX: u64 = 256 << 10;
+/// A count that no run reaches.
+const COUNT_MAX: u64 = 1_000_000_000;
+/// The fewest transactions of an epoch with which clients get anywhere. With one or two, most runs spend
+/// their time on elections and never heal; with three they do, and this leaves some room.
+const EPOCH_TRANSACTIONS_MIN: u64 = 4;
+/// How long a client may do nothing, in milliseconds: longer than any session lasts.
+const IDLE_MS_MAX: u64 = 600_000;
 /// How the names of files begin whose content has a checksum. Damage of the epoch files, which are
 /// bare numbers, could not be told from another epoch, by ZooKeeper neither.
 const CHECKED_FILES: [&str; 2] = ["log.", "snapshot."];
@@ -20,7 +27,8 @@ pub(crate) fn setup(setup: &KeeperSetup) -> Result<(), Contradiction> {
     within("ensemble.tick_ms", ensemble.tick_ms, 1, 60_000)?;
     within("ensemble.init_limit", ensemble.init_limit, 1, 10_000)?;
     within("ensemble.sync_limit", ensemble.sync_limit, 1, 10_000)?;
-    within("ensemble.snap_count", ensemble.snap_count, 1, u64::MAX)?;
+    within("ensemble.snap_count", ensemble.snap_count, 1, COUNT_MAX)?;
+    within("ensemble.commit_log_count", ensemble.commit_log_count as u64, 0, COUNT_MAX)?;
     within("ensemble.session_timeout_ms", ensemble.session_timeout_ms, 1, i32::MAX as u64)?;
     let zxids = ensemble.epoch_transactions_max.unwrap_or(u32::MAX).into();
     within("ensemble.epoch_transactions_max", zxids, 1, u32::MAX.into())?;
@@ -30,7 +38,15 @@ pub(crate) fn setup(setup: &KeeperSetup) -> Result<(), Contradiction> {
 }
 
 /// Checks an operation.
-pub(crate) fn action(action: &Action) -> Result<(), Contradiction> {
+pub(crate) fn operation(plan: &Plan, action: &Action) -> Result<(), Contradiction> {
+    let room = KeeperSetup::of(plan).ensemble.epoch_transactions_max.unwrap_or(u32::MAX);
+    if u64::from(room) < EPOCH_TRANSACTIONS_MIN {
+        let message = format!(
+            "with setup.ensemble.epoch_transactions_max {room} clients get nowhere, expected \
+             {EPOCH_TRANSACTIONS_MIN} or more in a plan with operations"
+        );
+        return wrong("do", message);
+    }
     match action {
         Action::Create { path, .. }
         | Action::Delete { path }
@@ -49,10 +65,11 @@ pub(crate) fn action(action: &Action) -> Result<(), Contradiction> {
             check_path("path", path).map_err(|error| error.inside("parts", index))
         }),
         Action::Lock { path, hold_ms } | Action::Lead { path, hold_ms } => {
-            within("hold_ms", *hold_ms, 0, 600_000)?;
+            within("hold_ms", *hold_ms, 0, IDLE_MS_MAX)?;
             check_line(path)
         }
-        Action::NewSession | Action::Abandon { .. } => Ok(()),
+        Action::Abandon { silent_ms } => within("silent_ms", *silent_ms, 0, IDLE_MS_MAX),
+        Action::NewSession => Ok(()),
     }
 }
 
@@ -90,8 +107,9 @@ pub(crate) fn fault(timed: &TimedFault) -> Result<(), Contradiction> {
                 let known = known.join(", ");
                 return wrong(name, format!("unknown field `{name}`, expected {known}"));
             }
-            let snap_count = settings.get(SNAP_COUNT).copied().unwrap_or(1);
-            within(SNAP_COUNT, snap_count, 1, u64::MAX)
+            let of = |name: &str, otherwise| settings.get(name).copied().unwrap_or(otherwise);
+            within(SNAP_COUNT, of(SNAP_COUNT, 1), 1, COUNT_MAX)?;
+            within(COMMIT_LOG_COUNT, of(COMMIT_LOG_COUNT, 1), 0, COUNT_MAX)
         }
         _ => Ok(()),
     }
@@ -193,6 +211,33 @@ mod tests {
             "setup.ensemble.purge_retain: 2, expected 3 to 1000"
         );
         assert!(few(|setup| setup.ensemble.tick_ms = 0).starts_with("setup.ensemble.tick_ms"));
+        assert_eq!(
+            few(|setup| setup.ensemble.snap_count = 1 << 63),
+            "setup.ensemble.snap_count: 9223372036854775808, expected 1 to 1000000000"
+        );
+        let log = few(|setup| setup.ensemble.commit_log_count = usize::MAX);
+        assert!(log.starts_with("setup.ensemble.commit_log_count: 18446744073709551615"), "{log}");
+        let narrow = few(|setup| setup.ensemble.epoch_transactions_max = Some(1));
+        let expected =
+            "operations[0].do: with setup.ensemble.epoch_transactions_max 1 clients get nowhere";
+        assert!(narrow.starts_with(expected), "{narrow}");
+        let mut quiet = plan();
+        quiet.operations.clear();
+        quiet.change_setup(|setup: &mut KeeperSetup| {
+            setup.ensemble.epoch_transactions_max = Some(1)
+        });
+        assert_eq!(validate(SYSTEMS, &quiet), Ok(()), "nobody asks for more");
+        let silent = with_action(Action::Abandon { silent_ms: 31_536_000_000 });
+        assert_eq!(silent, "operations[1].silent_ms: 31536000000, expected 0 to 600000");
+        let upgrade = |name: &str, value| {
+            let settings = [(name.to_owned(), value)].into();
+            let targets = vec![Target::named("n1")];
+            with_fault(1, Fault::Restart { targets, down_ms: 1, gap_ms: 1, settings })
+        };
+        let snaps = upgrade(SNAP_COUNT, 0);
+        assert_eq!(snaps, "faults[0].snap_count: 0, expected 1 to 1000000000");
+        let log = upgrade(COMMIT_LOG_COUNT, u64::MAX);
+        assert!(log.starts_with("faults[0].commit_log_count: 18446744073709551615"), "{log}");
         assert_eq!(
             few(|setup| setup.value_bytes = 1 << 20),
             "setup.value_bytes: 1048576, expected 0 to 262144"

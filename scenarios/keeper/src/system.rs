@@ -255,8 +255,8 @@ impl System for Keeper {
         check::setup(setup)
     }
 
-    fn check_operation(&self, _plan: &Plan, operation: &Action) -> Result<(), Contradiction> {
-        check::action(operation)
+    fn check_operation(&self, plan: &Plan, operation: &Action) -> Result<(), Contradiction> {
+        check::operation(plan, operation)
     }
 
     fn check_fault(&self, _plan: &Plan, fault: &TimedFault) -> Result<(), Contradiction> {

@@ -1,8 +1,8 @@
 //! The declaration of fault kinds: one table from which follows whatever is known of a kind.
 
 /// Declares every kind of fault: `Variant = "tag", Family, every world { field: Type = check, .. }`, or
-/// `own engine alone` for what turmoil lacks. A `check` is a function of [`super::field`] that says what
-/// values may be. From it follow the enum as plans write it, [`FaultKind`](super::FaultKind), and how
+/// `own engine alone` for what turmoil lacks. A `check` is a function of [`super::field`] or [`super::range`] that says
+/// what values may be. From it follow the enum as plans write it, [`FaultKind`](super::FaultKind), and how
 /// targets are found and changed, values checked, and milder forms made.
 macro_rules! faults {
     ($(

@@ -1,15 +1,11 @@
 //! What fields of faults are made of: which targets they name, what milder values there are, and what
 //! may be written into them.
 
-use std::ops::RangeInclusive;
-
 use super::{Settings, Target};
 use crate::clock::Clock;
 use crate::disk::OpKind;
 
-/// By how much a clock's rate may be off, in millionths: from a tenth of the true rate to ten times
-/// that.
-const DRIFT_PPM: RangeInclusive<i64> = -900_000..=9_000_000;
+pub(super) use super::range::*;
 
 /// A value of a field.
 pub(super) trait Field: Sized {
@@ -126,29 +122,6 @@ pub(super) fn word(value: &str) -> Result<(), String> {
     if value.is_empty() { Err("nothing, expected a name".to_owned()) } else { Ok(()) }
 }
 
-/// Numbers from 1 on; none is fine.
-pub(super) fn at_least_one(value: &impl Count) -> Result<(), String> {
-    if value.count() == Some(0) { Err("0, expected 1 or more".to_owned()) } else { Ok(()) }
-}
-
-/// A number that there may be.
-pub(super) trait Count {
-    /// It, if it is there.
-    fn count(&self) -> Option<u64>;
-}
-
-impl Count for u64 {
-    fn count(&self) -> Option<u64> {
-        Some(*self)
-    }
-}
-
-impl Count for Option<u64> {
-    fn count(&self) -> Option<u64> {
-        *self
-    }
-}
-
 /// From 0 to 1.
 pub(super) fn probability(value: &f64) -> Result<(), String> {
     match (0.0..=1.0).contains(value) {
@@ -157,24 +130,15 @@ pub(super) fn probability(value: &f64) -> Result<(), String> {
     }
 }
 
-/// A rate that a clock can have.
-pub(super) fn drift(ppm: &i64) -> Result<(), String> {
-    let (low, high) = (DRIFT_PPM.start(), DRIFT_PPM.end());
-    match DRIFT_PPM.contains(ppm) {
-        true => Ok(()),
-        false => Err(format!("{ppm}, expected {low} to {high}")),
-    }
-}
-
 /// At least one host, and none of them by a mark: a list has no one who hits it.
 pub(super) fn hosts(targets: &[Target]) -> Result<(), String> {
     if targets.is_empty() {
         return Err("nobody, expected at least one host".to_owned());
     }
-    match targets.iter().find(|target| matches!(target, Target::Mark(_))) {
-        Some(mark) => Err(format!("`{mark}`, expected here, and the mark as the fault's `when`")),
-        None => Ok(()),
+    if let Some(mark) = targets.iter().find(|target| matches!(target, Target::Mark(_))) {
+        return Err(format!("`{mark}`, expected here, and the mark as the fault's `when`"));
     }
+    targets.iter().try_for_each(whom)
 }
 
 /// Two sides or more, each of at least one host.

@@ -148,10 +148,14 @@ fn values_that_cannot_be_are_named_with_what_was_expected() {
         (
             r#""kind":"bandwidth","from":["a"],"to":["b"],"bytes_per_s":0"#,
             "bytes_per_s",
-            "0, expected 1 or more",
+            "0, expected 1 to 1000000000000",
         ),
-        (r#""kind":"eio","target":"a","op":"sync","nth":0"#, "nth", "0, expected 1 or more"),
-        (r#""kind":"rot","target":"a","file":"x","sectors":0"#, "sectors", "0, expected 1 or more"),
+        (r#""kind":"eio","target":"a","op":"sync","nth":0"#, "nth", "0, expected 1 to 1000000000"),
+        (
+            r#""kind":"rot","target":"a","file":"x","sectors":0"#,
+            "sectors",
+            "0, expected 1 to 1000000",
+        ),
         (
             r#""kind":"clock_drift","target":"a","ppm":-1000000"#,
             "ppm",
@@ -160,7 +164,7 @@ fn values_that_cannot_be_are_named_with_what_was_expected() {
         (
             r#""kind":"clock_jump","target":"a","by_ms":1,"every_ms":0"#,
             "every_ms",
-            "0, expected 1 or more",
+            "0, expected 1 to 86400000",
         ),
     ] {
         assert_eq!(fault_of(fault).check(), Err((field, message.to_owned())), "{fault}");

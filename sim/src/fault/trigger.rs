@@ -178,7 +178,7 @@ impl Triggers {
         let fired = self.waiting.extract_if(.., |trigger| trigger.fires(hit));
         for Trigger { fault, target, kills, .. } in fired {
             is_struck |= kills && target.after_us == 0;
-            let at_ns = hit.at_ns + target.after_us * 1_000;
+            let at_ns = hit.at_ns.saturating_add(target.after_us.saturating_mul(1_000));
             self.fired.push(Fired { fault, host: hit.host, at_ns });
         }
         is_struck

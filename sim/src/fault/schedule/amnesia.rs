@@ -232,7 +232,8 @@ impl Schedule {
         else {
             unreachable!("only writes are armed");
         };
-        self.entries[index].stage = Stage::Active(Undo::Down(host, at_ns + down_ms * NS_PER_MS));
+        let up_ns = at_ns.saturating_add(down_ms.saturating_mul(NS_PER_MS));
+        self.entries[index].stage = Stage::Active(Undo::Down(host, up_ns));
         Ok(Applied { at_ns, index, began: true, hosts: vec![host], links: Vec::new(), forgot })
     }
 

@@ -45,7 +45,8 @@ pub(super) fn jump<S: World>(fault: &Fault, host: HostId, off_ms: i64, world: &m
     let off_after_ms = if off_ms == 0 { *by_ms } else { 0 };
     world.shift_clock(host, off_after_ms.saturating_sub(off_ms));
     // Two jumps in one moment would never let time pass.
-    let next_ms = every_ms.map_or(u64::MAX, |every_ms| world.elapsed_ms() + every_ms.max(1));
+    let next_ms =
+        every_ms.map_or(u64::MAX, |every_ms| world.elapsed_ms().saturating_add(every_ms.max(1)));
     Undo::Jumping { off_ms: off_after_ms, next_ms }
 }
 

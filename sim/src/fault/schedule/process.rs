@@ -59,7 +59,7 @@ impl Schedule {
         let now_ms = world.elapsed_ms();
         if let Some(host) = down {
             self.let_up(world, host)?;
-            let next_ms = now_ms + gap_ms;
+            let next_ms = now_ms.saturating_add(*gap_ms);
             let is_last = turn == targets.len();
             let rolling = Stage::Active(Undo::Rolling { down: None, turn, next_ms });
             return Ok((if is_last { Stage::Done } else { rolling }, vec![host]));
@@ -70,7 +70,7 @@ impl Schedule {
             self.take_down(world, host, How::Kill)?;
             self.upgrades.change(host, settings);
         }
-        let next_ms = now_ms + down_ms;
+        let next_ms = now_ms.saturating_add(*down_ms);
         let rolling = Undo::Rolling { down: host, turn: turn + 1, next_ms };
         Ok((Stage::Active(rolling), host.into_iter().collect()))
     }
