@@ -382,7 +382,7 @@ impl<'a> Fuzz<'a> {
             self.exit = self.exit.and(Exit::Internal);
             summary.exit_code = self.exit.code();
         }
-        let published = self.args.publish.publish(&self.junit, &summary);
+        let published = self.args.publish.publish(&self.junit, &summary, &self.folder.path());
         self.output.json(&summary);
         self.output.text(&(closing_line(&summary) + "\n"));
         self.exit.and(published)

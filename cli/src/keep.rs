@@ -19,12 +19,12 @@ pub(crate) fn keep_failure(
 ) -> Result<String, FolderError> {
     let folder = FailureFiles::folder(&message.fingerprint);
     let path = output.path().join(&folder);
-    let program = program::command();
+    let plan_path = path.join("plan.json");
     message.commands = Commands {
-        replay: Some(format!("{program} replay {}", path.join("plan.json").display())),
-        shrink: Some(format!("{program} shrink {}", path.join("plan.json").display())),
+        replay: Some(program::replay(&plan_path)),
+        shrink: Some(format!("{} shrink {}", program::command(), program::word(&plan_path))),
         smaller: None,
-        read: Some(path.join("explanation.txt").display().to_string()),
+        read: Some(program::word(&path.join("explanation.txt"))),
     };
     let (trace, told) = (trace_lines(&outcome.trace), outcome.history());
     let files = FailureFiles {

@@ -66,7 +66,7 @@ fn merged(args: &MergeArgs) -> Result<Exit, String> {
     let mut junit = args.publish.junit();
     merged.lines.iter().for_each(|line| junit.add(line));
     let output = Output::new(args.format);
-    let published = args.publish.publish(&junit, &merged.summary);
+    let published = args.publish.publish(&junit, &merged.summary, &args.out);
     output.json(&merged.summary);
     for failure in &merged.summary.failures {
         output.text(&format!(

@@ -3,15 +3,16 @@
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use evidence::Summary;
-use reports::{JUnit, annotations, summary_markdown};
+use reports::{Home, JUnit, annotations, summary_markdown};
 
 use crate::exit::Exit;
 use crate::output::{complain, say};
 use crate::place;
+use crate::program;
 use crate::systems::systems;
 
 /// Where else results go.
@@ -38,11 +39,13 @@ impl PublishArgs {
         JUnit::new(systems().property_names().into_iter().map(str::to_owned))
     }
 
-    /// Writes whatever was asked for.
-    pub(crate) fn publish(&self, junit: &JUnit, summary: &Summary) -> Exit {
+    /// Writes whatever was asked for of the results in a folder.
+    pub(crate) fn publish(&self, junit: &JUnit, summary: &Summary, folder: &Path) -> Exit {
+        let program = program::command();
+        let home = Home { program: &program, folder };
         let mut exit = Exit::Passed;
         if let Some(file) = &self.junit
-            && let Err(error) = place::write(file, junit.to_xml(summary).as_bytes())
+            && let Err(error) = place::write(file, junit.to_xml(summary, home).as_bytes())
         {
             complain(&error);
             exit = Exit::Internal;
@@ -50,7 +53,7 @@ impl PublishArgs {
         let is_on_github = std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
         if self.github || is_on_github {
             // GitHub reads both streams, and stdout may hold JSON.
-            annotations(summary).iter().for_each(|line| say(line.trim_end()));
+            annotations(summary, home).iter().for_each(|line| say(line.trim_end()));
             exit = exit.and(append_step_summary(summary, std::env::var_os("GITHUB_STEP_SUMMARY")));
         }
         exit

@@ -180,8 +180,7 @@ fn tell(args: &ShrinkArgs, before: Size, shrunk: &Shrunk, smallest: &Path, time:
     });
     let outcome = systems().perform(&shrunk.plan, &Default::default());
     if let Some(mut message) = message(&outcome, shrunk.plan.plant.as_ref()) {
-        message.commands.replay =
-            Some(format!("{} replay {}", program::command(), smallest.display()));
+        message.commands.replay = Some(program::replay(smallest));
         output.text(&format!("{}\n", failure_text(&message)));
     }
     let how = if shrunk.is_complete { "nothing more can be left out" } else { "stopped" };

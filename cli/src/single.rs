@@ -106,14 +106,10 @@ impl Source {
         let name = file.display().to_string();
         let bytes = read_bytes(&file)?;
         let Some(engine) = engine else {
-            return Ok(Source {
-                bytes,
-                command: format!("{} replay {name}", program::command()),
-                name,
-            });
+            return Ok(Source { bytes, command: program::replay(&file), name });
         };
         let mut plan = systems().load(&bytes, &name).map_err(|error| error.to_string())?;
-        let command = format!("{} replay {name} --engine {engine}", program::command());
+        let command = format!("{} --engine {engine}", program::replay(&file));
         if plan.engine != engine {
             (plan.engine, plan.found) = (engine, None);
         }

@@ -43,6 +43,27 @@ pub fn by_kind(counts: &BTreeMap<String, u64>) -> String {
     words.join(", ")
 }
 
+/// A word of a command, as a shell takes it for one: in quotes, if it has anything in it that means
+/// something to a shell.
+pub fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+/// A text for people, with control characters spelt out: raw they would change lines, or a terminal. Line
+/// ends and tabs stay.
+pub fn visible(text: &str) -> String {
+    let is_raw = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !text.contains(is_raw) {
+        return text.to_owned();
+    }
+    let spelt = |c: char| if is_raw(c) { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(spelt).collect()
+}
+
 /// A time of day, given in seconds since 1970, in UTC: `2026-11-20T16:42:07Z`.
 pub fn utc(unix_seconds: u64) -> String {
     let (days, second) = (unix_seconds / 86_400, unix_seconds % 86_400);
@@ -68,6 +89,26 @@ fn civil(days: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_of_commands_are_quoted_where_a_shell_would_take_them_apart() {
+        for (word, quoted) in [
+            ("out/20261120T164207Z-42/plan.json", "out/20261120T164207Z-42/plan.json"),
+            ("my runs/plan.json", "'my runs/plan.json'"),
+            ("$(date)", "'$(date)'"),
+            ("it's", r"'it'\''s'"),
+            ("é", "'é'"),
+            ("", "''"),
+        ] {
+            assert_eq!(shell_word(word), quoted);
+        }
+    }
+
+    #[test]
+    fn control_characters_are_spelt_out() {
+        assert_eq!(visible("a\tb\n"), "a\tb\n");
+        assert_eq!(visible("\u{1b}[2Jé\r\u{0}\u{9b}"), "\\u{1b}[2Jé\\r\\u{0}\\u{9b}");
+    }
 
     #[test]
     fn durations_and_moments() {

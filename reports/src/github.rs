@@ -5,20 +5,23 @@
 use evidence::Summary;
 use evidence::words::count;
 
+use crate::home::Home;
+
 /// Annotations of one campaign.
 const ANNOTATIONS_MAX: usize = 10;
 
 /// One line for each reason not to trust the campaign, and for each kind of failure; at most ten.
-pub fn annotations(summary: &Summary) -> Vec<String> {
+pub fn annotations(summary: &Summary, home: Home<'_>) -> Vec<String> {
     let doubts = summary.doubts.iter().map(|doubt| error("squall cannot be trusted", doubt));
     let failures = summary.failures.iter().map(|failure| {
         let title = format!("{}: {}", failure.scenario, failure.property);
+        let replay = home.replay(failure);
         let message = format!(
-            "{}\nin {}, first in seed {}\nsquall replay {}/plan.json",
+            "{}\nin {}, first in seed {}\n{}",
             failure.headline,
             count(failure.count, "run"),
             failure.seed,
-            failure.folder
+            replay.as_deref().unwrap_or("its plan was not kept"),
         );
         error(&title, &message)
     });
@@ -47,12 +50,16 @@ mod tests {
 
     use super::*;
 
+    fn told(summary: &Summary) -> Vec<String> {
+        annotations(summary, Home { program: "squall", folder: "my runs/a".as_ref() })
+    }
+
     #[test]
     fn a_failure_is_one_line() {
         expect_test::expect![[r#"
-            ::error title=store/register%3A linearizability::/k7: no order explains | these%0Ain 2 runs, first in seed 1234%0Asquall replay failures/12ab/plan.json
+            ::error title=store/register%3A linearizability::/k7: no order explains | these%0Ain 2 runs, first in seed 1234%0Asquall replay 'my runs/a/failures/12ab/plan.json'
         "#]]
-        .assert_eq(&annotations(&example()).concat());
+        .assert_eq(&told(&example()).concat());
     }
 
     #[test]
@@ -60,7 +67,7 @@ mod tests {
         let mut summary = example();
         summary.failures[0].property = "a: b, 100 %\r\n::error::".to_owned();
         summary.failures[0].headline = "100 %0A\r\nnext".to_owned();
-        let line = annotations(&summary).concat();
+        let line = told(&summary).concat();
         let expected = "::error title=store/register%3A a%3A b%2C 100 %25%0D%0A%3A%3Aerror%3A%3A::\
             100 %250A%0D%0Anext%0A";
         assert!(line.starts_with(expected), "{line}");
@@ -71,9 +78,9 @@ mod tests {
     fn there_are_at_most_ten_and_doubts_come_first() {
         let mut summary = example();
         summary.failures = vec![summary.failures[0].clone(); 10];
-        assert_eq!(annotations(&summary).len(), 10);
+        assert_eq!(told(&summary).len(), 10);
         summary.doubts = vec!["not deterministic".to_owned()];
-        let lines = annotations(&summary);
+        let lines = told(&summary);
         assert_eq!(lines.len(), 10);
         assert!(lines[0].ends_with("trusted::not deterministic\n"), "{lines:?}");
         assert_eq!(lines[9], "::error title=squall::2 more are in summary.md\n");

@@ -8,6 +8,7 @@ use std::fmt::Write;
 use evidence::words::count;
 use evidence::{RunLine, RunVerdict, Summary};
 
+use crate::home::Home;
 use crate::style::escape;
 
 /// Test cases under construction.
@@ -72,8 +73,8 @@ impl JUnit {
         }
     }
 
-    /// The file's text.
-    pub fn to_xml(&self, summary: &Summary) -> String {
+    /// The file's text, of a campaign whose results are there.
+    pub fn to_xml(&self, summary: &Summary, home: Home<'_>) -> String {
         let mut scenarios = self.scenarios.clone();
         for scenario in &summary.environment.scenarios {
             scenarios.entry(scenario.clone()).or_default();
@@ -85,7 +86,7 @@ impl JUnit {
             let others = tally.violated.keys().map(String::as_str);
             let others = others.filter(|name| !self.properties.iter().any(|known| known == name));
             for property in known.chain(others) {
-                suite.add(scenario, property, &tally.case(scenario, property, summary));
+                suite.add(scenario, property, &tally.case(scenario, property, summary, home));
             }
             total.absorb(scenario, "", suite);
         }
@@ -120,7 +121,7 @@ impl JUnit {
 }
 
 impl Tally {
-    fn case(&self, scenario: &str, property: &str, summary: &Summary) -> Case {
+    fn case(&self, scenario: &str, property: &str, summary: &Summary, home: Home<'_>) -> Case {
         if let Some(seeds) = self.violated.get(property) {
             let kinds = summary
                 .failures
@@ -135,9 +136,12 @@ impl Tally {
             let mut message = None;
             for kind in kinds {
                 message.get_or_insert_with(|| kind.headline.clone());
-                let folder = &kind.folder;
-                let _ = writeln!(text, "{}: {folder}/explanation.txt", kind.headline);
-                let _ = writeln!(text, "  squall replay {folder}/plan.json");
+                let explanation = home.explanation(kind);
+                let explanation = explanation.as_deref().unwrap_or("its files were not kept");
+                let _ = writeln!(text, "{}: {explanation}", kind.headline);
+                if let Some(replay) = home.replay(kind) {
+                    let _ = writeln!(text, "  {replay}");
+                }
             }
             let message = message.unwrap_or_else(|| "violated beside another property".to_owned());
             return Case::Failed { message, kind: property.to_owned(), text };
@@ -268,6 +272,10 @@ mod tests {
 
     use super::*;
 
+    fn home() -> Home<'static> {
+        Home { program: "squall", folder: "my runs/a".as_ref() }
+    }
+
     fn names(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
@@ -318,8 +326,8 @@ mod tests {
                 <testcase classname="store/register" name="linearizability">
                   <failure message="/k7: no order explains | these" type="linearizability">violated in 1 of 2 runs
             seeds 1234
-            /k7: no order explains | these: failures/12ab/explanation.txt
-              squall replay failures/12ab/plan.json
+            /k7: no order explains | these: my runs/a/failures/12ab/explanation.txt
+              squall replay &#39;my runs/a/failures/12ab/plan.json&#39;
             </failure>
                 </testcase>
                 <testcase classname="store/register" name="one-shot watches">
@@ -344,7 +352,7 @@ mod tests {
               </testsuite>
             </testsuites>
         "#]]
-        .assert_eq(&junit(&lines).to_xml(&example()));
+        .assert_eq(&junit(&lines).to_xml(&example(), home()));
     }
 
     #[test]
@@ -355,7 +363,8 @@ mod tests {
         summary.undecided[0].reason = nasty.to_owned();
         summary.doubts = vec![nasty.to_owned()];
         summary.environment.build = nasty.to_owned();
-        let xml = junit(&[line(1, RunVerdict::Fail, &["linearizability", nasty])]).to_xml(&summary);
+        let xml = junit(&[line(1, RunVerdict::Fail, &["linearizability", nasty])])
+            .to_xml(&summary, home());
         let document = roxmltree::Document::parse(&xml).unwrap();
         let failure = document.descendants().find(|node| node.has_tag_name("failure")).unwrap();
         let expected = nasty.replace(['\u{1}', '\u{b}', '\u{ffff}'], "\u{fffd}");
@@ -371,7 +380,7 @@ mod tests {
         summary.environment.scenarios.push("store/watch".to_owned());
         summary.canary = Some(Canary { found: false, ..summary.canary.unwrap() });
         summary.doubts = vec!["the canary was not found".to_owned()];
-        let cases = cases(&junit(&[]).to_xml(&summary));
+        let cases = cases(&junit(&[]).to_xml(&summary, home()));
         let of =
             |class: &str| cases.iter().filter(|c| c.0 == class).map(|c| c.2.as_str()).collect();
         let watch: Vec<&str> = of("store/watch");
@@ -384,7 +393,7 @@ mod tests {
     fn many_seeds_are_cut() {
         let lines: Vec<RunLine> =
             (0..50).map(|seed| line(seed, RunVerdict::Fail, &["agreement"])).collect();
-        let xml = junit(&lines).to_xml(&example());
+        let xml = junit(&lines).to_xml(&example(), home());
         assert!(xml.contains("violated in 50 of 50 runs"), "{xml}");
         assert!(xml.contains("18, 19 and 30 more\n"), "{xml}");
     }

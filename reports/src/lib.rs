@@ -12,6 +12,7 @@ mod coverage_text;
 mod failure;
 mod folder;
 mod github;
+mod home;
 mod junit;
 mod merge;
 mod message;
@@ -36,6 +37,7 @@ pub use bench_text::{bench_markdown, bench_text, comparison_text, percentile_tex
 pub use failure::FailureFiles;
 pub use folder::{FolderError, OutputFolder, folder_name};
 pub use github::annotations;
+pub use home::Home;
 pub use junit::JUnit;
 pub use merge::{MergeError, Merged, SAW_NO, ShardFolder, find_shards, merge, read_shard};
 pub use message::{explanation_text, failure_text};

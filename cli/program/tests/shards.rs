@@ -166,3 +166,7 @@ fn ci_services_are_told_of_failures() {
     assert!(junit.contains("name=\"one-shot watches\">\n      <skipped "), "{junit}");
     assert!(junit.contains("name=\"Agreement\"/>"), "{junit}");
 }
+    // What is told must work where it is read.
+    let plan = annotation.trim_end().rsplit_once("%0Asquall replay ").unwrap().1;
+    assert!(folder.path().join(plan).is_file(), "{annotation}");
+    assert!(junit.contains(&format!("\n  squall replay {plan}\n")), "{junit}");

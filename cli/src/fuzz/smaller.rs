@@ -74,7 +74,7 @@ impl Fuzz<'_> {
         let plan = format!("{}/plan.min.json", failure.folder);
         let path = self.folder.write(&plan, plan_text(&shrunk.plan).as_bytes())?;
         let change = before.to(after);
-        let command = format!("{} replay {}", program::command(), path.display());
+        let command = program::replay(&path);
         let smaller = SmallerPlan {
             plan,
             change: change.clone(),

@@ -4,13 +4,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use evidence::words::shell_word;
 use evidence::{COVERAGE_FILE, RunLine};
 
 use crate::folder::FolderError;
 use crate::merge::read::read;
 use crate::merge::{MergeError, Merged};
-use crate::summary_text::summary_markdown;
 use crate::place::write_atomically;
+use crate::summary_text::summary_markdown;
 
 impl Merged {
     /// Writes the result as a new folder, in the form of a campaign's.
@@ -77,13 +78,23 @@ fn with_paths_of(out: &Path, place: &str, explanation: Vec<u8>) -> Vec<u8> {
             .iter()
             .any(|verb| command.starts_with(verb));
         match line.find(&folder).filter(|_| is_command) {
-            Some(at) => {
-                let from = line[..at].rfind(' ').map_or(0, |space| space + 1);
-                let place = out.join(&line[at..]);
-                format!("{}{}", &line[..from], place.display())
-            }
+            Some(at) => with_path_of(out, line, at),
             None => line.to_owned(),
         }
     });
     lines.collect::<String>().into_bytes()
+}
+
+/// A line with a command, in which the path of a file is within the result: at `at` begins what is the same
+/// in both. The path is a word of the command, in quotes if need be.
+fn with_path_of(out: &Path, line: &str, at: usize) -> String {
+    let (before, after) = line.split_at(at);
+    let is_quoted = before.matches('\'').count() % 2 == 1;
+    let end = if is_quoted { '\'' } else { ' ' };
+    let from = before.rfind(end).map_or(0, |before| before + usize::from(!is_quoted));
+    let to = after.find(['\n', end]).unwrap_or(after.len());
+    let place = out.join(&after[..to]).display().to_string();
+    let rest = &after[to..];
+    let rest = if is_quoted { rest.strip_prefix('\'').unwrap_or(rest) } else { rest };
+    format!("{}{}{rest}", &before[..from], shell_word(&place))
 }
