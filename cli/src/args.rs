@@ -153,7 +153,7 @@ pub(crate) struct FuzzArgs {
     /// Where campaigns have their folders.
     #[arg(long, value_name = "DIR", default_value = "out")]
     pub(crate) out: PathBuf,
-    /// End after so many failed runs.
+    /// Begin no new run after so many have failed.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_failures: Option<u64>,
     /// Cut a run off that takes longer, as 500ms, 60s, 10m or 1h: it ends undecided. 120s, unless

@@ -96,6 +96,7 @@ fn campaign(args: &FuzzArgs) -> Result<Campaign, String> {
         run_memory_max: args.run_memory_max,
         ..defaults
     })
+        failures_max: args.max_failures,
 }
 
 /// A campaign under way.

@@ -9,6 +9,7 @@ mod explore;
 
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
@@ -55,6 +56,11 @@ pub struct Campaign {
     pub run_time_max: Duration,
     /// A run whose record takes more memory, in bytes, is cut off and undecided; none for no limit.
     pub run_memory_max: Option<u64>,
+    /// No run begins after so many have failed; none for no limit. Runs under way are finished.
+    pub failures_max: Option<u64>,
+    /// Once it is set, runs under way are cut off and no other begins: nobody can keep what they would
+    /// find.
+    pub abandon: Arc<AtomicBool>,
     /// Every so many runs one is performed twice, and must end the same; 0 for never.
     pub twice_every: u64,
     /// Whether a third of the runs are changed plans of runs that showed something new. It excludes
@@ -112,6 +118,8 @@ impl Campaign {
             plant: None,
             run_time_max: Duration::from_secs(120),
             run_memory_max: None,
+            failures_max: None,
+            abandon: Arc::default(),
             twice_every: TWICE_EVERY,
             explore: false,
         }
@@ -155,6 +163,7 @@ impl Campaign {
             corpus: self.corpus_entries(),
             began: Clock::start(),
             next: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
             enough: AtomicBool::new(false),
             stop,
         };
@@ -199,6 +208,8 @@ struct Work<'a> {
     corpus: Vec<StoredPlan>,
     began: Clock,
     next: AtomicU64,
+    /// Runs that failed, told to the caller or not yet.
+    failed: AtomicU64,
     /// The caller has heard enough.
     enough: AtomicBool,
     stop: &'a AtomicBool,
@@ -217,7 +228,14 @@ impl Work<'_> {
 
     fn is_over(&self) -> bool {
         let is_late = self.campaign.time_max.is_some_and(|max| self.began.elapsed() >= max);
-        is_late || self.stop.load(Ordering::Relaxed) || self.enough.load(Ordering::Relaxed)
+        let failed = self.failed.load(Ordering::Relaxed);
+        let is_enough = self.campaign.failures_max.is_some_and(|max| failed >= max);
+        let is_abandoned = self.campaign.abandon.load(Ordering::Relaxed);
+        is_late
+            || is_enough
+            || is_abandoned
+            || self.stop.load(Ordering::Relaxed)
+            || self.enough.load(Ordering::Relaxed)
     }
 
     /// The run whose turn it is here, with its position in the whole campaign.
@@ -249,13 +267,13 @@ impl Work<'_> {
             (first, repeated)
         }));
         match performed {
-            Ok((outcome, repeated)) => Finished {
-                position,
-                origin,
-                plan: outcome.stored(&plan),
-                repeated,
-                result: Ok(outcome),
-            },
+            Ok((outcome, repeated)) => {
+                if matches!(outcome.verdict, Verdict::Fail(_)) {
+                    self.failed.fetch_add(1, Ordering::Relaxed);
+                }
+                let plan = outcome.stored(&plan);
+                Finished { position, origin, plan, repeated, result: Ok(outcome) }
+            }
             Err(panic) => {
                 let message = message_of(panic.as_ref());
                 Finished { position, origin, plan, result: Err(message), repeated: None }
@@ -270,6 +288,7 @@ impl Work<'_> {
         let was_stopped = AtomicBool::new(false);
         let is_late = || {
             let is_late = clock.elapsed() > time_max;
+            let is_late = is_late || self.campaign.abandon.load(Ordering::Relaxed);
             was_stopped.fetch_or(is_late, Ordering::Relaxed) || is_late
         };
         let options = RunOptions {
@@ -463,6 +482,47 @@ mod tests {
         assert!(summary.runs >= 1);
         let timed = Campaign { time_max: Some(Duration::ZERO), ..campaign(9) };
         assert_eq!(timed.run_with(&pretend, &never, &mut go_on).runs, 0);
+    }
+
+    /// Whatever the caller does meanwhile: it hears of a failure only when the next run might have begun.
+    #[test]
+    fn no_run_begins_after_enough_have_failed() {
+        let never = AtomicBool::new(false);
+        let fail = |plan: &Plan, _: &RunOptions<'_>| {
+            let mut record = honest_record();
+            record.panic = Some("boom".to_owned());
+            judged(plan, record)
+        };
+        let mut slow = |_: &Finished| {
+            std::thread::sleep(Duration::from_millis(20));
+            ControlFlow::Continue(())
+        };
+        for (jobs, most) in [(1, 3), (4, 6)] {
+            for explore in [false, true] {
+                let one = Campaign { jobs, failures_max: Some(3), explore, ..campaign(60) };
+                let failed = one.run_with(&fail, &never, &mut slow).failed;
+                assert!((3..=most).contains(&failed), "{failed} with {jobs} jobs");
+            }
+        }
+    }
+
+    #[test]
+    fn an_abandoned_campaign_cuts_off_what_is_under_way() {
+        let never = AtomicBool::new(false);
+        let one = Campaign { jobs: 3, ..campaign(60) };
+        let abandon = Arc::clone(&one.abandon);
+        let endless = |plan: &Plan, options: &RunOptions<'_>| {
+            let should_stop = options.should_stop.expect("a campaign bounds its runs");
+            while plan.seed != one.plan(0).seed && !should_stop() {
+                std::thread::yield_now();
+            }
+            pretend(plan, options)
+        };
+        let summary = one.run_with(&endless, &never, &mut |_| {
+            abandon.store(true, Ordering::Relaxed);
+            ControlFlow::Break(())
+        });
+        assert!(summary.runs <= 3, "{}", summary.runs);
     }
 
     #[test]
