@@ -3,7 +3,7 @@
 use evidence::FailureMessage;
 use harness::tell::{log_lines, story, trace_lines};
 use harness::{Outcome, Plan, look_closer};
-use reports::{OutputFolder, write_story};
+use reports::{FolderError, OutputFolder, write_story};
 
 use crate::systems::systems;
 
@@ -40,7 +40,7 @@ pub(crate) fn draw(
             false => output.write(&format!("{path}log.jsonl"), lines.as_bytes()).map(drop),
         }
     });
-    written.map_err(|error| DrawError::Write(error.to_string()))
+    written.map_err(DrawError::Write)
 }
 
 /// Why there are no diagrams.
@@ -49,5 +49,5 @@ pub(crate) enum DrawError {
     /// The run is not deterministic: how the second one differed.
     Differs(String),
     /// A file could not be written: which and why.
-    Write(String),
+    Write(FolderError),
 }

@@ -16,6 +16,7 @@ use harness::canary;
 use harness::determinism::part;
 use harness::novelty::mutant_name;
 use harness::partition::Partition;
+use harness::summary::Summary as Seen;
 use harness::{Outcome, Plan, RunOptions, tell};
 use reports::{
     FolderError, JUnit, OutputFolder, SAW_NO, closing_line, failure_text, folder_name,
@@ -70,8 +71,8 @@ fn prepare(args: &FuzzArgs) -> Result<(Campaign, Vec<Plan>, OutputFolder), Strin
         false => format!("-{}of{}", partition.number(), partition.count()),
     };
     let name = folder_name(unix_seconds(), format!("{}{shard}", campaign.seed));
-    let folder = OutputFolder::create(&args.out, &name).map_err(|error| error.to_string())?;
     args.publish.try_places()?;
+    let folder = OutputFolder::create(&args.out, &name).map_err(|error| error.to_string())?;
     Ok((campaign, canaries, folder))
 }
 
@@ -95,8 +96,8 @@ fn campaign(args: &FuzzArgs) -> Result<Campaign, String> {
         run_time_max: args.run_time_max.unwrap_or(defaults.run_time_max),
         run_memory_max: args.run_memory_max,
         ..defaults
-    })
         failures_max: args.max_failures,
+    })
 }
 
 /// A campaign under way.
@@ -165,35 +166,53 @@ impl<'a> Fuzz<'a> {
             self.folder.path().display(),
         ));
         if let Err(error) = self.folder.link_latest() {
+        match self.perform(campaign, canaries, stop) {
+            Ok(summary) => self.judge(&summary, stop),
+            Err(error) => self.give_up(&error),
+        }
+    }
+
+    /// The runs, and what becomes of their failures.
+    fn perform(
+        &mut self,
+        campaign: &Campaign,
+        canaries: &[Plan],
+        stop: &AtomicBool,
+    ) -> Result<Seen, FolderError> {
+        self.write_so_far()?;
             complain(&error.to_string());
         }
         canaries.iter().for_each(|canary| self.look_for(canary));
-        if let Err(error) = self.write_so_far() {
-            complain(&error.to_string());
-            return Exit::Internal;
-        }
+        self.write_so_far()?;
+        let mut failed = None;
         let summary = campaign.run(stop, &mut |finished| {
-            match self.note(finished) {
-                Ok(flow) => flow,
-                // What cannot be kept need not be found.
-                Err(error) => {
-                    complain(&error.to_string());
-                    self.exit = self.exit.and(Exit::Internal);
-                    ControlFlow::Break(())
-                }
+            if failed.is_some() {
+                return ControlFlow::Break(());
             }
         });
-        if let Err(error) = self.keep_novel(&summary) {
-            complain(&error.to_string());
-            self.exit = self.exit.and(Exit::Internal);
-        }
-        if self.args.shrink
-            && let Err(error) = self.make_smaller(campaign.jobs, stop)
-        {
-            complain(&error.to_string());
-            self.exit = self.exit.and(Exit::Internal);
+            self.note(finished).unwrap_or_else(|error| {
+                campaign.abandon.store(true, Ordering::Relaxed);
+                failed = Some(error);
+                ControlFlow::Break(())
+            })
+        failed.map_or(Ok(()), Err)?;
+        self.keep_novel(&summary)?;
+        if self.args.shrink {
+            self.make_smaller(campaign.jobs, stop)?;
         }
         self.progress.end();
+        Ok(summary)
+    }
+
+    /// Ends without another word: where a disk is full, whatever else there is to write would fail like
+    /// this. What was written before is what a report reads of a campaign that was killed.
+    fn give_up(self, error: &FolderError) -> Exit {
+        self.progress.end();
+        complain(&format!("{error}; the campaign ends here"));
+        self.exit.and(Exit::Internal)
+    }
+
+    fn judge(mut self, summary: &Seen, stop: &AtomicBool) -> Exit {
         let interrupted = stop.load(Ordering::Relaxed);
         if interrupted {
             self.exit = self.exit.and(Exit::Interrupted);
@@ -211,7 +230,7 @@ impl<'a> Fuzz<'a> {
     }
 
     /// Plans that showed something new: what to change when somebody explores by hand.
-    fn keep_novel(&self, summary: &harness::summary::Summary) -> Result<(), FolderError> {
+    fn keep_novel(&self, summary: &Seen) -> Result<(), FolderError> {
         summary.novel.values().try_for_each(|plan| {
             let name = plan_name(&plan.scenario, plan.seed);
             let file = format!("novel/{}-{name}", mutant_name(plan));
@@ -315,10 +334,7 @@ impl<'a> Fuzz<'a> {
                 self.doubts.push(format!("{folder}/plan.json: {how}"));
                 self.exit = self.exit.and(Exit::Untrusted);
             }
-            Err(DrawError::Write(error)) => {
-                self.progress.aside(|| complain(&error));
-                self.exit = self.exit.and(Exit::Internal);
-            }
+            Err(DrawError::Write(error)) => return Err(error),
         }
         self.known.insert(message.fingerprint.clone(), self.failures.len());
         self.failures.push(DistinctFailure {
@@ -389,10 +405,10 @@ impl<'a> Fuzz<'a> {
         self.exit.and(published)
     }
 
-    /// Writes `summary.json` of what there is so far. Until a campaign ends it says that it was
-    /// interrupted, so that one that is killed has said so.
+    /// Writes `summary.json` of what there is so far. Until a campaign ends it says that it did not, so
+    /// that one that is killed has said so.
     fn write_so_far(&self) -> Result<(), FolderError> {
-        self.write(&self.summary(true, Exit::Interrupted))
+        self.write(&Summary { unfinished: true, ..self.summary(true, Exit::Interrupted) })
     }
 
     fn write(&self, summary: &Summary) -> Result<(), FolderError> {
@@ -419,3 +435,4 @@ impl<'a> Fuzz<'a> {
         }
     }
 }
+            unfinished: false,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
+use evidence::words::{count, shell_word};
 use evidence::{RunLine, Summary};
 use harness::promise::Shown;
 use harness::summary::{Summary as Seen, Totals};
@@ -60,8 +61,8 @@ fn merged(args: &MergeArgs) -> Result<Exit, String> {
     let shards = read_all(&args.shards)?;
     let mut merged = join(&shards).map_err(|error| error.to_string())?;
     let exit = judge(&mut merged, args.findings_ok);
-    merged.write(&args.out).map_err(|error| error.to_string())?;
     args.publish.try_places()?;
+    merged.write(&args.out).map_err(|error| error.to_string())?;
     tell_shards(&merged.summary);
     let mut junit = args.publish.junit();
     merged.lines.iter().for_each(|line| junit.add(line));
@@ -69,15 +70,19 @@ fn merged(args: &MergeArgs) -> Result<Exit, String> {
     let published = args.publish.publish(&junit, &merged.summary, &args.out);
     output.json(&merged.summary);
     for failure in &merged.summary.failures {
+        let explanation = args.out.join(&failure.folder).join("explanation.txt");
+        let read = match failure.folder.is_empty() {
+            true => "its shard was killed before it kept the plan".to_owned(),
+            false => format!("read {}", shell_word(&explanation.display().to_string())),
+        };
         output.text(&format!(
-            "FAIL {}   seed {}   fingerprint {}\n  {}: {}\n  {} runs; read {}\n\n",
+            "FAIL {}   seed {}   fingerprint {}\n  {}: {}\n  {}; {read}\n\n",
             failure.scenario,
             failure.seed,
             failure.fingerprint,
             failure.property,
             failure.headline,
-            failure.count,
-            args.out.join(&failure.folder).join("explanation.txt").display(),
+            count(failure.count, "run"),
         ));
     }
     output.text(&(closing_line(&merged.summary) + "\n"));

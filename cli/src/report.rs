@@ -15,7 +15,8 @@ Examples:
   squall report shard-1 shard-2 --out both  what two campaigns come to together
 
 Reads what `squall fuzz` and `squall run` wrote. Every number of summary.json is counted again from
-seeds.jsonl; where they disagree, nothing is written and the exit code is 3.";
+seeds.jsonl; where they disagree, nothing is written and the exit code is 3. Of a campaign that did not
+come to its end, because it was killed or the disk was full, the report says so, and tells what there is.";
 
 /// Arguments of `report`.
 #[derive(Debug, Args)]
@@ -48,6 +49,7 @@ fn written(folders: &[PathBuf], out: &Path) -> Result<Exit, ReportError> {
     let report = Report::read(folders)?;
     let files = report.write(out)?;
     say(&report.headline());
+    report.doubts().iter().for_each(|doubt| say(doubt));
     let output = Output::new(Format::Text);
     // The page to open comes first.
     for file in files {

@@ -239,7 +239,7 @@ impl Told<'_> {
                 self.exit = self.exit.and(Exit::Untrusted);
             }
             Err(DrawError::Write(error)) => {
-                complain(&error);
+                complain(&error.to_string());
                 self.exit = self.exit.and(Exit::Internal);
             }
         }

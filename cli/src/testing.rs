@@ -26,7 +26,7 @@ pub fn campaign_into(systems: &'static SystemList, campaign_seed: u64, runs: u64
     let (seed, runs, out) =
         (campaign_seed.to_string(), runs.to_string(), out.display().to_string());
     let arguments = ["squall", "fuzz", "--seed", &seed, "--runs", &runs, "--out", &out];
-    let arguments = arguments.into_iter().map(str::to_owned).collect();
+    let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
     let exit = crate::run(systems, &[], arguments);
     assert!(exit == Exit::Passed, "the campaign ended with exit code {}", exit.code());
 }

@@ -133,6 +133,7 @@ pub fn summary() -> Summary {
         shards: Vec::new(),
         doubts: Vec::new(),
         interrupted: false,
+        unfinished: false,
         exit_code: 1,
     }
 }

@@ -42,6 +42,10 @@ pub struct Summary {
     pub doubts: Vec<String>,
     /// Whether it was stopped before its end.
     pub interrupted: bool,
+    /// Whether it was written while the campaign went on. Who finds it so finds a campaign that was killed,
+    /// or could not write any more: its numbers are of an earlier moment than the lines of its runs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unfinished: bool,
     /// The exit code of the program.
     pub exit_code: u8,
 }

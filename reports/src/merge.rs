@@ -123,11 +123,13 @@ pub fn merge(shards: &[ShardFolder]) -> Result<Merged, MergeError> {
     for line in &lines {
         utilization.add(line, &figures);
         if let Some(reason) = &line.reason {
+            let plan = Some(undecided_plan(line)).filter(|plan| kept.files.contains_key(plan));
             undecided.push(UndecidedRun {
                 scenario: line.scenario.clone(),
                 seed: line.seed,
                 reason: reason.clone(),
-                plan: undecided_plan(line),
+                // None, if its shard was killed before it kept the plan.
+                plan: plan.unwrap_or_default(),
             });
         }
         if line.verdict == RunVerdict::Fail
@@ -162,6 +164,7 @@ pub fn merge(shards: &[ShardFolder]) -> Result<Merged, MergeError> {
         marks: coverage.as_ref().map(Coverage::figures),
         doubts: doubts.into_iter().filter(|doubt| !doubt.starts_with(SAW_NO)).cloned().collect(),
         interrupted: merged.iter().any(|shard| shard.interrupted),
+        unfinished: false,
         shards: merged.into_iter().collect(),
         exit_code: 0,
     };
@@ -319,7 +322,7 @@ fn without_evidence(fingerprint: &str, line: &RunLine) -> DistinctFailure {
 }
 
 /// Where a campaign keeps the plan of an undecided run, relative to its folder.
-fn undecided_plan(line: &RunLine) -> String {
+pub(crate) fn undecided_plan(line: &RunLine) -> String {
     match line.position {
         Some(position) => format!("undecided/{position}-plan.json"),
         None => format!("undecided/{}", line.plan_name()),

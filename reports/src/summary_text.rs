@@ -86,14 +86,16 @@ pub fn summary_markdown(summary: &Summary) -> String {
     let failures = summary.failures.iter().map(|failure| {
         let smaller = failure.smaller.as_ref();
         let smaller = smaller.map_or(String::new(), |s| format!(", [smaller]({})", s.plan));
+        let place = match failure.folder.is_empty() {
+            true => format!("{}, not kept", failure.fingerprint),
+            false => format!("[{}]({})", failure.fingerprint, failure.folder),
+        };
         format!(
-            "| {} | {} | {} | {} | [{}]({}){smaller} |\n",
+            "| {} | {} | {} | {} | {place}{smaller} |\n",
             failure.scenario,
             failure.property,
             cell(&failure.headline),
             failure.count,
-            failure.fingerprint,
-            failure.folder,
         )
     });
     let head = "\n## Failures\n\n| scenario | property | what | runs | folder |\n\

@@ -6,11 +6,15 @@ mod common;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use common::{Ran, names, squall};
+
+/// The most of a file that fits, in blocks of 512 bytes: more than marks or a summary take, less than the lines of
+/// twenty runs.
+const FULL_BLOCKS: u32 = 128;
 
 const CAMPAIGN: [&str; 8] =
     ["fuzz", "--no-corpus", "--seed", "11", "--runs", "4", "--scenario", "keeper/register"];
@@ -86,6 +90,75 @@ fn shards_merged_in_any_order_are_the_whole_campaign() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_killed_campaign_is_reported_and_merged_as_far_as_it_came() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_squall"))
+        .args(["fuzz", "--no-corpus", "--seed", "1", "--scenario", "keeper/register"])
+        .args(["--plant", "ack-before-fsync", "--jobs", "1", "--max-time", "10m"])
+        .current_dir(folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let lines = || fs::read_to_string(path("out/latest/seeds.jsonl")).unwrap_or_default();
+    let failed = |text: &str| text.lines().filter(|line| line.contains("\"fail\"")).count();
+    // Into whatever it does after its second failure, which the summary does not count yet.
+    while failed(&lines()) < 2 && child.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(json(&path("out/latest/summary.json"))["unfinished"], true);
+
+    let report = squall(folder.path(), &["report", "out/latest"]);
+    assert_eq!(report.code, 0, "{report:?}");
+    assert!(report.stderr.contains("the campaign did not end"), "{report:?}");
+    let text = fs::read_to_string(path("out/latest/report.md")).unwrap();
+    assert!(text.contains("the campaign did not end"), "{text}");
+    let merged = squall(folder.path(), &["merge", "out/latest", "--out", "merged"]);
+    assert_eq!(merged.code, 1, "{merged:?}");
+    assert!(merged.stderr.contains("did not come to its end"), "{merged:?}");
+    let summary = json(&path("merged/summary.json"));
+    let failures = summary["failures"].as_array().unwrap();
+    let counted: u64 = failures.iter().map(|failure| failure["count"].as_u64().unwrap()).sum();
+    assert_eq!(counted as usize, failed(&lines()));
+    assert!(!failures.is_empty());
+    for failure in failures.iter().filter(|failure| failure["folder"] != "") {
+        let kept = path("merged").join(failure["folder"].as_str().unwrap());
+        assert!(kept.join("plan.json").is_file(), "{failure}");
+    }
+    assert!(path("merged").join(failures[0]["folder"].as_str().unwrap()).is_dir());
+}
+
+/// As a full disk: no file may grow beyond a size.
+#[test]
+#[cfg(unix)]
+fn a_full_disk_ends_a_campaign_at_once_with_whole_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_squall");
+    let fuzz = "fuzz --no-corpus --seed 3 --scenario keeper/register --jobs 2 --max-time 5m";
+    let script = format!("trap '' XFSZ; ulimit -f {FULL_BLOCKS}; exec '{program}' {fuzz}");
+    let output =
+        Command::new("sh").args(["-c", &script]).current_dir(folder.path()).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(70), "{stderr}");
+    assert_eq!(stderr.matches("squall: cannot write ").count(), 1, "{stderr}");
+    assert!(
+        stderr.contains("seeds.jsonl: ") && stderr.contains("the campaign ends here"),
+        "{stderr}"
+    );
+    let latest = folder.path().join("out/latest");
+    let text = fs::read_to_string(latest.join("seeds.jsonl")).unwrap();
+    assert!(text.ends_with('\n') && text.lines().count() > 1, "no half line");
+    assert!(text.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+    assert!(names(&latest).iter().all(|name| !name.ends_with(".tmp")), "{:?}", names(&latest));
+    let report = squall(folder.path(), &["report", "out/latest"]);
+    assert_eq!(report.code, 0, "{report:?}");
+}
+
+#[test]
 fn partitions_that_cannot_be_are_usage_errors() {
     let folder = tempfile::tempdir().unwrap();
     for (extra, complaint) in [
@@ -157,6 +230,9 @@ fn ci_services_are_told_of_failures() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     let annotation = stderr.lines().find(|line| line.starts_with("::error title=")).unwrap();
     assert!(annotation.contains("keeper/register%3A acknowledged is durable::"), "{annotation}");
+    // What is told must work where it is read.
+    let plan = annotation.trim_end().rsplit_once("%0Asquall replay ").unwrap().1;
+    assert!(folder.path().join(plan).is_file(), "{annotation}");
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(stdout.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{stdout}");
     let markdown = fs::read_to_string(step_summary).unwrap();
@@ -165,8 +241,5 @@ fn ci_services_are_told_of_failures() {
     assert!(junit.contains("name=\"acknowledged is durable\">\n      <failure "), "{junit}");
     assert!(junit.contains("name=\"one-shot watches\">\n      <skipped "), "{junit}");
     assert!(junit.contains("name=\"Agreement\"/>"), "{junit}");
-}
-    // What is told must work where it is read.
-    let plan = annotation.trim_end().rsplit_once("%0Asquall replay ").unwrap().1;
-    assert!(folder.path().join(plan).is_file(), "{annotation}");
     assert!(junit.contains(&format!("\n  squall replay {plan}\n")), "{junit}");
+}

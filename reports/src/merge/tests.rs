@@ -330,7 +330,33 @@ fn a_killed_shard_is_read_as_far_as_it_came() {
     let out = place.merge("out", &[&a]);
     let failures = read_shard(&out).unwrap().summary.failures;
     assert_eq!((failures[0].fingerprint.as_str(), failures[0].seed), ("f1", 3));
+    assert_eq!(failures[0].folder, "failures/f1", "what the summary does not name is there");
+    assert!(out.join("failures/f1/plan.json").is_file());
     assert!(!out.join("failures/f1/trace.jsonl.tmp").exists());
+}
+
+#[test]
+fn files_that_a_killed_shard_did_not_write_are_not_named() {
+    let place = Place::new();
+    let lines = [line(3, RunVerdict::Fail), line(5, RunVerdict::Undecided)];
+    let a = place.shard("a", "slice:1/1", &lines);
+    let mut summary = read_shard(&a).unwrap().summary;
+    summary.failures.clear();
+    summary.unfinished = true;
+    write(&a.join("summary.json"), &summary.to_json());
+    write(&a.join("failures/f1/explanation.txt"), "FAIL store/register\n  order: it is wrong\n");
+    let merged_summary = |name: &str| read_shard(&place.merge(name, &[&a])).unwrap().summary;
+    let whole = merged_summary("whole");
+    let failure = &whole.failures[0];
+    let told = (failure.property.as_str(), failure.headline.as_str(), failure.count);
+    assert_eq!(told, ("order", "it is wrong", 1));
+    assert!(place.path("whole").join(&whole.undecided[0].plan).is_file());
+    assert!(!whole.unfinished, "a merge is whole, whatever its shards are");
+    fs::remove_dir_all(a.join("failures")).unwrap();
+    fs::remove_dir_all(a.join("undecided")).unwrap();
+    let bare = merged_summary("bare");
+    assert_eq!((bare.failures[0].folder.as_str(), bare.failures[0].count), ("", 1));
+    assert_eq!(bare.undecided[0].plan, "");
 }
 
 #[test]

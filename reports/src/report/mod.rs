@@ -22,6 +22,7 @@ use evidence::{
     joined_figures,
 };
 
+use crate::merge::undecided_plan;
 use crate::place::write_atomically;
 
 pub use read::ReportError;
@@ -132,6 +133,12 @@ impl Report {
         self.is_contradictory
     }
 
+    /// Why not all may be as it seems: campaigns that did not end, lines that are cut off, what campaigns
+    /// themselves doubted.
+    pub fn doubts(&self) -> &[String] {
+        &self.doubts
+    }
+
     /// Writes `index.html`, `report.md` and their plots into a folder and returns their paths.
     ///
     /// # Errors
@@ -192,7 +199,13 @@ fn each_run_once(folders: &[Folder]) -> (Vec<RunLine>, Vec<String>, bool) {
         let shown = folder.path.display();
         if let Some(summary) = &folder.summary {
             doubts.extend(summary.doubts.iter().map(|doubt| format!("{shown}: {doubt}")));
-            if summary.interrupted {
+            if summary.unfinished {
+                let runs = count(folder.lines.len() as u64, "run");
+                doubts.push(format!(
+                    "{shown}: the campaign did not end, it was killed or could not write any more; \
+                     this is what its {runs} came to"
+                ));
+            } else if summary.interrupted {
                 doubts.push(format!("{shown}: the campaign was interrupted"));
             }
         } else if folder.picture.is_none() {
@@ -291,9 +304,15 @@ fn files(folder: &Path) -> Vec<String> {
 fn undecided(folders: &[Folder], lines: &[RunLine]) -> Vec<UndecidedEntry> {
     let plan = |line: &RunLine| {
         folders.iter().find_map(|folder| {
-            let runs = &folder.summary.as_ref()?.undecided;
-            let run = runs.iter().find(|r| r.scenario == line.scenario && r.seed == line.seed)?;
-            Some(folder.path.join(&run.plan))
+            let summary = folder.summary.as_ref()?;
+            let mut runs = summary.undecided.iter();
+            let named = runs.find(|run| run.scenario == line.scenario && run.seed == line.seed);
+            let plan = match named {
+                Some(run) => run.plan.clone(),
+                // The summary may be older than the run.
+                None => undecided_plan(line),
+            };
+            Some(folder.path.join(plan)).filter(|plan| plan.is_file())
         })
     };
     let undecided = lines.iter().filter(|line| line.verdict == RunVerdict::Undecided);

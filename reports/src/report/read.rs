@@ -77,15 +77,18 @@ pub enum ReportError {
 }
 
 impl Folder {
-    /// Reads a folder and checks that its summary is what its runs come to.
+    /// Reads a folder and checks that its summary is what its runs come to. That of a campaign which did
+    /// not come to its end is of an earlier moment: then the lines of the runs alone are believed.
     pub(super) fn read(path: &Path) -> Result<Folder, ReportError> {
         let seeds = path.join("seeds.jsonl");
-        if !seeds.is_file() {
-            return Err(ReportError::NoResults { path: path.to_owned() });
-        }
-        let (lines, is_torn) = lines(&seeds)?;
         let summary = summary(&path.join("summary.json"))?;
-        if let Some(summary) = &summary {
+        let (lines, is_torn) = match &summary {
+            // It was killed before its first run ended.
+            Some(summary) if summary.unfinished && !seeds.exists() => (Vec::new(), false),
+            _ if !seeds.is_file() => return Err(ReportError::NoResults { path: path.to_owned() }),
+            _ => lines(&seeds)?,
+        };
+        if let Some(summary) = summary.as_ref().filter(|summary| !summary.unfinished) {
             let fields = summary.disagreements(&lines);
             if !fields.is_empty() {
                 return Err(ReportError::Disagreement { path: path.join("summary.json"), fields });

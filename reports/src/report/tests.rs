@@ -226,6 +226,33 @@ fn a_killed_campaign_is_read_as_far_as_it_came() {
 }
 
 #[test]
+fn the_summary_of_a_campaign_that_did_not_end_is_not_held_against_its_runs() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = campaign(root.path(), "a", &lines());
+    let mut so_far = summary_of(&lines()[..1]);
+    (so_far.unfinished, so_far.interrupted) = (true, true);
+    so_far.failures.clear();
+    so_far.undecided.clear();
+    fs::write(folder.join("summary.json"), so_far.to_json()).unwrap();
+    fs::create_dir(folder.join("undecided")).unwrap();
+    fs::write(folder.join(undecided_plan(&lines()[3])), "{}").unwrap();
+    let report = Report::read(std::slice::from_ref(&folder)).unwrap();
+    assert_eq!(report.utilization.runs.total, 4);
+    assert!(report.doubts[0].contains("did not end"), "{:?}", report.doubts);
+    assert!(report.doubts[0].ends_with("what its 4 runs came to"), "{:?}", report.doubts);
+    assert_eq!(report.failures[0].headline, message().explanation.headline);
+    assert!(report.undecided[0].plan.is_some());
+    let (page, text) = written(&report, &folder);
+    check_links(&page, &folder);
+    assert!(text.contains("the campaign did not end"), "{text}");
+    fs::remove_file(folder.join("seeds.jsonl")).unwrap();
+    assert_eq!(Report::read(std::slice::from_ref(&folder)).unwrap().utilization.runs.total, 0);
+    so_far.unfinished = false;
+    fs::write(folder.join("summary.json"), so_far.to_json()).unwrap();
+    assert!(Report::read(&[folder]).is_err(), "one that ended has its lines");
+}
+
+#[test]
 fn what_is_no_folder_of_results_is_named() {
     let root = tempfile::tempdir().unwrap();
     let error = |path: &Path| Report::read(&[path.to_owned()]).unwrap_err().to_string();
