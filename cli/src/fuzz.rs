@@ -385,6 +385,14 @@ impl<'a> Fuzz<'a> {
         self.folder.write(&file, plan_text(plan).as_bytes())?;
         let (scenario, reason) = (plan.scenario.clone(), reason.to_owned());
         self.undecided.push(UndecidedRun { scenario, seed: plan.seed, reason, plan: file });
+        let plan_path = self.folder.path().join(&file);
+        self.progress.aside(|| {
+            self.output.text(&format!(
+                "UNDECIDED {scenario}   seed {}: {reason}\n  plan     {}\n\n",
+                plan.seed,
+                plan_path.display()
+            ));
+        });
         Ok(())
     }
 

@@ -39,6 +39,8 @@ fn a_run_over_its_bounds_ends_undecided_with_its_plan_kept() {
             assert!(run["reason"].as_str().unwrap().starts_with(reason), "{run}");
             let plan = json(&latest.join(run["plan"].as_str().unwrap()));
             assert_eq!(plan["seed"], run["seed"]);
+            let told = format!("UNDECIDED keeper/register   seed {}: {reason}", run["seed"]);
+            assert!(ran.stdout.contains(&told), "{ran:?}");
         }
         assert_eq!(names(&latest.join("undecided")), ["0-plan.json", "1-plan.json"]);
     }
