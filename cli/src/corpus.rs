@@ -225,8 +225,13 @@ fn create(place: &Path, text: &str) -> Result<(), String> {
 
 /// The plans of a folder and of those within it, or of this build, in the order of names.
 fn entries(folder: Option<&Path>) -> Result<Vec<Entry>, String> {
+    each_file(folder)?.into_iter().collect()
+}
+
+/// The same, with what is wrong with each file that is no plan.
+fn each_file(folder: Option<&Path>) -> Result<Vec<Result<Entry, String>>, String> {
     let Some(folder) = folder else {
-        let entry = |entry: StoredPlan| Entry { name: entry.name.to_owned(), plan: entry.plan };
+        let entry = |entry: StoredPlan| Ok(Entry { name: entry.name.to_owned(), plan: entry.plan });
         return Ok(systems().corpus().into_iter().map(entry).collect());
     };
     let mut files = Vec::new();
@@ -236,7 +241,7 @@ fn entries(folder: Option<&Path>) -> Result<Vec<Entry>, String> {
         let name = file.strip_prefix(folder).unwrap_or(&file).display().to_string();
         Ok(Entry { name, plan: read_plan(&file)? })
     };
-    files.into_iter().map(entry).collect()
+    Ok(files.into_iter().map(entry).collect())
 }
 
 fn json_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
@@ -329,14 +334,23 @@ struct Verified {
 }
 
 fn verify(args: &VerifyArgs, stop: &AtomicBool) -> Result<Exit, String> {
-    let entries = entries(args.corpus.as_deref())?;
+    let entries = each_file(args.corpus.as_deref())?;
     let output = Output::new(args.format);
     let (mut exit, mut failed, mut verified) = (Exit::Passed, 0, 0);
-    for Entry { name, plan } in &entries {
+    for entry in &entries {
         if stop.load(Ordering::Relaxed) || output.is_closed() {
             exit = exit.and(Exit::Interrupted);
             break;
         }
+        let Entry { name, plan } = match entry {
+            Ok(entry) => entry,
+            Err(message) => {
+                // The others are verified all the same.
+                complain(message);
+                exit = exit.and(Exit::Usage);
+                continue;
+            }
+        };
         let (line, ended) = verify_one(name, plan);
         exit = exit.and(ended);
         verified += 1;

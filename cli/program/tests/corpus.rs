@@ -58,8 +58,15 @@ fn a_plan_is_added_once_listed_and_verified() {
     {
         assert!(listed.stdout.contains(part), "{part}: {listed:?}");
     }
-    let verified = squall(folder.path(), &["corpus", "verify", "scenarios/keeper/corpus"]);
+    let verify = || squall(folder.path(), &["corpus", "verify", "scenarios/keeper/corpus"]);
+    let verified = verify();
     assert_eq!(verified.code, 0, "{verified:?}");
+    assert!(verified.stdout.starts_with("PASS keeper/small.json   trace "), "{verified:?}");
+    // One that is no plan does not hide the others.
+    fs::write(folder.path().join("scenarios/keeper/corpus/bad.json"), "{}").unwrap();
+    let verified = verify();
+    assert_eq!(verified.code, 64, "{verified:?}");
+    assert!(verified.stderr.contains("bad.json: not a plan"), "{verified:?}");
     assert!(verified.stdout.starts_with("PASS keeper/small.json   trace "), "{verified:?}");
 }
 
