@@ -32,6 +32,7 @@ use crate::keep::{keep_failure, plan_name, plan_text};
 use crate::names;
 use crate::output::{Output, complain, say};
 use crate::plans::read_plan;
+use crate::program;
 use crate::progress::Progress;
 use crate::seed::SeedArgument;
 use crate::systems::systems;
@@ -70,8 +71,8 @@ fn prepare(args: &FuzzArgs) -> Result<(Campaign, Vec<Plan>, OutputFolder), Strin
         true => String::new(),
         false => format!("-{}of{}", partition.number(), partition.count()),
     };
-    let name = folder_name(unix_seconds(), format!("{}{shard}", campaign.seed));
     args.publish.try_places()?;
+    let name = folder_name(unix_seconds(), format!("{}{shard}", campaign.seed));
     let folder = OutputFolder::create(&args.out, &name).map_err(|error| error.to_string())?;
     Ok((campaign, canaries, folder))
 }
@@ -95,8 +96,8 @@ fn campaign(args: &FuzzArgs) -> Result<Campaign, String> {
         explore: args.explore,
         run_time_max: args.run_time_max.unwrap_or(defaults.run_time_max),
         run_memory_max: args.run_memory_max,
-        ..defaults
         failures_max: args.max_failures,
+        ..defaults
     })
 }
 
@@ -127,7 +128,7 @@ impl<'a> Fuzz<'a> {
     fn new(args: &'a FuzzArgs, campaign: &Campaign, folder: OutputFolder) -> Fuzz<'a> {
         let environment = Environment {
             build: systems().build().to_owned(),
-            command: std::env::args().collect(),
+            command: program::arguments(),
             seed: campaign.seed,
             partition: (!campaign.partition.is_whole()).then(|| campaign.partition.to_string()),
             scenarios: campaign.scenarios.iter().map(|of| of.name().to_owned()).collect(),
@@ -165,7 +166,6 @@ impl<'a> Fuzz<'a> {
             scenarios.join(", "),
             self.folder.path().display(),
         ));
-        if let Err(error) = self.folder.link_latest() {
         match self.perform(campaign, canaries, stop) {
             Ok(summary) => self.judge(&summary, stop),
             Err(error) => self.give_up(&error),
@@ -180,6 +180,7 @@ impl<'a> Fuzz<'a> {
         stop: &AtomicBool,
     ) -> Result<Seen, FolderError> {
         self.write_so_far()?;
+        if let Err(error) = self.folder.link_latest() {
             complain(&error.to_string());
         }
         canaries.iter().for_each(|canary| self.look_for(canary));
@@ -189,18 +190,17 @@ impl<'a> Fuzz<'a> {
             if failed.is_some() {
                 return ControlFlow::Break(());
             }
-        });
             self.note(finished).unwrap_or_else(|error| {
                 campaign.abandon.store(true, Ordering::Relaxed);
                 failed = Some(error);
                 ControlFlow::Break(())
             })
+        });
         failed.map_or(Ok(()), Err)?;
         self.keep_novel(&summary)?;
         if self.args.shrink {
             self.make_smaller(campaign.jobs, stop)?;
         }
-        self.progress.end();
         Ok(summary)
     }
 
@@ -213,6 +213,7 @@ impl<'a> Fuzz<'a> {
     }
 
     fn judge(mut self, summary: &Seen, stop: &AtomicBool) -> Exit {
+        self.progress.end();
         let interrupted = stop.load(Ordering::Relaxed);
         if interrupted {
             self.exit = self.exit.and(Exit::Interrupted);
@@ -384,7 +385,6 @@ impl<'a> Fuzz<'a> {
         let file = format!("undecided/{}-plan.json", finished.position);
         self.folder.write(&file, plan_text(plan).as_bytes())?;
         let (scenario, reason) = (plan.scenario.clone(), reason.to_owned());
-        self.undecided.push(UndecidedRun { scenario, seed: plan.seed, reason, plan: file });
         let plan_path = self.folder.path().join(&file);
         self.progress.aside(|| {
             self.output.text(&format!(
@@ -393,6 +393,7 @@ impl<'a> Fuzz<'a> {
                 plan_path.display()
             ));
         });
+        self.undecided.push(UndecidedRun { scenario, seed: plan.seed, reason, plan: file });
         Ok(())
     }
 
@@ -439,8 +440,8 @@ impl<'a> Fuzz<'a> {
             shards: Vec::new(),
             doubts: self.doubts.clone(),
             interrupted,
+            unfinished: false,
             exit_code: exit.code(),
         }
     }
 }
-            unfinished: false,

@@ -42,6 +42,7 @@ mod systems;
 pub mod testing;
 pub mod verb;
 
+use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -88,12 +89,16 @@ pub fn main(systems: &'static SystemList) -> ExitCode {
 
 /// The program, with verbs of its own beside the others.
 pub fn main_with(systems: &'static SystemList, verbs: &[&dyn ExtraVerb]) -> ExitCode {
-    ExitCode::from(run(systems, verbs, std::env::args().collect()).code())
+    ExitCode::from(run(systems, verbs, std::env::args_os().collect::<Vec<_>>()).code())
 }
 
 /// Does what a command line asks, the program's name first. What `main` does, within a process that goes
 /// on.
-pub fn run(systems: &'static SystemList, verbs: &[&dyn ExtraVerb], arguments: Vec<String>) -> Exit {
+pub fn run<A: Into<OsString> + Clone>(
+    systems: &'static SystemList,
+    verbs: &[&dyn ExtraVerb],
+    arguments: Vec<A>,
+) -> Exit {
     systems::set(Systems(systems));
     let commands = verbs.iter().map(|verb| verb.command());
     let command = commands.fold(Cli::command(), clap::Command::subcommand);
@@ -133,7 +138,8 @@ pub fn run(systems: &'static SystemList, verbs: &[&dyn ExtraVerb], arguments: Ve
             }
         },
     }));
-    exit.unwrap_or(Exit::Internal)
+    let exit = exit.unwrap_or(Exit::Internal);
+    if output::has_failed() { exit.and(Exit::Internal) } else { exit }
 }
 
 fn dispatch(verb: &Verb, stop: &Arc<AtomicBool>) -> Exit {

@@ -1,7 +1,8 @@
 //! Results on stdout, messages on stderr.
 //!
 //! When nobody reads stdout any more (`squall list | head -1`), the rest is dropped in silence; a
-//! campaign asks [`Output::is_closed`] and ends.
+//! campaign asks [`Output::is_closed`] and ends. When results cannot be written for another reason, as onto
+//! a full disk, that is said once and the program ends with an error: see [`has_failed`].
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,6 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 
 use crate::args::Format;
+
+/// Whether results could not be written. The whole process has one standard output.
+static HAS_FAILED: AtomicBool = AtomicBool::new(false);
 
 /// Where results go.
 #[derive(Debug)]
@@ -55,10 +59,20 @@ impl Output {
             return;
         }
         let mut stdout = io::stdout().lock();
-        if stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_err() {
+        if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             self.is_closed.store(true, Ordering::Relaxed);
+            let is_told = error.kind() == io::ErrorKind::BrokenPipe;
+            if !is_told && !HAS_FAILED.swap(true, Ordering::Relaxed) {
+                complain(&format!("cannot write results to standard output: {error}"));
+            }
         }
     }
+}
+
+/// Whether results could not be written although somebody may have waited for them; a second call in the same
+/// process begins anew.
+pub(crate) fn has_failed() -> bool {
+    HAS_FAILED.swap(false, Ordering::Relaxed)
 }
 
 /// Writes a message to stderr; there is nobody to tell when that fails.

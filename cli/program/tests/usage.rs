@@ -201,6 +201,34 @@ fn everything_is_listed() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
+#[test]
+#[cfg(unix)]
+fn results_that_cannot_be_written_are_an_error() {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut list = Command::new(env!("CARGO_BIN_EXE_squall"));
+    let output = list.arg("list").stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(70));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(stderr.matches("cannot write results to standard output").count(), 1, "{stderr}");
+}
+
+#[test]
+#[cfg(unix)]
+fn an_argument_that_is_no_text_is_a_usage_error() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    for args in [
+        &[OsStr::from_bytes(b"\xff")][..],
+        &[OsStr::new("run"), OsStr::from_bytes(b"keeper/\xff")],
+        &[OsStr::new("shrink"), OsStr::from_bytes(b"no\xffwhere.json")],
+    ] {
+        let mut squall = Command::new(env!("CARGO_BIN_EXE_squall"));
+        let output = squall.args(args).current_dir(folder.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(64), "{args:?}: {output:?}");
+    }
+}
+
     let mut child = Command::new(env!("CARGO_BIN_EXE_squall"))
         .arg("list")
         .stdout(Stdio::piped())
