@@ -60,6 +60,14 @@ pub struct ClientAddress {
     pub port: u16,
 }
 
+/// The text of a file: UTF-8, or else Latin-1, which Java's properties are read as.
+pub fn decoded(bytes: Vec<u8>) -> String {
+    match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => error.into_bytes().into_iter().map(char::from).collect(),
+    }
+}
+
 /// Reads the text of a `zoo.cfg`; `file_name` is for messages.
 ///
 /// # Errors

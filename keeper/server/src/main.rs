@@ -126,8 +126,8 @@ fn purge(count: &str, path: &Path) -> ExitCode {
 /// Reads the configuration and, if there is one, the file `myid`.
 fn load(path: &Path) -> Result<(NodeConfig, Vec<String>), String> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("{name}: cannot be read: {error}"))?;
+    let bytes = std::fs::read(path).map_err(|error| format!("{name}: cannot be read: {error}"))?;
+    let text = config::decoded(bytes);
     let (config, warnings) = config::parse(&text, &name).map_err(|error| error.to_string())?;
     let myid_path = config.data_dir.join("myid");
     let myid_name = myid_path.display().to_string();

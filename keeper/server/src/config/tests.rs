@@ -262,3 +262,11 @@ fn a_client_port_may_stand_on_the_server_line() {
     let message = config.with_myid(Some("1"), "myid").unwrap_err().to_string();
     assert!(message.starts_with("zoo.cfg:4: server.1: its client port 2181 is not"), "{message}");
 }
+
+#[test]
+fn a_comment_may_be_latin_1() {
+    let mut bytes = b"# cl\xe9 du r\xe9seau\n".to_vec();
+    bytes.extend_from_slice(ENSEMBLE.as_bytes());
+    assert_eq!(decoded(bytes), format!("# cl\u{e9} du r\u{e9}seau\n{ENSEMBLE}"));
+    assert_eq!(decoded("# é\n".as_bytes().to_vec()), "# é\n");
+}
