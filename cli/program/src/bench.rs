@@ -33,8 +33,9 @@ Examples:
   squall bench sim --save-baseline main     ... change something ...
   squall bench sim --baseline main --fail-on-regression 10%
 
-A run's folder is OUT/<UTC time>-bench-<target>, with report.md, report.json, plots, and for each
-distribution of latencies a .hgrm as HdrHistogram's plotter reads it; OUT/latest points to it.
+A run's folder is OUT/<UTC time>-bench-<target>, with bench-<target>.md, bench-<target>.json, plots,
+latency.hlog, and for each distribution of latencies latency-<name>.hgrm as HdrHistogram's plotter reads
+it; beside a baseline comparison.json, too. OUT/latest points to it.
 Baselines are kept in OUT/baselines. A figure whose spread over the rounds is wider than the limit is
 undecided, unless it is worse by more than the spread too.";
 

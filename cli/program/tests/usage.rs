@@ -83,6 +83,7 @@ fn plans_that_are_none_are_told_by_file_and_place() {
         ("", "plan.json: "),
         ("{\"format\": 1,,}", "plan.json: line 1, column"),
         ("[1, 2]", "plan.json: not a plan"),
+        ("{}", "found an object without fields"),
         ("{\"format\": 77, \"scenario\": \"keeper/register\"}", "plan.json: a plan of format 77"),
     ] {
         let path = folder.path().join("plan.json");
@@ -113,11 +114,11 @@ fn every_verb_that_takes_a_plan_says_what_is_wrong_with_it() {
     };
     let quake = serde_json::json!([{ "at_ms": 5, "kind": "earthquake", "target": "n1" }]);
     let nobody = serde_json::json!([{ "at_ms": 5, "kind": "crash", "target": "n77" }]);
-    for (text, message) in [
     let crowd = format!("follower:{}", u64::MAX);
     let crowd = serde_json::json!([{ "at_ms": 5, "kind": "crash", "target": crowd }]);
     let late = format!("mark:log-unsynced+{}us", u64::MAX);
     let late = serde_json::json!([{ "at_ms": 5, "kind": "crash", "target": late }]);
+    for (text, message) in [
         (canary[..canary.len() / 2].to_owned(), "plan.json: line "),
         (changed("format", 77.into()), "plan.json: a plan of format 77, but this build reads"),
         (changed("scenario", "keeper/chess".into()), "plan.json: scenario: there is no"),
@@ -125,9 +126,9 @@ fn every_verb_that_takes_a_plan_says_what_is_wrong_with_it() {
         (changed("speed", 3.into()), "unknown field `speed`"),
         (changed("faults", quake), "plan.json: faults[0]: unknown variant `earthquake`"),
         (changed("faults", nobody), "plan.json: faults[0].target: there is no host `n77`"),
-        (changed("chaos_ms", 0.into()), "plan.json: chaos_ms: 0, expected"),
         (changed("faults", crowd), "faults[0].target: follower:18446744073709551615: 1844674407"),
         (changed("faults", late), "709551615, expected 0 to 86400000000"),
+        (changed("chaos_ms", 0.into()), "plan.json: chaos_ms: 0, expected"),
     ] {
         let path = folder.path().join("plan.json");
         fs::write(&path, &text).unwrap();
@@ -169,6 +170,7 @@ fn help_teaches_and_passes() {
         (&["corpus", "--help"], "squall corpus verify scenarios/keeper/corpus"),
         (&["selftest", "--help"], "--shrink --store scenarios/keeper/finds"),
         (&["list", "--help"], "plants"),
+        (&["bench", "sim", "--help"], "bench-<target>.md, bench-<target>.json"),
     ] {
         let ran = squall(folder.path(), args);
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{args:?}");
@@ -200,8 +202,6 @@ fn everything_is_listed() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_error() {
-#[test]
 #[cfg(unix)]
 fn results_that_cannot_be_written_are_an_error() {
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
@@ -229,6 +229,8 @@ fn an_argument_that_is_no_text_is_a_usage_error() {
     }
 }
 
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_squall"))
         .arg("list")
         .stdout(Stdio::piped())

@@ -338,6 +338,7 @@ fn kind_of(value: &Value) -> String {
         Value::Number(_) => "a number".to_owned(),
         Value::String(_) => "a text".to_owned(),
         Value::Array(_) => "a list".to_owned(),
+        Value::Object(fields) if fields.is_empty() => "an object without fields".to_owned(),
         Value::Object(fields) => {
             let names: Vec<&str> = fields.keys().map(String::as_str).take(5).collect();
             format!("an object with {}", names.join(", "))
@@ -392,6 +393,7 @@ mod tests {
         assert!(complaint(b"{\"format\": 1, \"scenario\": ").contains("EOF"));
         assert!(complaint(b"[1]").ends_with("found a list"));
         assert!(complaint(b"{\"a\":1}").ends_with("found an object with a"));
+        assert!(complaint(b"{}").ends_with("found an object without fields"));
         assert!(complaint(&[0xff, 0xfe]).starts_with("p.json: line 1"));
         let other = complaint(b"{\"format\": 7, \"scenario\": \"x\"}");
         assert_eq!(other, "p.json: a plan of format 7, but this build reads format 2");
@@ -453,7 +455,6 @@ mod tests {
         let told = Plan { note: Some("why".into()), found: Some(found), ..short_plan(1) };
         assert_eq!(load(told.to_text().as_bytes()), Ok(told));
     }
-}
 
     #[test]
     fn a_plan_that_another_build_wrote_otherwise_is_not_changed_by_that() {
@@ -470,3 +471,4 @@ mod tests {
         written["faults"][0]["at_ms"] = 2.into();
         assert!(load(written.to_string().as_bytes()).unwrap().is_changed());
     }
+}
