@@ -157,7 +157,7 @@ pub(crate) struct FuzzArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_failures: Option<u64>,
     /// Cut a run off that takes longer, as 500ms, 60s, 10m or 1h: it ends undecided. 120s, unless
-    /// given.
+    /// given. A run that a task holds up, so that it cannot be cut off, ends the campaign: exit code 3.
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) run_time_max: Option<Duration>,
     /// Cut a run off whose record takes more memory, as 500K, 100M or 2G: it ends undecided.

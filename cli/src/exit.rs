@@ -62,7 +62,7 @@ Exit codes:
   1    a property was violated (the counter-example is written)
   2    undecided: a limit was reached, or nothing was checked
   3    the harness cannot be trusted: a replay differs, a run ended in two ways, the canary was
-       not found, or a campaign hardly saw anything
+       not found, a campaign hardly saw anything, or a task never yields and holds its run up
   4    nothing ran
   64   bad usage or unreadable input
   70   internal error

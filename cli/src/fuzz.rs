@@ -36,6 +36,7 @@ use crate::program;
 use crate::progress::Progress;
 use crate::seed::SeedArgument;
 use crate::systems::systems;
+use crate::watch;
 use smaller::Evidence;
 
 /// How long a campaign lasts when nobody says.
@@ -47,6 +48,7 @@ const DIFFERENCES_TOLD_MAX: usize = 3;
 pub(crate) fn fuzz(args: &FuzzArgs, stop: &AtomicBool) -> Exit {
     match prepare(args) {
         Ok((campaign, canaries, folder)) => {
+            watch::keep_in(folder.path(), Some(campaign.run_time_max));
             Fuzz::new(args, &campaign, folder).run(&campaign, &canaries, stop)
         }
         Err(message) => {

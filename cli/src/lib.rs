@@ -41,6 +41,7 @@ mod single;
 mod systems;
 pub mod testing;
 pub mod verb;
+mod watch;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -128,6 +129,7 @@ pub fn run<A: Into<OsString> + Clone>(
         let verb = verbs.iter().find(|verb| verb.command().get_name() == name)?;
         Some((*verb, own))
     });
+    watch::begin();
     let exit = catch_unwind(AssertUnwindSafe(|| match extra {
         Some((verb, own)) => verb.run(own, &stop),
         None => match Cli::from_arg_matches(&matches) {

@@ -28,6 +28,7 @@ use crate::plans::{plan_file, read_bytes};
 use crate::program;
 use crate::seed::{SeedArgument, parse_seed};
 use crate::systems::systems;
+use crate::watch;
 
 /// Runs one seed of one scenario.
 pub(crate) fn run(args: &RunArgs, stop: &AtomicBool) -> Exit {
@@ -138,6 +139,9 @@ fn one(
             Some(folder.map_err(|error| error.to_string())?)
         }
     };
+    if let Some(folder) = &folder {
+        watch::keep_in(folder.path(), None);
+    }
     let output = Output::new(format);
     output.text(&format!(
         "{}   seed {}   {}   {} operations   {} faults   build {}\n",

@@ -3,7 +3,8 @@
 //!
 //! A system under test implements [`System`]. A run is a [`Plan`] (of a scenario's seed, or
 //! [`Systems::load`]ed), then [`Systems::perform`]. A [`campaign::Campaign`] does so over many seeds on
-//! all cores. Only campaigns read a clock and start threads; everything else is a function of the plan.
+//! all cores. Only campaigns read a clock and start threads, beside the
+//! watchdog, which looks at runs from outside; everything else is a function of the plan.
 
 pub mod any;
 pub mod build;
@@ -42,6 +43,7 @@ pub mod system;
 pub mod tell;
 #[cfg(test)]
 mod testing;
+pub mod watchdog;
 
 pub use any::{AnySystem, ScenarioOf, Systems, look_closer};
 pub use outcome::Outcome;

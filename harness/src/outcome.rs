@@ -16,6 +16,7 @@ use crate::sketch::Sketch;
 use crate::stats::{Stats, stats};
 use crate::story::{Watched, watched};
 use crate::system::System;
+use crate::watchdog::watched as watch_over;
 
 /// More events than this in one run mean that something spins.
 pub const EVENTS_MAX: u64 = 50_000_000;
@@ -99,10 +100,11 @@ pub(crate) fn perform<S: System>(
     let events_max = Some(options.events_max.unwrap_or(EVENTS_MAX));
     let options = RunOptions { events_max, unobserved: false, ..*options };
     let collected = Collected::default();
-    let Finished { record, trace, tapped } = match options.keep_trace {
+    let perform = || match options.keep_trace {
         true => collected.during(|| run(system, plan, &options)),
         false => run(system, plan, &options),
     };
+    let Finished { record, trace, tapped } = watch_over(plan, system.marks(), perform);
     let watched = tapped.as_ref().map(|heard| watched(system, &record, heard));
     let named = |line: LogLine| {
         let host = record.hosts.iter().find(|host| host.host.0 == line.host);

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use probe::{MarkId, PlantId, Probe};
 use sim::HostId;
 use sim::fault::{Hit, Triggers};
+use sim::pulse::{self, Pulse};
 use sim::{Attention, Host};
 
 use crate::mark_notes::BrokenClaim;
@@ -24,12 +25,15 @@ pub struct Recording<S: System> {
     /// The bug that the system carries.
     plant: Option<PlantId>,
     sabotage: Option<Sabotage>,
+    /// Where marks show for those who watch the run.
+    pulse: Arc<Pulse>,
     notes: Arc<Mutex<Notes<S>>>,
 }
 
 impl<S: System> Clone for Recording<S> {
     fn clone(&self) -> Recording<S> {
-        Recording { notes: Arc::clone(&self.notes), ..*self }
+        let (pulse, notes) = (Arc::clone(&self.pulse), Arc::clone(&self.notes));
+        Recording { pulse, notes, ..*self }
     }
 }
 
@@ -75,7 +79,8 @@ impl<S: System> Recording<S> {
             held_bytes: 0,
             text: String::new(),
         };
-        Recording { system, plant, sabotage, notes: Arc::new(Mutex::new(notes)) }
+        let (pulse, notes) = (pulse::current(), Arc::new(Mutex::new(notes)));
+        Recording { system, plant, sabotage, pulse, notes }
     }
 
     /// Looks at the notes or adds to them. Let the guard go before anything is awaited or written to the
@@ -228,6 +233,13 @@ impl<H: Host, S: System> Probe<S::Observation> for Recorder<H, S> {
             self.recording.reach_plant(&self.platform, self.server, "Panic at the probe");
             panic!("the planted panic");
         }
+        if self.recording.sabotage == Some(Sabotage::Spin)
+            && self.recording.notes().record.observations.len() == PANICS_AT
+        {
+            loop {
+                std::hint::spin_loop();
+            }
+        }
         let mut notes = self.recording.notes();
         let text = notes.scratch(|text| {
             let _ = write!(text, "{observation:?}");
@@ -242,6 +254,7 @@ impl<H: Host, S: System> Probe<S::Observation> for Recorder<H, S> {
     }
 
     fn mark(&self, mark: MarkId, site: &'static str) {
+        self.recording.pulse.marked(mark.0);
         let at_ns = self.platform.world_ns();
         let mut guard = self.recording.notes();
         let notes = &mut *guard;

@@ -3,10 +3,13 @@
 //! Chaos first: the plan's operations and faults. Then the faults end, and the system must be whole again
 //! within the plan's limit: what that means says the system ([`System::missing`]).
 
+use std::sync::Arc;
+
 use probe::{MarkId, PlantId};
 use sim::HostId;
 use sim::disk::DiskSettings;
 use sim::fault::{Applied, Fault, Fired, Forgot, Schedule};
+use sim::pulse::{self, Pulse};
 use sim::tap::Tapped;
 use sim::trace::Event;
 use sim::{Attention, OnWorld, RunPanic, Settings, World};
@@ -93,6 +96,8 @@ struct Run<'a, W, S: System> {
     recording: Recording<S>,
     schedule: Schedule,
     servers: Vec<HostId>,
+    /// Beats whenever time passes.
+    pulse: Arc<Pulse>,
 }
 
 impl<'a, W: World, S: System> Run<'a, W, S> {
@@ -122,7 +127,8 @@ impl<'a, W: World, S: System> Run<'a, W, S> {
         let servers = stage.servers;
         let attention = Attention::default();
         arm_triggers(system, plan, &recording, &attention);
-        Run { system, plan, world, attention, recording, schedule, servers }
+        let pulse = pulse::current();
+        Run { system, plan, world, attention, recording, schedule, servers, pulse }
     }
 
     fn perform(&mut self, options: &RunOptions<'_>) -> Result<(), RunPanic> {
@@ -207,7 +213,8 @@ impl<'a, W: World, S: System> Run<'a, W, S> {
                 return Ok(());
             }
             let look_ns = (now_ns / LOOK_EVERY_NS + 1) * LOOK_EVERY_NS;
-            self.world.pass_until_ns(look_ns.min(at_ns), &self.attention)?;
+            let (world, attention) = (&mut self.world, &self.attention);
+            self.pulse.during(|| world.pass_until_ns(look_ns.min(at_ns), attention))?;
         }
     }
 

@@ -1,6 +1,6 @@
 //! Bugs of no system in particular, planted around its programs: what the real clock and real threads do
-//! to a run that reads them, a program that panics, and a harness that does. `squall determinism` must
-//! find the first two, which no property sees.
+//! to a run that reads them, a program that panics, one that never yields, and a harness that panics.
+//! `squall determinism` must find the first two, which no property sees.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,7 +11,7 @@ use crate::system::System;
 
 /// A server starts later by so much less than this, in milliseconds.
 const DELAY_MS: u64 = 50;
-/// Which observation of a run the program panics at: late enough that there is something to lose.
+/// Which observation of a run the program panics or spins at: late enough that there is something to lose.
 pub(crate) const PANICS_AT: usize = 40;
 
 /// A bug that the harness itself can plant.
@@ -25,12 +25,19 @@ pub enum Sabotage {
     Panic,
     /// The harness panics when it judges the run.
     HarnessPanic,
+    /// A server's task never yields.
+    Spin,
 }
 
 impl Sabotage {
     /// Every way of sabotage, in the order of lists.
-    pub const ALL: [Sabotage; 4] =
-        [Sabotage::WallClock, Sabotage::Thread, Sabotage::Panic, Sabotage::HarnessPanic];
+    pub const ALL: [Sabotage; 5] = [
+        Sabotage::WallClock,
+        Sabotage::Thread,
+        Sabotage::Panic,
+        Sabotage::HarnessPanic,
+        Sabotage::Spin,
+    ];
 
     /// Its name, as plans and the command line spell it.
     pub fn name(self) -> &'static str {
@@ -39,6 +46,7 @@ impl Sabotage {
             Sabotage::Thread => "thread",
             Sabotage::Panic => "panic",
             Sabotage::HarnessPanic => "harness-panic",
+            Sabotage::Spin => "spin",
         }
     }
 
@@ -62,7 +70,7 @@ impl Sabotage {
         let (site, chance) = match self {
             Sabotage::WallClock => ("WallClock at harness/src/sabotage.rs", real_ticks()),
             Sabotage::Thread => ("Thread at harness/src/sabotage.rs", race()),
-            Sabotage::Panic | Sabotage::HarnessPanic => return,
+            Sabotage::Panic | Sabotage::HarnessPanic | Sabotage::Spin => return,
         };
         recording.reach_plant(platform, server, site);
         platform.sleep_ms(chance % DELAY_MS).await;

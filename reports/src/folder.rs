@@ -118,6 +118,14 @@ impl OutputFolder {
     }
 }
 
+/// Appends a line to a file, whole or not at all.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn append_line(path: &Path, line: &str) -> Result<(), FolderError> {
+    append_whole(path, line).map_err(at(path))
+}
+
 /// Appends to a file the whole of a text, or nothing of it.
 fn append_whole(path: &Path, text: &str) -> io::Result<()> {
     let mut file = fs::OpenOptions::new().create(true).append(true).open(path)?;

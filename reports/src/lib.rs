@@ -35,7 +35,7 @@ pub use bench::{
 pub use bench_plot::{BenchPlot, bench_plots};
 pub use bench_text::{bench_markdown, bench_text, comparison_text, percentile_text};
 pub use failure::FailureFiles;
-pub use folder::{FolderError, OutputFolder, folder_name};
+pub use folder::{FolderError, OutputFolder, append_line, folder_name};
 pub use github::annotations;
 pub use home::Home;
 pub use junit::JUnit;

@@ -17,6 +17,7 @@ mod labels;
 pub mod logs;
 mod panics;
 mod place;
+pub mod pulse;
 pub mod seed;
 mod settings;
 mod streams;

@@ -47,8 +47,32 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// What the world tells of, in words.
+    pub(crate) const WORDS: [(Kind, &str); 14] = [
+        (Kind::Started, "a program began"),
+        (Kind::Died, "a program was killed"),
+        (Kind::Connected, "a connection was made"),
+        (Kind::ConnectFailed, "a connection could not be made"),
+        (Kind::Accepted, "a connection was accepted"),
+        (Kind::Sent, "bytes were written to a stream"),
+        (Kind::Received, "bytes were read from a stream"),
+        (Kind::StreamEnded, "a stream ended"),
+        (Kind::TimerFired, "an alarm fired"),
+        (Kind::DiskSubmitted, "a disk operation was submitted"),
+        (Kind::DiskCompleted, "a disk operation completed"),
+        (Kind::Fault, "a fault began or ended"),
+        (Kind::DatagramSent, "a datagram was sent"),
+        (Kind::DatagramReceived, "a datagram was received"),
+    ];
+
+    /// The words for a kind's code.
+    pub(crate) fn words(code: u64) -> &'static str {
+        let known = Kind::WORDS.iter().find(|(kind, _)| kind.code() == code);
+        known.map_or("something was written down", |(_, words)| *words)
+    }
+
     /// Part of the hash: frozen.
-    fn code(self) -> u64 {
+    pub(crate) fn code(self) -> u64 {
         match self {
             Kind::Started => 1,
             Kind::Died => 2,

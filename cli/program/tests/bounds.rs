@@ -88,6 +88,27 @@ fn a_panic_of_the_harness_is_internal_and_the_campaign_goes_on() {
 }
 
 #[test]
+fn a_task_that_never_yields_ends_the_campaign_with_its_plan_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let bound = ["--run-time-max", "1s", "--jobs", "2", "--max-time", "10m"];
+    let (ran, latest, summary) = fuzz(folder.path(), &[&["--plant", "spin"][..], &bound].concat());
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let told = ran.stderr.lines().find(|line| line.contains("every task yields: ")).unwrap();
+    let is_named =
+        told.contains(" of n") && told.contains(" never yields; the last that happened: ");
+    assert!(is_named, "{told}");
+    assert_eq!(summary["unfinished"], true);
+    let kept = names(&latest.join("failures"));
+    let failure = latest.join("failures").join(&kept[0]);
+    assert_eq!(names(&failure), ["explanation.txt", "plan.json"]);
+    assert_eq!(json(&failure.join("plan.json"))["plant"], "spin");
+    let report = squall(folder.path(), &["report", "out/latest"]);
+    assert_eq!(report.code, 0, "{report:?}");
+    let text = fs::read_to_string(latest.join("report.md")).unwrap();
+    assert!(text.contains("never yields") && text.contains("the campaign did not end"), "{text}");
+}
+
+#[test]
 fn a_campaign_performs_runs_twice_and_names_the_event_that_differs() {
     let folder = tempfile::tempdir().unwrap();
     let (ran, _, summary) = fuzz(folder.path(), &["--runs", "2"]);

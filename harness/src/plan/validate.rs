@@ -374,7 +374,7 @@ mod tests {
         assert_eq!(system, "system: there is no `shop`; there are store");
         let plant = complaint(|plan| plan.plant = Some("tulip".to_owned()));
         let expected = "plant: there is no `tulip`; there are acks-before-sync, reads-old, \
-                        wall-clock, thread, panic, harness-panic";
+                        wall-clock, thread, panic, harness-panic, spin";
         assert_eq!(plant, expected);
         assert!(complaint(|plan| plan.format = 9).starts_with("format: 9"));
     }

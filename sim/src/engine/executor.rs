@@ -285,7 +285,7 @@ impl State {
                 _ => host.ready.remove(0),
             };
             let Some(task) = self.tasks.get_mut(key) else { continue };
-            let host = task.host;
+            let (host, birth) = (task.host, task.birth);
             task.waker.queued.store(false, Ordering::Relaxed);
             let body = task.body.take().expect("a task in line is not being polled");
             if task.is_aborted {
@@ -300,6 +300,7 @@ impl State {
                 self.fail(Some(host), format!("livelock: more than {polls} polls at one instant"));
                 return None;
             }
+            self.pulse.polled(host, birth);
             return Some(Turn::Poll(key, host, body));
         }
     }

@@ -19,6 +19,7 @@ use crate::clock::Clocks;
 use crate::disk::{Disk, OpId};
 use crate::host::HostId;
 use crate::panics::RunPanic;
+use crate::pulse::{self, Pulse};
 use crate::seed::Draws;
 use crate::streams;
 use crate::tap::{Change, Moment, Tap};
@@ -85,6 +86,8 @@ pub(crate) struct State {
     pub(crate) polls: u64,
     pub(crate) polls_at_instant: u64,
     pub(crate) panic: Option<RunPanic>,
+    /// What somebody outside may see of all this.
+    pub(crate) pulse: Arc<Pulse>,
 }
 
 impl State {
@@ -112,6 +115,7 @@ impl State {
             polls: 0,
             polls_at_instant: 0,
             panic: None,
+            pulse: pulse::current(),
         }
     }
 
@@ -120,6 +124,7 @@ impl State {
         let host = HostId(u32::from(number));
         let previous = self.by_name.insert(name.to_owned(), host);
         assert!(previous.is_none(), "there is a host {name} already");
+        self.pulse.add_host(name);
         let common = &self.settings.common;
         self.hosts.push(HostState {
             name: name.to_owned(),
@@ -164,6 +169,7 @@ impl State {
     }
 
     pub(crate) fn record(&mut self, host: Option<HostId>, kind: Kind, content: &[u8]) {
+        self.pulse.happened(kind);
         self.trace.record(self.now_ns, host, kind, content);
         if let Kind::Own(tag) = kind {
             self.overhear(|tap, moment| tap.own(moment, tag));
