@@ -2,8 +2,10 @@
 //! Format. A process is a host, a thread what it does: its role, whether it runs, what it says, a
 //! client's operations. Messages are slices at both ends with a flow between them.
 //!
-//! Simulated time passes in whole milliseconds, in which much may happen in an order: messages of one
-//! host and millisecond are spread over it, in their order; `args.at_ns` has the true time.
+//! Slices of one thread must nest: Perfetto drops one that begins within another and ends behind it.
+//! So what overlaps lies in lanes, each a thread of its own. A message takes no time; its slice lasts
+//! until the host's next one, and several of one moment share that time in their order. `args.at_ns`
+//! has the true time.
 
 use std::collections::BTreeMap;
 
@@ -15,16 +17,19 @@ use crate::story::{lanes, outcome_class};
 
 /// Messages that are told: the last before the contradiction.
 const MESSAGES_MAX: usize = 4_000;
-/// Of the millisecond that a host's messages share, the part that they fill.
-const SPREAD_US: f64 = 900.0;
+/// The longest time that the slices of one moment's messages fill.
+const SPREAD_NS: u64 = 900_000;
+/// The shortest slice of a message; what it then overlaps goes to another lane.
+const SHORTEST_NS: u64 = 10;
 
 const ROLE: u64 = 1;
 const MACHINE: u64 = 2;
 const NETWORK: u64 = 3;
 const STEPS: u64 = 4;
-const MESSAGES: u64 = 5;
 /// Threads from here on are lanes of operations, or of faults.
 const LANES: u64 = 10;
+/// Threads from here on are lanes of messages.
+const MESSAGES: u64 = 1_000;
 
 /// The text of the file.
 pub(crate) fn perfetto(story: &Story) -> String {
@@ -43,8 +48,11 @@ pub(crate) fn perfetto(story: &Story) -> String {
     )
 }
 
-fn us(at_ns: u64) -> f64 {
-    at_ns as f64 / 1e3
+/// Microseconds, as the format has them. Readers cut what they read to whole nanoseconds, and the float
+/// that is nearest to a nanosecond may lie below it: a quarter of one more does not, and is cut off again.
+fn us(ns: u64) -> f64 {
+    let quarter = if ns.is_multiple_of(1_000) { 0.0 } else { 0.25 };
+    (ns as f64 + quarter) / 1e3
 }
 
 struct Trace<'a> {
@@ -162,7 +170,7 @@ impl Trace<'_> {
         let from = until.saturating_sub(MESSAGES_MAX * 9 / 10);
         let until = told.len().min(from + MESSAGES_MAX);
         let arrows = &told[from..until];
-        let spread = Spread::new(arrows);
+        let ends = Ends::new(arrows);
         for (id, arrow) in arrows.iter().enumerate() {
             let args = |at: Point| {
                 json!({
@@ -171,18 +179,18 @@ impl Trace<'_> {
                     "read": arrow.delivered.is_some(),
                 })
             };
-            let sender = (self.pid(&arrow.from), MESSAGES);
+            let sent = ends.slices[&(id, false)];
+            let sender = (self.pid(&arrow.from), MESSAGES + sent.lane);
             let lost = if arrow.delivered.is_none() { " ✗" } else { "" };
             let name = format!("{} → {}{lost}", arrow.label, arrow.to);
-            let times = spread.times[&(id, false)];
-            self.message(sender, &name, times, args(arrow.sent));
+            self.slice(sender, "messages", &name, sent.times, args(arrow.sent));
             if let Some(delivered) = arrow.delivered {
-                let receiver = (self.pid(&arrow.to), MESSAGES);
+                let read = ends.slices[&(id, true)];
+                let receiver = (self.pid(&arrow.to), MESSAGES + read.lane);
                 let name = format!("{} ← {}", arrow.label, arrow.from);
-                let arrival = spread.times[&(id, true)];
-                self.message(receiver, &name, arrival, args(delivered));
-                self.flow("s", sender, times, id);
-                self.flow("f", receiver, arrival, id);
+                self.slice(receiver, "messages", &name, read.times, args(delivered));
+                self.flow("s", sender, sent, id);
+                self.flow("f", receiver, read, id);
             }
         }
         let pings = story.arrows.len() - told.len();
@@ -190,18 +198,11 @@ impl Trace<'_> {
         format!("{pings} pings, {before} earlier and {after} later messages")
     }
 
-    fn message(&mut self, place: (u64, u64), name: &str, (ts, dur): (f64, f64), args: Value) {
-        self.threads.entry(place).or_insert_with(|| "messages".to_owned());
-        self.events.push(json!({
-            "ph": "X", "cat": "message", "pid": place.0, "tid": place.1, "ts": ts, "dur": dur,
-            "name": name, "args": args,
-        }));
-    }
-
-    fn flow(&mut self, phase: &str, place: (u64, u64), (ts, dur): (f64, f64), id: usize) {
+    fn flow(&mut self, phase: &str, place: (u64, u64), slice: Slice, id: usize) {
+        let (from_ns, to_ns) = slice.times;
         let mut event = json!({
             "ph": phase, "cat": "message", "name": "message", "id": id,
-            "pid": place.0, "tid": place.1, "ts": ts + dur / 2.0,
+            "pid": place.0, "tid": place.1, "ts": us(from_ns.midpoint(to_ns)),
         });
         if phase == "f" {
             // Ends at the slice around it, not at the next one.
@@ -233,34 +234,65 @@ impl Trace<'_> {
 /// An end of a message: its order, the message's position, and whether it is its arrival.
 type End = (u64, usize, bool);
 
-/// Where the ends of messages lie within their milliseconds: begin and length in microseconds, by
-/// the message's position and whether it is its arrival.
-struct Spread {
-    times: BTreeMap<(usize, bool), (f64, f64)>,
+/// Where an end of a message is drawn.
+#[derive(Clone, Copy)]
+struct Slice {
+    /// Begin and end in nanoseconds.
+    times: (u64, u64),
+    lane: u64,
 }
 
-impl Spread {
-    fn new(arrows: &[&Arrow]) -> Spread {
-        let mut ends: BTreeMap<(&str, u64), Vec<End>> = BTreeMap::new();
+/// Where the ends of messages are drawn, by the message's position and whether it is its arrival.
+struct Ends {
+    slices: BTreeMap<(usize, bool), Slice>,
+}
+
+impl Ends {
+    fn new(arrows: &[&Arrow]) -> Ends {
+        let mut hosts: BTreeMap<&str, BTreeMap<u64, Vec<End>>> = BTreeMap::new();
+        let mut see = |host, at: Point, id, is_arrival| {
+            let moments: &mut BTreeMap<u64, Vec<End>> = hosts.entry(host).or_default();
+            moments.entry(at.at_ns).or_default().push((at.order, id, is_arrival));
+        };
         for (id, arrow) in arrows.iter().enumerate() {
-            let sent = ends.entry((&arrow.from, arrow.sent.at_ns)).or_default();
-            sent.push((arrow.sent.order, id, false));
-            if let Some(delivered) = arrow.delivered {
-                let arrived = ends.entry((&arrow.to, delivered.at_ns)).or_default();
-                arrived.push((delivered.order, id, true));
+            see(arrow.from.as_str(), arrow.sent, id, false);
+            arrow.delivered.iter().for_each(|at| see(arrow.to.as_str(), *at, id, true));
+        }
+        let mut slices = BTreeMap::new();
+        for moments in hosts.into_values() {
+            let placed = times_of_host(arrows, moments);
+            let lanes = lanes(placed.iter().map(|(times, _)| *times));
+            for ((times, end), lane) in placed.into_iter().zip(lanes) {
+                slices.insert(end, Slice { times, lane: lane as u64 });
             }
         }
-        let mut times = BTreeMap::new();
-        for ((_, at_ns), mut together) in ends {
-            together.sort_unstable();
-            let share_us = SPREAD_US / together.len() as f64;
-            for (place, (_, id, is_arrival)) in together.into_iter().enumerate() {
-                let ts = us(at_ns) + place as f64 * share_us;
-                times.insert((id, is_arrival), (ts, share_us * 0.9));
-            }
-        }
-        Spread { times }
+        Ends { slices }
     }
+}
+
+/// The ends of a host's messages with the times that they fill, in the order of their begins.
+fn times_of_host(
+    arrows: &[&Arrow],
+    moments: BTreeMap<u64, Vec<End>>,
+) -> Vec<((u64, u64), (usize, bool))> {
+    let mut placed = Vec::new();
+    let mut moments = moments.into_iter().peekable();
+    while let Some((at_ns, mut together)) = moments.next() {
+        together.sort_unstable();
+        let next_ns = moments.peek().map_or(u64::MAX, |(next_ns, _)| *next_ns);
+        // What is sent is drawn before it is read elsewhere, so that no flow goes back.
+        let sent = together.iter().filter(|(_, _, is_arrival)| !is_arrival);
+        let read_ns = sent.filter_map(|(_, id, _)| arrows[*id].delivered).map(|at| at.at_ns).min();
+        let until_ns = next_ns.min(read_ns.unwrap_or(u64::MAX)).min(at_ns + SPREAD_NS);
+        let share_ns = until_ns.saturating_sub(at_ns) / together.len() as u64;
+        let share_ns = share_ns.max(SHORTEST_NS);
+        for (place, (_, id, is_arrival)) in together.into_iter().enumerate() {
+            let from_ns = at_ns + place as u64 * share_ns;
+            placed.push(((from_ns, from_ns + share_ns), (id, is_arrival)));
+        }
+    }
+    placed.sort_unstable();
+    placed
 }
 
 #[cfg(test)]
@@ -273,6 +305,38 @@ mod tests {
         trace["traceEvents"].as_array().unwrap().clone()
     }
 
+    /// As Perfetto reads a time: what is below a nanosecond is cut off.
+    fn ns(microseconds: &Value) -> u64 {
+        (microseconds.as_f64().unwrap() * 1e3) as u64
+    }
+
+    /// The slices of each thread: begin and end.
+    fn tracks(events: &[Value]) -> BTreeMap<(u64, u64), Vec<(u64, u64)>> {
+        let mut tracks: BTreeMap<(u64, u64), Vec<(u64, u64)>> = BTreeMap::new();
+        for slice in events.iter().filter(|event| event["ph"] == "X") {
+            let place = (slice["pid"].as_u64().unwrap(), slice["tid"].as_u64().unwrap());
+            let from = ns(&slice["ts"]);
+            tracks.entry(place).or_default().push((from, from + ns(&slice["dur"])));
+        }
+        tracks
+    }
+
+    /// Whether no slice begins within another one of its thread and ends behind it.
+    fn check_nesting(events: &[Value]) -> Result<(), String> {
+        for (place, mut slices) in tracks(events) {
+            slices.sort_by_key(|(from, to)| (*from, std::cmp::Reverse(*to)));
+            let mut around: Vec<u64> = Vec::new();
+            for (from, to) in slices {
+                around.retain(|end| *end > from);
+                if around.last().is_some_and(|end| to > *end) {
+                    return Err(format!("{place:?}: the slice {from}..{to} does not nest"));
+                }
+                around.push(to);
+            }
+        }
+        Ok(())
+    }
+
     /// Every flow's end matches one begin, later, and both lie in a slice of their thread.
     fn check_flows(events: &[Value]) -> Result<usize, String> {
         let of = |phase: &str| {
@@ -283,19 +347,16 @@ mod tests {
         if !begins.keys().eq(ends.keys()) {
             return Err("begins and ends differ".to_owned());
         }
-        let place = |event: &Value| (event["pid"].as_u64(), event["tid"].as_u64());
-        let mut slices: BTreeMap<_, Vec<(f64, f64)>> = BTreeMap::new();
-        for slice in events.iter().filter(|event| event["ph"] == "X") {
-            let (ts, dur) = (slice["ts"].as_f64().unwrap(), slice["dur"].as_f64().unwrap());
-            slices.entry(place(slice)).or_default().push((ts, ts + dur));
-        }
+        let place =
+            |event: &Value| (event["pid"].as_u64().unwrap(), event["tid"].as_u64().unwrap());
+        let slices = tracks(events);
         for (id, end) in &ends {
             let begin = begins[id];
-            if begin["ts"].as_f64() >= end["ts"].as_f64() {
+            if ns(&begin["ts"]) >= ns(&end["ts"]) {
                 return Err(format!("flow {id} ends before it begins"));
             }
             for point in [begin, end] {
-                let at = point["ts"].as_f64().unwrap();
+                let at = ns(&point["ts"]);
                 let slices = slices.get(&place(point)).map_or(&[][..], Vec::as_slice);
                 if slices.iter().filter(|(from, to)| *from <= at && at <= *to).count() != 1 {
                     return Err(format!("flow {id} has not one slice at its end"));
@@ -338,17 +399,37 @@ mod tests {
             let text = operation.text();
             assert!(slices(&text).contains(&expected), "{text}");
         }
-        // Slices of one thread lie side by side.
-        let mut threads: BTreeMap<(u64, u64), Vec<(f64, f64)>> = BTreeMap::new();
-        for slice in events.iter().filter(|event| event["ph"] == "X") {
-            let (ts, dur) = (slice["ts"].as_f64().unwrap(), slice["dur"].as_f64().unwrap());
-            let place = (slice["pid"].as_u64().unwrap(), slice["tid"].as_u64().unwrap());
-            threads.entry(place).or_default().push((ts, ts + dur));
-        }
-        for (place, mut slices) in threads {
-            slices.sort_by(|a, b| a.partial_cmp(b).unwrap());
-            assert!(slices.windows(2).all(|pair| pair[0].1 <= pair[1].0 + 1e-6), "{place:?}");
-        }
+        assert_eq!(check_nesting(&events), Ok(()));
+    }
+
+    /// Messages of an engine whose time has nanoseconds: a burst at one moment, answers in between, and
+    /// ends that no float of microseconds names exactly.
+    #[test]
+    fn slices_nest_though_messages_come_within_nanoseconds() {
+        let mut story = story(50);
+        let at = |ns: u64| Point { at_ns: 5_000_000_000 + ns, order: ns };
+        let template = story.arrows[0].clone();
+        let bursts = (0..400u64).map(|n| {
+            let sent = n / 8 * 77_777 + n % 8 / 4;
+            let (from, to) = if n % 3 == 0 { ("n2", "n1") } else { ("n1", "n2") };
+            Arrow {
+                from: from.to_owned(),
+                to: to.to_owned(),
+                sent: Point { order: n, ..at(sent) },
+                delivered: Some(Point { order: 1_000 + n, ..at(sent + 101_003 + n % 5) }),
+                ..template.clone()
+            }
+        });
+        story.arrows = bursts.collect();
+        story.contradiction = None;
+        let mut events = events(&perfetto(&story));
+        assert_eq!(check_nesting(&events), Ok(()));
+        assert_eq!(check_flows(&events), Ok(400));
+        let message =
+            events.iter().position(|e| e["tid"].as_u64() >= Some(MESSAGES) && e["ph"] == "X");
+        let message = &mut events[message.unwrap()];
+        message["dur"] = json!(message["dur"].as_f64().unwrap() * 1.5);
+        assert!(check_nesting(&events).is_err());
     }
 
     #[test]

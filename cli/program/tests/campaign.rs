@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -48,6 +49,31 @@ fn a_run_is_a_function_of_its_seed_and_a_replay_proves_it() {
     let elsewhere = squall(folder.path(), &["replay", "other.json"]);
     assert_eq!(elsewhere.code, first.code);
     assert!(elsewhere.stdout.contains(" at another, "), "{elsewhere:?}");
+}
+
+/// How many slices a trace has; Perfetto drops those that begin within another one of their track and end behind
+/// it, so there must be none. What is below a nanosecond it cuts off.
+fn slices_that_nest(trace: &Value) -> usize {
+    let ns = |microseconds: &Value| (microseconds.as_f64().unwrap() * 1e3) as u64;
+    let mut tracks: BTreeMap<(u64, u64), Vec<(u64, u64)>> = BTreeMap::new();
+    let events = trace["traceEvents"].as_array().unwrap();
+    for slice in events.iter().filter(|event| event["ph"] == "X") {
+        let track = (slice["pid"].as_u64().unwrap(), slice["tid"].as_u64().unwrap());
+        let from_ns = ns(&slice["ts"]);
+        tracks.entry(track).or_default().push((from_ns, from_ns + ns(&slice["dur"])));
+    }
+    let mut slices = 0;
+    for (track, mut all) in tracks {
+        all.sort_by_key(|(from, to)| (*from, std::cmp::Reverse(*to)));
+        let mut around: Vec<u64> = Vec::new();
+        for (from, to) in all {
+            around.retain(|end| *end > from);
+            assert!(around.last().is_none_or(|end| to <= *end), "{track:?}: {from}..{to}");
+            around.push(to);
+            slices += 1;
+        }
+    }
+    slices
 }
 
 #[test]
@@ -116,6 +142,7 @@ fn a_planted_bug_is_found_kept_and_told() {
     );
     let trace = json(&failure.join("trace.perfetto.json"));
     assert!(trace["traceEvents"].as_array().unwrap().len() > 1_000);
+    assert!(slices_that_nest(&trace) > 1_000);
     let messages = fs::read_to_string(failure.join("messages.svg")).unwrap();
     assert!(messages.contains("data-label=\"ACK 0x1") && messages.contains("mark worst"));
     let runs = lines(&fs::read_to_string(latest.join("seeds.jsonl")).unwrap());
