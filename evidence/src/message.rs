@@ -26,7 +26,7 @@ pub struct FailureMessage {
     pub faults: Vec<FaultWindow>,
     /// When hosts took a role that is worth telling, in order of time.
     pub roles: Vec<Moment>,
-    /// Other properties that the same run violated.
+    /// Other properties that the same run violated, each with what is wrong.
     pub also: Vec<String>,
     /// In how many runs this kind was seen.
     pub runs: u64,

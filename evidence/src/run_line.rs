@@ -80,6 +80,9 @@ pub struct RunLine {
     /// Those that are violated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub violated: Vec<String>,
+    /// What is wrong, in one line, by the property that is violated.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headlines: BTreeMap<String, String>,
     /// Those that could not be decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gave_up: Vec<String>,

@@ -32,6 +32,11 @@ pub fn run_line(systems: Systems, outcome: &Outcome, plan: &Plan, corpus: Option
     let mut violated: Vec<String> = outcome.failures().iter().map(|f| f.property.clone()).collect();
     violated.sort_unstable();
     violated.dedup();
+    let mut headlines: BTreeMap<String, String> = BTreeMap::new();
+    for failure in outcome.failures() {
+        let headline = || failure.headline.clone();
+        headlines.entry(failure.property.clone()).or_insert_with(headline);
+    }
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     RunLine {
         build: outcome.build.to_owned(),
@@ -61,6 +66,7 @@ pub fn run_line(systems: Systems, outcome: &Outcome, plan: &Plan, corpus: Option
         samples: by_name(&stats.figures.samples),
         checked: names(&outcome.checked),
         violated,
+        headlines,
         gave_up: names(&outcome.gave_up),
         unavailable_ms: stats.unavailable_ms.clone(),
         healed_after_ms: stats.healed_after_ms,
@@ -122,10 +128,11 @@ fn systems_of(
 /// The message of a failed run: its first failure, and what else it violated.
 pub fn message(outcome: &Outcome, plant: Option<&String>) -> Option<FailureMessage> {
     let (first, others) = outcome.failures().split_first()?;
-    let mut also: Vec<String> = Vec::new();
+    let mut also: Vec<(String, String)> = Vec::new();
     for failure in others {
-        if failure.property != first.property && !also.contains(&failure.property) {
-            also.push(failure.property.clone());
+        let known: BTreeSet<&str> = also.iter().map(|(property, _)| property.as_str()).collect();
+        if failure.property != first.property && !known.contains(failure.property.as_str()) {
+            also.push((failure.property.clone(), failure.headline.clone()));
         }
     }
     Some(FailureMessage {
@@ -138,7 +145,7 @@ pub fn message(outcome: &Outcome, plant: Option<&String>) -> Option<FailureMessa
         explanation: first.explanation(),
         faults: outcome.sketch.faults.clone(),
         roles: outcome.sketch.turns.clone(),
-        also,
+        also: also.into_iter().map(|(property, what)| format!("{property}: {what}")).collect(),
         runs: 1,
         commands: Commands::default(),
     })

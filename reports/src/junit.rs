@@ -27,6 +27,8 @@ struct Tally {
     checked: BTreeMap<String, u64>,
     /// The seeds of the runs that violated a property.
     violated: BTreeMap<String, BTreeSet<u64>>,
+    /// What is wrong in the first of these runs.
+    headlines: BTreeMap<String, String>,
 }
 
 /// Seeds that are listed for one property.
@@ -70,6 +72,9 @@ impl JUnit {
         }
         for property in &run.violated {
             tally.violated.entry(property.clone()).or_default().insert(run.seed);
+        }
+        for (property, headline) in &run.headlines {
+            tally.headlines.entry(property.clone()).or_insert_with(|| headline.clone());
         }
     }
 
@@ -143,7 +148,11 @@ impl Tally {
                     let _ = writeln!(text, "  {replay}");
                 }
             }
-            let message = message.unwrap_or_else(|| "violated beside another property".to_owned());
+            let beside = || match self.headlines.get(property) {
+                Some(headline) => format!("{headline} (beside another property)"),
+                None => "violated beside another property".to_owned(),
+            };
+            let message = message.unwrap_or_else(beside);
             return Case::Failed { message, kind: property.to_owned(), text };
         }
         match self.decided {
@@ -387,6 +396,16 @@ mod tests {
         assert_eq!(watch, ["skipped"; 3]);
         let campaign: Vec<&str> = of("campaign");
         assert_eq!(campaign, ["error"; 3]);
+    }
+
+    #[test]
+    fn what_is_violated_beside_another_property_is_told_too() {
+        let panic = "a program panicked: n1 panicked at 3.000 ms: x.rs:4: index 3";
+        let headlines = [("no panic".to_owned(), panic.to_owned())].into();
+        let violated = line(3, RunVerdict::Fail, &["linearizability", "no panic"]);
+        let xml = junit(&[RunLine { headlines, ..violated }]).to_xml(&example());
+        let message = format!("<failure message=\"{panic} (beside another property)\"");
+        assert!(xml.contains(&message), "{xml}");
     }
 
     #[test]

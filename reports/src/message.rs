@@ -28,8 +28,8 @@ pub fn failure_text(message: &FailureMessage) -> String {
         let _ = writeln!(text, "  {line}");
     }
     let _ = writeln!(text, "  during: {}", during(message));
-    if !message.also.is_empty() {
-        let _ = writeln!(text, "  also violated: {}", message.also.join(", "));
+    for other in &message.also {
+        let _ = writeln!(text, "  also violated: {other}");
     }
     if message.runs > 1 {
         let _ = writeln!(text, "  seen in {}", count(message.runs, "run"));
@@ -167,11 +167,14 @@ n2 (term 3) at 5.705 s
         let mut message = example();
         assert!(!failure_text(&message).contains("planted"));
         message.plant = Some("ack-before-fsync".to_owned());
+        let panic = "no panic: a program panicked: n1 panicked at 3.000 ms: x.rs:4: index 3";
+        message.also = vec![panic.to_owned(), "agreement".to_owned()];
         message.commands = Commands::default();
         message.runs = 1;
         let text = failure_text(&message);
         assert!(text.contains("seed 1234   planted bug ack-before-fsync   at"), "{text}");
-        assert!(text.ends_with("also violated: agreement\n"), "{text}");
+        let also = format!("  also violated: {panic}\n  also violated: agreement\n");
+        assert!(text.ends_with(&also), "{text}");
     }
 
     #[test]

@@ -17,8 +17,13 @@ pub const fn no_panic<S: System>() -> Property<S> {
         check: |_, record| {
             let Some(message) = &record.panic else { return PropertyVerdict::Holds };
             let first_line = message.lines().next().unwrap_or_default();
+            // It begins with the name of the host that it was on.
+            let is_it =
+                |name: &str| message.strip_prefix(name).is_some_and(|rest| rest.starts_with(' '));
+            let host = record.hosts.iter().find(|host| is_it(&host.name));
+            let who = host.map_or("", |host| &host.name);
             Contradiction::new(format!("a program panicked: {first_line}"))
-                .line("", record.end_ns, message.clone(), "")
+                .line(who, record.end_ns, message.clone(), "")
                 .violated(record.end_ns)
         },
     }
@@ -124,6 +129,11 @@ mod tests {
         let record = Record { panic: Some("n1: index 3\nat x.rs:4".into()), ..Record::default() };
         let verdict = verdict(no_panic(), &record);
         assert_eq!(verdict.violation().unwrap().headline, "a program panicked: n1: index 3");
+        let message = "n2 panicked at 3.000 ms: x.rs:4: index 3".to_owned();
+        let record = Record { panic: Some(message.clone()), ..honest_record() };
+        let verdict = self::verdict(no_panic(), &record);
+        let line = &verdict.violation().unwrap().lines[0];
+        assert_eq!((line.client.as_str(), &line.text), ("n2", &message));
     }
 
     fn broken(mark: Mark, message: &str) -> Record<Store> {
