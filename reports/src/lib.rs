@@ -14,6 +14,7 @@ mod folder;
 mod github;
 mod home;
 mod junit;
+mod label;
 mod merge;
 mod message;
 mod messages;

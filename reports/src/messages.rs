@@ -2,66 +2,64 @@
 //! 1978): a line for each host, time downwards, an arrow for each message from the moment at which it
 //! was written to the one at which it was read; one that was never read ends in a cross.
 //!
-//! Elements carry what they show as exact `data-` attributes.
+//! A burst of messages of a link, such as what brings a replica up to date, is one arrow that says how many
+//! of what it stands for. Elements carry what they show as exact `data-` attributes.
 
+mod fold;
 mod head;
 mod layout;
 mod select;
 #[cfg(test)]
 mod tests;
+mod thing;
 
 use std::fmt::Write as _;
 
 use evidence::words::moment;
-use evidence::{Arrow, HostSpan, Point, Step, Story, Tone};
+use evidence::{Arrow, HostSpan, Story, Tone};
 
 use head::{Head, LINE, wrapped};
-use layout::{BREAK, Entry, HEAD, LEFT, Layout, ROW, text_width, x};
+use layout::{BREAK, Entry, HEAD, LEFT, Layout, ROW, x};
 use select::{Selection, select};
+use thing::{LABEL_MAX, Place, STUB, Thing, things};
 
+use crate::label::Labels;
 use crate::story::shortened;
 use crate::style::{PALETTE, escape};
 
-/// Characters of a label: more would reach the next host.
-const LABEL_MAX: usize = 25;
-/// The same for a message that was sent before what is shown.
-const FAR_LABEL_MAX: usize = 21;
-/// The part that is drawn of such a message's arrow.
-const STUB: f64 = 26.0;
-
 const STYLE: &str = "\
-text{font:11px ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;fill:var(--text)}
-text.title{font:600 15px system-ui,'DejaVu Sans',sans-serif}
-text.words{font:12px system-ui,'DejaVu Sans',sans-serif}
-text.name{font:600 14px system-ui,'DejaVu Sans',sans-serif}
-text.soft,text.time{fill:var(--soft)}
-text.bad{fill:var(--bad)}
-text.over{paint-order:stroke;stroke:var(--back);stroke-width:4px;stroke-linejoin:round}
-.back{fill:var(--back)}.grid{stroke:var(--grid)}
-.host{stroke:var(--rule);stroke-width:1.5}
-.unsettled{stroke:var(--unknown);stroke-width:3;stroke-dasharray:3 4}
-.secondary{stroke:var(--series-3);stroke-width:3}
-.primary{stroke:var(--series-1);stroke-width:7}
-.gone{stroke:var(--back);stroke-width:9}
-.down{stroke:var(--bad);stroke-width:2;stroke-dasharray:1 5}
-.paused{stroke:var(--error);stroke-width:5;stroke-dasharray:2 3}
-.cut{stroke:var(--network);stroke-width:3;stroke-dasharray:6 3}
-.arrow line{stroke:currentColor;stroke-width:1.3}
-.arrow path{fill:currentColor}
-.arrow .cross{stroke:currentColor;stroke-width:2.2;fill:none}
-.arrow text{fill:currentColor}
-.protocol-1{color:var(--series-1)}.protocol-2{color:var(--series-3)}
-.protocol-3{color:var(--series-4)}.protocol-4{color:var(--series-2)}
-.protocol-5{color:var(--series-6)}.protocol-6{color:var(--series-5)}
-.arrow.lost{color:var(--bad)}
-.arrow.far line{stroke-dasharray:3 3}
-.step rect{fill:var(--text)}.step text{font-style:italic}
-.bar{stroke:var(--bad);stroke-opacity:.35;stroke-width:11}
-.mark circle{fill:var(--back);stroke:var(--bad);stroke-width:1.6}
-.mark text{fill:var(--bad);font-weight:700}
-.mark.worst circle{fill:var(--bad)}.mark.worst text{fill:var(--back)}
-.break{stroke:var(--rule);stroke-dasharray:2 4}
-.sample{stroke-linecap:butt}
+.messages text{font:11px ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;fill:var(--text)}
+.messages text.title{font:600 15px system-ui,'DejaVu Sans',sans-serif}
+.messages text.words{font:12px system-ui,'DejaVu Sans',sans-serif}
+.messages text.name{font:600 14px system-ui,'DejaVu Sans',sans-serif}
+.messages text.soft,.messages text.time{fill:var(--soft)}
+.messages text.bad{fill:var(--bad)}
+.messages text.over{paint-order:stroke;stroke:var(--back);stroke-width:4px;stroke-linejoin:round}
+.messages .back{fill:var(--back)}.messages .grid{stroke:var(--grid)}
+.messages .host{stroke:var(--rule);stroke-width:1.5}
+.messages .unsettled{stroke:var(--unsettled);stroke-width:3;stroke-dasharray:3 4}
+.messages .secondary{stroke:var(--secondary);stroke-width:3}
+.messages .primary{stroke:var(--primary);stroke-width:7}
+.messages .gone{stroke:var(--back);stroke-width:9}
+.messages .down{stroke:var(--down);stroke-width:2;stroke-dasharray:1 5}
+.messages .paused{stroke:var(--paused);stroke-width:5;stroke-dasharray:2 3}
+.messages .cut{stroke:var(--network);stroke-width:3;stroke-dasharray:6 3}
+.messages .arrow{color:var(--soft)}
+.messages .arrow line{stroke:currentColor;stroke-width:1.3}
+.messages .arrow path{fill:currentColor}
+.messages .arrow .cross{stroke:currentColor;stroke-width:2.2;fill:none}
+.messages .arrow text{fill:currentColor}
+.messages .protocol-1{color:var(--protocol-1)}.messages .protocol-2{color:var(--protocol-2)}
+.messages .protocol-3{color:var(--protocol-3)}.messages .protocol-4{color:var(--protocol-4)}
+.messages .protocol-5{color:var(--protocol-5)}.messages .protocol-6{color:var(--protocol-6)}
+.messages .arrow.far line{stroke-dasharray:3 3}
+.messages .step rect{fill:var(--text)}.messages .step text{font-style:italic}
+.messages .bar{stroke:var(--bad);stroke-opacity:.35;stroke-width:11}
+.messages .mark circle{fill:var(--back);stroke:var(--bad);stroke-width:1.6}
+.messages .mark text{fill:var(--bad);font-weight:700}
+.messages .mark.worst circle{fill:var(--bad)}.messages .mark.worst text{fill:var(--back)}
+.messages .break{stroke:var(--rule);stroke-dasharray:2 4}
+.messages .sample{stroke-linecap:butt}
 ";
 
 /// The text of the file.
@@ -69,11 +67,14 @@ pub(crate) fn messages(story: &Story) -> String {
     let selection = select(story);
     let things = things(story, &selection);
     let head = Head::new(story, &selection);
-    let entries: Vec<Entry> = things.iter().map(|thing| thing.entry(&selection)).collect();
+    let labels = Labels::new(things.iter().filter_map(Thing::text));
+    let place = Place { selection: &selection, labels: &labels };
+    let entries: Vec<Entry> = things.iter().map(|thing| thing.entry(place)).collect();
     let layout = Layout::new(&entries, &selection.windows, head.bottom);
     let mut drawing = Drawing {
         story,
         selection: &selection,
+        labels: &labels,
         protocols: story.protocols(),
         layout: &layout,
         width: head.width,
@@ -96,62 +97,12 @@ pub(crate) fn messages(story: &Story) -> String {
     }
     let (width, height) = (head.width, layout.bottom + LINE * (foot.len() as f64 + 2.0));
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
-         viewBox=\"0 0 {width} {height}\" role=\"img\">\n<title>Messages: {}</title>\n<style>\n\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"messages\" width=\"{width}\" \
+         height=\"{height}\" viewBox=\"0 0 {width} {height}\" role=\"img\">\n<title>Messages: {}</title>\n<style>\n\
          {PALETTE}{STYLE}</style>\n<rect class=\"back\" width=\"{width}\" height=\"{height}\"/>\n\
          {body}</svg>\n",
         escape(&story.title),
     )
-}
-
-/// Something that happens in a host's column.
-enum Thing<'a> {
-    /// A message is sent, to one host or to several at once.
-    Sent { arrows: Vec<&'a Arrow> },
-    /// A message is read.
-    Read { arrow: &'a Arrow },
-    /// A host takes a step, or something befalls a host.
-    Step { step: &'a Step },
-    /// A host is cut off, or no longer.
-    Cut { span: &'a HostSpan, begins: bool },
-    /// A line of the explanation, by its number from 0.
-    Mark { host: &'a str, line: usize, at_ns: u64 },
-}
-
-fn things<'a>(story: &'a Story, selection: &Selection<'a>) -> Vec<Thing<'a>> {
-    let mut things: Vec<Thing<'a>> = Vec::new();
-    for arrow in selection.arrows.iter().copied() {
-        if selection.shows(arrow.sent.at_ns) {
-            let joins = |thing: &&mut Thing<'a>| matches!(thing, Thing::Sent { arrows } if is_cast(arrows, arrow));
-            match things.iter_mut().find(joins) {
-                Some(Thing::Sent { arrows }) => arrows.push(arrow),
-                _ => things.push(Thing::Sent { arrows: vec![arrow] }),
-            }
-        }
-        if arrow.delivered.is_some_and(|at| selection.shows(at.at_ns)) {
-            things.push(Thing::Read { arrow });
-        }
-    }
-    let is_host = |name: &String| selection.hosts.contains(&name.as_str());
-    let turns = story.steps.iter().filter(|step| step.is_turn && is_host(&step.host));
-    let turns = turns.filter(|step| selection.shows(step.at.at_ns));
-    things.extend(turns.map(|step| Thing::Step { step }));
-    let cuts = story.spans.iter().filter(|span| span.tone == Tone::Cut && is_host(&span.host));
-    for span in cuts {
-        let ends = [(span.from_ns, true), (span.to_ns, false)];
-        let shown = ends.into_iter().filter(|(at_ns, _)| selection.shows(*at_ns));
-        things.extend(shown.map(|(_, begins)| Thing::Cut { span, begins }));
-    }
-    let lines = story.contradiction.iter().flat_map(|c| &c.explanation.lines);
-    for (number, line) in lines.enumerate() {
-        let host = selection.hosts.iter().copied().find(|host| *host == line.client);
-        let times = [line.to_ns, line.from_ns].into_iter().flatten();
-        let shown = times.into_iter().find(|at_ns| selection.shows(*at_ns));
-        if let (Some(host), Some(at_ns)) = (host, shown) {
-            things.push(Thing::Mark { host, line: number, at_ns });
-        }
-    }
-    things
 }
 
 /// Colours of protocols; those beyond them share the last one.
@@ -163,97 +114,10 @@ fn protocol_class(protocols: &[&str], protocol: &str) -> String {
     format!("protocol-{}", (place + 1).min(PROTOCOL_COLOURS))
 }
 
-/// Whether a message says the same at the same time as these, to somebody else.
-fn is_cast(arrows: &[&Arrow], arrow: &Arrow) -> bool {
-    let first = arrows[0];
-    (&first.from, first.sent.at_ns, &first.label) == (&arrow.from, arrow.sent.at_ns, &arrow.label)
-        && arrows.iter().all(|other| other.to != arrow.to)
-}
-
-impl Selection<'_> {
-    fn column(&self, host: &str) -> usize {
-        self.hosts.iter().position(|name| *name == host).expect("only shown hosts are drawn")
-    }
-
-    /// Whether most of these messages go to the right.
-    fn leans_right(&self, arrows: &[&Arrow]) -> bool {
-        let is_right = |arrow: &&&Arrow| self.column(&arrow.to) > self.column(&arrow.from);
-        arrows.iter().filter(is_right).count() * 2 >= arrows.len()
-    }
-}
-
-impl Thing<'_> {
-    fn host(&self) -> &str {
-        match self {
-            Thing::Sent { arrows } => &arrows[0].from,
-            Thing::Read { arrow } => &arrow.to,
-            Thing::Step { step } => &step.host,
-            Thing::Cut { span, .. } => &span.host,
-            Thing::Mark { host, .. } => host,
-        }
-    }
-
-    fn at(&self) -> Point {
-        match self {
-            Thing::Sent { arrows } => arrows[0].sent,
-            Thing::Read { arrow } => arrow.delivered.expect("only what was read is read"),
-            Thing::Step { step } => step.at,
-            // What befalls comes before what is done about it; what is noticed comes last.
-            Thing::Cut { span, begins: true } => Point { at_ns: span.from_ns, order: 0 },
-            Thing::Cut { span, begins: false } => Point { at_ns: span.to_ns, order: 0 },
-            Thing::Mark { at_ns, line, .. } => {
-                Point { at_ns: *at_ns, order: u64::MAX / 2 + *line as u64 }
-            }
-        }
-    }
-
-    /// The text beside the line and whether it is to the right of it.
-    fn label(&self, selection: &Selection<'_>) -> Option<(String, bool)> {
-        let far = |label: &str, most: usize, mark: char, at: Point| {
-            let when = format!(" {mark}{}", moment(at.at_ns));
-            shortened(label, most.saturating_sub(when.chars().count())) + &when
-        };
-        match self {
-            Thing::Sent { arrows } => {
-                let beyond = arrows.iter().filter_map(|arrow| arrow.delivered);
-                let beyond = beyond.into_iter().find(|at| !selection.shows(at.at_ns));
-                let label = &arrows[0].label;
-                let text = match beyond {
-                    Some(at) => far(label, LABEL_MAX, '⇢', at),
-                    None => shortened(label, LABEL_MAX),
-                };
-                Some((text, selection.leans_right(arrows)))
-            }
-            Thing::Read { arrow } if !selection.shows(arrow.sent.at_ns) => {
-                let is_right = selection.column(&arrow.from) > selection.column(&arrow.to);
-                Some((far(&arrow.label, FAR_LABEL_MAX, '⇠', arrow.sent), is_right))
-            }
-            Thing::Read { .. } | Thing::Mark { .. } => None,
-            Thing::Step { step } => Some((shortened(&step.text, LABEL_MAX), true)),
-            Thing::Cut { span, begins: true } => Some((shortened(&span.text, LABEL_MAX), true)),
-            Thing::Cut { begins: false, .. } => Some(("no longer cut off".to_owned(), true)),
-        }
-    }
-
-    /// How far from the line its text begins: behind the stub of an arrow from elsewhere.
-    fn label_distance(&self) -> f64 {
-        if matches!(self, Thing::Read { .. }) { STUB + 5.0 } else { 11.0 }
-    }
-
-    fn entry(&self, selection: &Selection<'_>) -> Entry {
-        let extent = match self.label(selection) {
-            None if matches!(self, Thing::Mark { .. }) => (-12.0, 12.0),
-            None => (-5.0, 5.0),
-            Some((text, true)) => (-6.0, self.label_distance() + 5.0 + text_width(&text)),
-            Some((text, false)) => (-self.label_distance() - 5.0 - text_width(&text), 6.0),
-        };
-        Entry { column: selection.column(self.host()), at: self.at(), extent }
-    }
-}
-
 struct Drawing<'a> {
     story: &'a Story,
     selection: &'a Selection<'a>,
+    labels: &'a Labels<'a>,
     protocols: Vec<&'a str>,
     layout: &'a Layout,
     width: f64,
@@ -395,7 +259,8 @@ impl Drawing<'_> {
     fn thing(&mut self, thing: &Thing<'_>, y: f64, things: &[Thing<'_>]) {
         let selection = self.selection;
         let at = x(selection.column(thing.host()));
-        let label = thing.label(selection).map(|(text, is_right)| {
+        let label = thing.label(Place { selection, labels: self.labels });
+        let label = label.map(|(text, is_right)| {
             let distance = thing.label_distance();
             let (x, anchor) =
                 if is_right { (at + distance, "start") } else { (at - distance, "end") };

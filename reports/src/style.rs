@@ -46,19 +46,26 @@ impl<'a> Family<'a> {
     }
 }
 
-/// The variables, for light and for dark. `--ok`, `--error`, `--unknown`, `--unsent` are outcomes; `--network`
-/// and so on families of faults; `--series-1` and so on lines that have no meaning of their own.
+/// The variables, for light and for dark. `--bad` is what is wrong, and nothing else; `--ok`, `--error`, `--unknown`,
+/// `--unsent` are outcomes; `--network` and so on families of faults; `--primary` and so on what hosts are;
+/// `--protocol-1` and so on what they speak; `--series-1` and so on lines that have no meaning of their own. What
+/// stands in one picture is told apart by colour: see `PICTURES` in the tests.
 pub(crate) const PALETTE: &str = "\
 :root{color-scheme:light dark;--back:#ffffff;--card:#f6f7f9;--text:#1b1f24;--soft:#57606a;
 --rule:#d5dae0;--grid:#e6e9ed;--link:#0b5cad;--ok:#1a7f37;--bad:#c62828;--error:#b45f06;
---unknown:#7b3fb5;--unsent:#8a939c;--network:#d1495b;--process:#5b6b7a;--disk:#b8860b;--clock:#1f8a8a;
---membership:#7b3fb5;--other:#8d6e63;--series-1:#0b5cad;--series-2:#c2571a;--series-3:#1a7f37;
---series-4:#8e3fa8;--series-5:#8a6d00;--series-6:#0f7f86;--series-7:#b02a4a}
+--unknown:#8e44ad;--unsent:#98a1aa;--network:#d6278a;--process:#5b6b7a;--disk:#a88a00;--clock:#0f8b8d;
+--membership:#4338ca;--other:#7d5a44;--primary:#0b5cad;--secondary:#58a6d6;--unsettled:#7c9a00;
+--down:#6b2a2a;--paused:#2fae86;--protocol-1:#1a7f37;--protocol-2:#8e44ad;--protocol-3:#b45f06;
+--protocol-4:#4338ca;--protocol-5:#98a1aa;--protocol-6:#a88a00;--series-1:#0b5cad;--series-2:#c2571a;
+--series-3:#1a7f37;--series-4:#8e3fa8;--series-5:#8a6d00;--series-6:#0f7f86;--series-7:#b02a4a}
 @media (prefers-color-scheme:dark){:root{--back:#12161c;--card:#1b2129;--text:#e6e9ed;
 --soft:#a3adb8;--rule:#36404b;--grid:#28303a;--link:#7ab8ff;--ok:#56c271;--bad:#ff7b72;
---error:#f0a04b;--unknown:#c792ea;--unsent:#7d8894;--network:#ff8a9a;--process:#9fb0c1;--disk:#e2b93b;
---clock:#4fc7c7;--membership:#c792ea;--other:#c0a297;--series-1:#7ab8ff;--series-2:#ff9e64;
---series-3:#56c271;--series-4:#d3a0f0;--series-5:#dcc14a;--series-6:#4fd0d6;--series-7:#ff8fab}}
+--error:#f0a04b;--unknown:#c792ea;--unsent:#7d8894;--network:#ff5fb8;--process:#9fb0c1;--disk:#e2cf3b;
+--clock:#4fc7c7;--membership:#8f8bff;--other:#b58863;--primary:#4d9bff;--secondary:#a5d4f7;
+--unsettled:#b5d334;--down:#8f4a4a;--paused:#2fe08f;--protocol-1:#56c271;--protocol-2:#c792ea;
+--protocol-3:#f0a04b;--protocol-4:#8f8bff;--protocol-5:#7d8894;--protocol-6:#e2cf3b;--series-1:#7ab8ff;
+--series-2:#ff9e64;--series-3:#56c271;--series-4:#d3a0f0;--series-5:#dcc14a;--series-6:#4fd0d6;
+--series-7:#ff8fab}}
 ";
 
 /// How the elements of pages look.
@@ -194,6 +201,63 @@ mod tests {
         assert_eq!(names(light), names(dark));
         for family in COLOURED.into_iter().chain([OTHER_FAMILY]) {
             assert!(names(light).contains(&format!("--{family}")));
+        }
+    }
+
+    /// What the pictures tell apart by colour.
+    const PICTURES: [&[&str]; 2] = [
+        &[
+            "bad",
+            "ok",
+            "error",
+            "unknown",
+            "unsent",
+            "network",
+            "process",
+            "disk",
+            "clock",
+            "membership",
+            "other",
+            "primary",
+            "secondary",
+            "unsettled",
+            "down",
+            "paused",
+        ],
+        &[
+            "bad",
+            "network",
+            "primary",
+            "secondary",
+            "unsettled",
+            "down",
+            "paused",
+            "protocol-1",
+            "protocol-2",
+            "protocol-3",
+            "protocol-4",
+            "protocol-5",
+            "protocol-6",
+        ],
+    ];
+
+    #[test]
+    fn no_colour_of_a_picture_has_two_meanings() {
+        let (light, dark) = PALETTE.split_once("@media").unwrap();
+        for css in [light, dark] {
+            let colour = |name: &str| {
+                let (_, value) = css.split_once(&format!("--{name}:#")).unwrap();
+                [0, 2, 4].map(|at| i32::from_str_radix(&value[at..at + 2], 16).unwrap())
+            };
+            for names in PICTURES {
+                for (index, one) in names.iter().enumerate() {
+                    for other in &names[..index] {
+                        let pairs = colour(one).into_iter().zip(colour(other));
+                        let distance: i32 = pairs.map(|(a, b)| (a - b).pow(2)).sum();
+                        assert!(distance >= 40 * 40, "{one} and {other}: {distance}");
+                    }
+                }
+            }
         }
     }
 

@@ -25,7 +25,6 @@ impl Head {
     pub(super) fn new(story: &Story, selection: &Selection<'_>) -> Head {
         let width = (x(selection.hosts.len().saturating_sub(1)) + COLUMN + 20.0).max(720.0);
         let mut head = Head { text: String::new(), width, bottom: 10.0 };
-        let most = (width / 7.0) as usize;
         head.line(
             "title",
             &shortened(&format!("Messages: {}", story.title), (width / 9.0) as usize),
@@ -43,7 +42,7 @@ impl Head {
                         if story.is_contradiction(number) { "  ← contradiction" } else { "" };
                     let when = line.to_ns.or(line.from_ns).map_or(String::new(), moment);
                     let text = format!("{}  {}  {when}  {}", line.client, line.text, line.note);
-                    head.numbered(number, &(shortened(text.trim_end(), most - 22) + worst));
+                    head.numbered(number, text.trim_end(), worst);
                 }
             }
         }
@@ -62,18 +61,24 @@ impl Head {
         );
     }
 
-    fn numbered(&mut self, number: usize, text: &str) {
-        self.bottom += LINE;
-        let (y, middle) = (self.bottom, self.bottom - 4.0);
-        let worst = if text.ends_with("← contradiction") { " worst" } else { "" };
-        let _ = writeln!(
-            self.text,
-            "<g class=\"mark{worst}\"><circle cx=\"20\" cy=\"{middle}\" r=\"8\"/><text x=\"20\" \
-             y=\"{y}\" text-anchor=\"middle\">{}</text></g><text class=\"words\" x=\"36\" \
-             y=\"{y}\">{}</text>",
-            number + 1,
-            escape(text),
-        );
+    /// A line of the explanation, as many lines as it needs: what matters may stand at its end.
+    fn numbered(&mut self, number: usize, text: &str, worst: &str) {
+        let class = if worst.is_empty() { "" } else { " worst" };
+        for (row, line) in wrapped(&format!("{text}{worst}"), self.width - 56.0).iter().enumerate()
+        {
+            self.bottom += LINE;
+            let (y, middle) = (self.bottom, self.bottom - 4.0);
+            if row == 0 {
+                let _ = write!(
+                    self.text,
+                    "<g class=\"mark{class}\"><circle cx=\"20\" cy=\"{middle}\" r=\"8\"/><text x=\"20\" \
+                     y=\"{y}\" text-anchor=\"middle\">{}</text></g>",
+                    number + 1,
+                );
+            }
+            let line = escape(line);
+            let _ = writeln!(self.text, "<text class=\"words\" x=\"36\" y=\"{y}\">{line}</text>");
+        }
     }
 
     /// What lines and colours mean, in as many rows as the width needs.

@@ -1,10 +1,13 @@
 //! What `messages.svg` shows: few enough messages to be read, those around the moments that the
 //! explanation speaks of. What is left out is counted, so that the drawing can say so.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use evidence::words::{count, moment};
 use evidence::{Arrow, Host, Story};
+
+use super::fold::folded;
 
 /// Messages before the contradiction that are shown.
 const LAST_MAX: usize = 44;
@@ -25,8 +28,8 @@ pub(super) struct Selection<'a> {
     pub(super) hosts: Vec<&'a str>,
     /// The spans of time that are shown, in order, without overlap.
     pub(super) windows: Vec<(u64, u64)>,
-    /// The messages that begin or end in one of them.
-    pub(super) arrows: Vec<&'a Arrow>,
+    /// The messages that begin or end in one of them, bursts of them as one.
+    pub(super) arrows: Vec<Cow<'a, Arrow>>,
     /// What is left out, in words.
     pub(super) left_out: String,
 }
@@ -35,6 +38,13 @@ impl Selection<'_> {
     /// Whether a moment is shown.
     pub(super) fn shows(&self, at_ns: u64) -> bool {
         self.windows.iter().any(|(from, to)| (*from..=*to).contains(&at_ns))
+    }
+
+    /// Whether a message stands for several.
+    pub(super) fn is_fold(&self, arrow: &Arrow) -> bool {
+        self.arrows
+            .iter()
+            .any(|known| matches!(known, Cow::Owned(fold) if std::ptr::eq(fold, arrow)))
     }
 }
 
@@ -53,6 +63,11 @@ pub(super) fn select<'a>(story: &'a Story) -> Selection<'a> {
         !arrow.is_ping && hosts.contains(&arrow.from.as_str()) && hosts.contains(&arrow.to.as_str())
     };
     let drawn: Vec<&Arrow> = story.arrows.iter().filter(|arrow| is_shown(arrow)).collect();
+    // What clients ask is read one by one.
+    let clients = story.hosts.iter().filter(|host| host.is_client);
+    let clients: BTreeSet<&str> = clients.map(|host| host.name.as_str()).collect();
+    let is_client = |name: &String| clients.contains(name.as_str());
+    let drawn = folded(&drawn, |arrow| !is_client(&arrow.from) && !is_client(&arrow.to));
     let mut windows = vec![window(&drawn, focus_ns, LAST_MAX)];
     let mut earlier: Vec<u64> = moments(story);
     earlier.retain(|at_ns| *at_ns < windows[0].0);
@@ -63,7 +78,7 @@ pub(super) fn select<'a>(story: &'a Story) -> Selection<'a> {
     }
     let windows = joined(windows);
     let shows = |at_ns: u64| windows.iter().any(|(from, to)| (*from..=*to).contains(&at_ns));
-    let arrows: Vec<&Arrow> = drawn
+    let arrows: Vec<Cow<'a, Arrow>> = drawn
         .into_iter()
         .filter(|arrow| {
             shows(arrow.sent.at_ns) || arrow.delivered.is_some_and(|at| shows(at.at_ns))
@@ -78,7 +93,7 @@ fn is_between(arrow: &Arrow, from_ns: u64, to_ns: u64) -> bool {
 }
 
 /// The span of time that ends a little behind a moment and holds at most so many messages.
-fn window(arrows: &[&Arrow], at_ns: u64, most: usize) -> (u64, u64) {
+fn window(arrows: &[Cow<'_, Arrow>], at_ns: u64, most: usize) -> (u64, u64) {
     let until_ns = at_ns + AFTER_NS;
     let until = arrows.partition_point(|arrow| arrow.sent.at_ns <= until_ns);
     let mut first = until.saturating_sub(most);
@@ -136,13 +151,15 @@ fn hosts<'a>(story: &'a Story, near: &[&'a Arrow]) -> Vec<&'a str> {
 
 fn left_out(story: &Story, hosts: &[&str], windows: &[(u64, u64)]) -> String {
     let (from_ns, to_ns) = (windows[0].0, windows[windows.len() - 1].1);
-    let (mut pings, mut others, mut between) = (0, BTreeMap::<&str, u64>::new(), 0);
+    let (mut pings, mut lost, mut between) = (0, 0, 0);
+    let mut others: BTreeMap<&str, u64> = BTreeMap::new();
     for arrow in story.arrows.iter().filter(|arrow| is_between(arrow, from_ns, to_ns)) {
         let absent =
             [&arrow.from, &arrow.to].into_iter().find(|end| !hosts.contains(&end.as_str()));
         let is_in = |at_ns: u64| windows.iter().any(|(from, to)| (*from..=*to).contains(&at_ns));
         if arrow.is_ping {
             pings += 1;
+            lost += u64::from(arrow.delivered.is_none());
         } else if let Some(client) = absent {
             *others.entry(client).or_default() += 1;
         } else if !is_in(arrow.sent.at_ns) && !arrow.delivered.is_some_and(|at| is_in(at.at_ns)) {
@@ -151,7 +168,8 @@ fn left_out(story: &Story, hosts: &[&str], windows: &[(u64, u64)]) -> String {
     }
     let mut parts = Vec::new();
     if pings > 0 {
-        parts.push(count(pings, "ping"));
+        let lost = if lost > 0 { format!(" ({lost} never read)") } else { String::new() };
+        parts.push(count(pings, "ping") + &lost);
     }
     parts.extend(others.iter().map(|(client, n)| format!("{} of {client}", count(*n, "message"))));
     if between > 0 {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use roxmltree::Node;
 
+use super::layout::text_width;
 use super::*;
 use crate::story::tests::{parsed, story};
 
@@ -91,6 +92,38 @@ fn arrows_are_the_storys_messages_in_the_order_of_time() {
     assert_eq!((lost[0].1.as_str(), lost[0].4), ("n3", None));
     assert!(!text.contains("PING\""), "pings are left out");
     assert!(text.contains("Left out: 1 ping,"), "{text}");
+}
+
+#[test]
+fn what_brings_a_replica_up_to_date_is_one_arrow() {
+    let mut story = story(50);
+    let template = story.arrows[0].clone();
+    let burst = (0..28u64).map(|n| {
+        let kind = if n % 2 == 0 { "PROPOSAL" } else { "COMMIT" };
+        let id = if n < 10 { 0x9_0000_001b + n / 2 } else { 0xa_0000_002e + n / 2 - 5 };
+        let point = |late: u64| evidence::Point { at_ns: 5_150_000_000 + late, order: 51_500 + n };
+        Arrow {
+            from: "n1".to_owned(),
+            to: "n3".to_owned(),
+            sent: point(n),
+            delivered: Some(point(900 + n)),
+            label: format!("{kind} {id:#x}"),
+            ..template.clone()
+        }
+    });
+    let at = story.arrows.iter().position(|arrow| arrow.sent.at_ns > 5_150_000_000).unwrap();
+    story.arrows.splice(at..at, burst);
+    let text = messages(&story);
+    check(&text, &story).unwrap();
+    let document = parsed(&text);
+    let drawn = drawn(document.root());
+    let fold = drawn.iter().filter(|((_, to, label, _, _), _)| to == "n3" && label.contains('×'));
+    let fold: Vec<_> = fold.collect();
+    assert_eq!(fold.len(), 1);
+    let (_, _, label, sent, delivered) = &fold[0].0;
+    assert_eq!(label, "28 × PROPOSAL, COMMIT 0x9…1b to 0xa…36");
+    assert_eq!((*sent, *delivered), (5_150_000_000, Some(5_150_000_927)));
+    assert!(text.contains(">28 × PROPOSAL, COMMIT 0x9…1b to 0xa…36<"), "it is written in full");
 }
 
 #[test]
