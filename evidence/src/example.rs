@@ -10,7 +10,9 @@ use crate::history::{History, HistoryFiles, Operation, OutcomeClass};
 use crate::message::{Commands, FailureMessage, Moment};
 use crate::picture::{ClockTrack, Gap, OperationPoint, RunPicture};
 use crate::run_line::{RunLine, RunVerdict};
-use crate::story::{Arrow, Contradiction, Host, HostSpan, Point, Step, Story, Tone};
+use crate::story::{
+    Arrow, Contradiction, Durable, Host, HostSpan, Logged, Point, Step, Story, Tone,
+};
 use crate::summary::{
     Canary, DistinctFailure, Environment, MarkFigures, SCHEMA_VERSION, SmallerPlan, Summary,
     UndecidedRun,
@@ -357,6 +359,18 @@ pub fn story(history: History, explanation: Explanation) -> Story {
         from_ns: from_ms * MS,
         to_ns: to_ms * MS,
     };
+    let durable = |host: &str, at_ms: u64, text: &str| Durable {
+        host: host.to_owned(),
+        at_ns: at_ms * MS,
+        text: text.to_owned(),
+    };
+    let logged = |host: &str, at_ms: u64, level: &str, text: &str| Logged {
+        host: host.to_owned(),
+        at_ns: at_ms * MS,
+        level: level.to_owned(),
+        target: "store::node".to_owned(),
+        text: text.to_owned(),
+    };
     Story {
         title: "store/register, seed <7>".to_owned(),
         hosts: ["n1", "n2", "n3", "c1", "c2", "c3"].map(host).to_vec(),
@@ -383,6 +397,18 @@ pub fn story(history: History, explanation: Explanation) -> Story {
             span("n3", Tone::Down, "killed", 1_000, 1_500),
             span("n3", Tone::Cut, "cut off from n1", 5_090, 5_140),
             span("n1", Tone::Cut, "cut off from n3", 5_090, 5_140),
+        ],
+        durable: vec![
+            durable("n1", 80, "0x0"),
+            durable("n2", 5_103, "0x98"),
+            durable("n2", 5_140, "0x99"),
+            durable("n3", 5_000, "0x98"),
+        ],
+        log: vec![
+            logged("n1", 80, "INFO", "leads term 1"),
+            logged("c2", 5_101, "DEBUG", "connecting to n3"),
+            logged("n3", 5_120, "WARN", "the primary <n1> is silent: term=1"),
+            logged("n1", 5_600, "INFO", "after it all"),
         ],
         tones: [(Tone::Secondary, "replica".to_owned())].into(),
         end_ns: 30 * SECOND,

@@ -39,7 +39,7 @@ pub use latencies::Latencies;
 pub use message::{Commands, FailureMessage, Moment};
 pub use picture::{ClockTrack, Gap, OperationPoint, RunPicture};
 pub use run_line::{RunAddress, RunLine, RunVerdict};
-pub use story::{Arrow, Contradiction, Host, HostSpan, Point, Step, Story, Tone};
+pub use story::{Arrow, Contradiction, Durable, Host, HostSpan, Logged, Point, Step, Story, Tone};
 pub use summary::{
     Canary, DistinctFailure, Environment, MarkFigures, SCHEMA_VERSION, Shard, SmallerPlan, Summary,
     UndecidedRun, joined_figures,

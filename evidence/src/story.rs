@@ -33,6 +33,12 @@ pub struct Story {
     pub steps: Vec<Step>,
     /// What hosts were for a while.
     pub spans: Vec<HostSpan>,
+    /// How far what hosts hold would survive a loss of power, as far as the system says, in order.
+    #[serde(default)]
+    pub durable: Vec<Durable>,
+    /// What programs logged, in order.
+    #[serde(default)]
+    pub log: Vec<Logged>,
     /// What each tone stands for, in the system's words, for legends; a tone that has none is told
     /// by its own name.
     pub tones: BTreeMap<Tone, String>,
@@ -102,6 +108,32 @@ pub struct Step {
     pub text: String,
     /// Whether it changes what the host is; otherwise it is one of many about single operations.
     pub is_turn: bool,
+}
+
+/// What a host holds durably from a moment on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Durable {
+    /// The name of the host.
+    pub host: String,
+    /// From when, in world nanoseconds since the start of the run.
+    pub at_ns: u64,
+    /// How far, in the system's words; empty from where that is no longer known.
+    pub text: String,
+}
+
+/// A line that a program logged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Logged {
+    /// The name of the host that the program ran on.
+    pub host: String,
+    /// When, in world nanoseconds since the start of the run.
+    pub at_ns: u64,
+    /// How important the program takes it to be, as `WARN`.
+    pub level: String,
+    /// The part of the program that says it; may be empty.
+    pub target: String,
+    /// What it says, its fields among it.
+    pub text: String,
 }
 
 /// How what a host is for a while is drawn. The words for it are the system's.
@@ -196,6 +228,22 @@ impl Story {
             }
         }
         protocols
+    }
+
+    /// Whether a host only asks.
+    pub fn is_client(&self, name: &str) -> bool {
+        self.hosts.iter().any(|host| host.is_client && host.name == name)
+    }
+
+    /// The hosts that are no clients, in order.
+    pub fn servers(&self) -> impl Iterator<Item = &str> {
+        self.hosts.iter().filter(|host| !host.is_client).map(|host| host.name.as_str())
+    }
+
+    /// Whether the explanation speaks of what a host did that is no client.
+    pub fn is_of_servers(&self) -> bool {
+        let lines = self.contradiction.iter().flat_map(|c| &c.explanation.lines);
+        lines.into_iter().any(|line| self.servers().any(|server| server == line.client))
     }
 
     /// What a tone is called in a legend.

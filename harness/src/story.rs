@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use evidence::{Arrow, Host, HostSpan, Point, Step, Tone};
+use evidence::{Arrow, Durable, Host, HostSpan, Point, Step, Tone};
 use sim::HostId;
 use sim::tap::{Change, Moment, Tapped};
 
@@ -22,6 +22,8 @@ pub struct Watched {
     pub steps: Vec<Step>,
     /// What hosts were, by host and time.
     pub spans: Vec<HostSpan>,
+    /// How far what servers hold is durable, wherever that changes, in order.
+    pub durable: Vec<Durable>,
     /// What the tones of roles are called.
     pub tones: BTreeMap<Tone, String>,
 }
@@ -51,8 +53,22 @@ pub fn watched<S: System>(system: &S, record: &Record<S>, heard: &Tapped) -> Wat
         arrows: system.arrows(heard),
         steps: steps.into_iter().map(|(_, step)| step).collect(),
         spans,
+        durable: durable(system, record),
         tones: system.tones(),
     }
+}
+
+fn durable<S: System>(system: &S, record: &Record<S>) -> Vec<Durable> {
+    let mut last: BTreeMap<u32, String> = BTreeMap::new();
+    let mut changes = Vec::new();
+    for observed in &record.observations {
+        let Some(text) = system.durable_after(&observed.observation) else { continue };
+        if last.insert(observed.server, text.clone()).as_ref() != Some(&text) {
+            let host = record.server_name(observed.server).to_owned();
+            changes.push(Durable { host, at_ns: observed.at_ns, text });
+        }
+    }
+    changes
 }
 
 /// A moment of the tap, as evidence has it.

@@ -205,6 +205,13 @@ pub trait System: Send + Sync + Sized + 'static {
         None
     }
 
+    /// How far what a server holds would survive a loss of power, if an observation tells; empty if it tells
+    /// that nobody knows from there on. Diagrams show it beside what the server was.
+    fn durable_after(&self, observation: &Self::Observation) -> Option<String> {
+        let _ = observation;
+        None
+    }
+
     /// What the tones of [`System::role_after`] are called in the legend of its diagrams.
     fn tones(&self) -> BTreeMap<Tone, String> {
         BTreeMap::new()

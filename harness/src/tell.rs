@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evidence::{
     ClockTrack, Commands, Contradiction, DeclaredMark, FAMILY_LETTERS, FailureMessage, Families,
-    FigureDeclaration, Gap, History, MarkHits, RunLine, RunPicture, RunVerdict, Story,
+    FigureDeclaration, Gap, History, Logged, MarkHits, RunLine, RunPicture, RunVerdict, Story,
 };
 use serde::Serialize;
 use sim::EngineKind;
@@ -219,6 +219,8 @@ pub fn story(
         arrows: watched.arrows,
         steps: watched.steps,
         spans: watched.spans,
+        durable: watched.durable,
+        log: outcome.log.iter().map(logged).collect(),
         tones: watched.tones,
         end_ns,
     })
@@ -246,6 +248,20 @@ struct LoggedLine<'a> {
     host: &'a str,
     #[serde(flatten)]
     line: serde_json::Value,
+}
+
+/// A line of a program's log, as diagrams show it.
+fn logged((host, line): &(String, LogLine)) -> Logged {
+    let fields = line.fields.iter().map(|(name, value)| format!("{name}={value}"));
+    let texts = line.spans.iter().map(|span| format!("{span}:"));
+    let texts: Vec<String> = texts.chain([line.message.clone()]).chain(fields).collect();
+    Logged {
+        host: host.clone(),
+        at_ns: line.at_ns,
+        level: line.level.clone(),
+        target: line.target.clone(),
+        text: texts.join(" "),
+    }
 }
 
 /// What programs logged until then, as `log.jsonl` has it: the host by its name.

@@ -1,32 +1,35 @@
 //! `timeline.html`: what clients asked and were told over time, beside what struck and which roles
 //! changed hands.
 //!
-//! The page opens on the operations around the contradiction; the rest of the run is there in parts
-//! to unfold. It needs nothing from elsewhere and is readable without its script, which adds zoom,
+//! The page opens on the operations around the contradiction and on everything else that the explanation
+//! speaks of, beside the servers if the contradiction is one of theirs, and on what they logged; the rest
+//! of the run is there in parts to unfold. It needs nothing from elsewhere and is readable without its script, which adds zoom,
 //! a filter and a panel. Bars and bands carry their exact times as `data-` attributes.
 
+mod bars;
 mod chunk;
+mod heights;
+mod log;
+mod notes;
 mod overview;
+mod parts;
+mod servers;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::fmt::Write as _;
 
 use evidence::words::{count, moment};
-use evidence::{Operation, OutcomeClass, Story};
+use evidence::{Operation, OutcomeClass, Story, Tone};
 
 use chunk::chunk;
+use log::log;
 use overview::overview;
+use parts::{Part, Parts};
 
 use crate::story::{outcome_class, outcome_colour};
 use crate::style::{Family, escape, page};
-
-/// Operations before the contradiction on which the page opens.
-const FOCUS_BEFORE: usize = 50;
-/// Operations behind it.
-const FOCUS_AFTER: usize = 8;
-/// Operations of each part of the rest.
-const PART: usize = 80;
 
 const STYLE: &str = "\
 main svg text{font:11px ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;fill:var(--text)}
@@ -34,26 +37,36 @@ main svg text.name{font:600 13px system-ui,'DejaVu Sans',sans-serif}
 main svg text.soft{fill:var(--soft)}main svg text.bad{fill:var(--bad)}
 main svg text.fault{fill:var(--text)}
 main table{min-width:32rem}main th,main td{overflow-wrap:normal}
-svg.chunk{display:block}figure.wide svg{min-width:1000px}
-.op rect{fill-opacity:.16;stroke-opacity:.55;stroke-width:1}
+body{max-width:1280px}svg.chunk{display:block}figure.wide svg{min-width:1000px}
+.op rect{fill-opacity:.55;stroke-opacity:.8;stroke-width:.8}
 .op.ok rect,.tick.ok{fill:var(--ok);stroke:var(--ok)}
 .op.error rect,.tick.error{fill:var(--error);stroke:var(--error)}
 .op.unknown rect,.tick.unknown{fill:var(--unknown);stroke:var(--unknown)}
 .op.unknown rect{stroke-dasharray:4 2}
 .op.unsent rect,.tick.unsent{fill:var(--unsent);stroke:var(--unsent)}
-.op.told rect{stroke:var(--bad);stroke-width:2.5;stroke-opacity:1;stroke-dasharray:none}
-.op.told:target rect{stroke-width:5}.op:target rect{stroke-width:3;stroke-opacity:1}
+.op.told rect{stroke-opacity:1;stroke-width:1.5}
+.op rect.frame,.said.told rect{fill:none;stroke:var(--bad);stroke-width:2;stroke-opacity:1;stroke-dasharray:none}
+.op.told:target rect.frame{stroke-width:4}.op:target rect{stroke-width:3;stroke-opacity:1}
+.op text{paint-order:stroke;stroke:var(--back);stroke-width:3px;stroke-linejoin:round}
+.tone{stroke:none}.tone.role{fill-opacity:.22}figure .tone.role{fill-opacity:.6}.tone.edge{fill-opacity:.9}
+.primary{fill:var(--primary)}.secondary{fill:var(--secondary)}.unsettled{fill:var(--unsettled)}
+.down{fill:var(--down)}.paused{fill:var(--paused)}.cut{fill:var(--network)}
+.said.role text{font-weight:600}.said.durable text{font-style:italic}
+.said.worst rect{stroke-width:3}main .said.worst text{font-weight:600}
 .op.dim,.tick.dim{opacity:.15}.op{cursor:pointer}
 .tick{stroke-width:.6}.tick.told{stroke:var(--bad);fill:var(--bad)}
-.grid{stroke:var(--grid)}.role{stroke:var(--series-1);stroke-width:1.5;stroke-dasharray:5 3}
-main svg text.role{fill:var(--series-1);stroke:none}
+.grid{stroke:var(--grid)}line.role{stroke:var(--primary);stroke-width:1.5;stroke-dasharray:5 3}
+main svg text.role{fill:var(--primary)}
 .focus{fill:var(--bad);fill-opacity:.1;stroke:var(--bad);stroke-opacity:.6}
 .event{stroke:var(--bad);stroke-width:1.5}
 .over{paint-order:stroke;stroke:var(--back);stroke-width:4px;stroke-linejoin:round}
-.band{stroke:none}.band.side{fill-opacity:.75}.band.wash{fill-opacity:.08}
+.band{stroke:none}.band.side{fill-opacity:.85}
 .network{fill:var(--network)}.process{fill:var(--process)}.disk{fill:var(--disk)}
 .clock{fill:var(--clock)}.membership{fill:var(--membership)}.other{fill:var(--other)}
 tr.worst td{color:var(--bad);font-weight:600}
+table.log td{font-size:.86em;padding-top:.1rem;padding-bottom:.1rem}table.log td:first-child{min-width:5em}
+table.log td.mono{white-space:pre-wrap;overflow-wrap:anywhere;width:100%}
+tr.warning td,tr.severe td{font-weight:600}tr[data-after] td{color:var(--soft)}
 .key{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin:0 .35em 0 .9em}
 #tools{position:sticky;top:0;background:var(--back);padding:.4rem 0;z-index:1;
 border-bottom:1px solid var(--rule)}
@@ -106,34 +119,29 @@ pub(crate) fn timeline(story: &Story) -> String {
     body.push_str(&explanation(story));
     body.push_str("<h2>The whole run</h2>\n");
     body.push_str(&legend(story));
-    body.push_str(&overview(story, parts.focus()));
+    body.push_str(&overview(story, (parts.focus.from_ns, parts.focus.to_ns)));
     body.push_str(
         "<div id=\"tools\" hidden=\"hidden\"><button id=\"closer\">zoom in</button> \
          <button id=\"further\">zoom out</button> <input id=\"filter\" type=\"search\" \
          placeholder=\"filter: /k, set, c3, unknown\" aria-label=\"filter operations\"/></div>\n",
     );
-    let (from_ns, to_ns) = parts.focus();
+    let focus = &parts.focus;
     let what = if story.contradiction.is_some() { "Around the contradiction" } else { "A part" };
-    let _ = writeln!(body, "<h2 id=\"focus\">{what}: {}</h2>", between(from_ns, to_ns));
-    let _ = writeln!(body, "<div class=\"scroll\">{}</div>", chunk(story, from_ns, to_ns));
+    let when = between(focus.from_ns, focus.to_ns);
+    let _ = writeln!(body, "<h2 id=\"focus\">{what}: {when}</h2>");
+    let _ = writeln!(body, "<div class=\"scroll\">{}</div>", chunk(story, focus));
+    body.push_str(&log(story, focus));
     body.push_str("<h2>The rest of the run</h2>\n");
-    for (number, (from_ns, to_ns)) in parts.spans.iter().enumerate() {
-        if number == parts.focus {
-            let _ = writeln!(
-                body,
-                "<p class=\"soft\"><a href=\"#focus\">{}</a>: above</p>",
-                between(*from_ns, *to_ns)
-            );
-            continue;
-        }
-        let _ = writeln!(
-            body,
-            "<details id=\"part{number}\"><summary>{}</summary><div class=\"scroll\">{}</div></details>",
-            escape(&summary(story, *from_ns, *to_ns)),
-            chunk(story, *from_ns, *to_ns),
-        );
-    }
-    body.push_str(BESIDE);
+    let unfolded = |part: &Part| {
+        let (summary, chunk) = (escape(&summary(story, part)), chunk(story, part));
+        format!(
+            "<details><summary>{summary}</summary><div class=\"scroll\">{chunk}</div></details>\n"
+        )
+    };
+    body.extend(parts.before.iter().map(unfolded));
+    let _ = writeln!(body, "<p class=\"soft\"><a href=\"#focus\">{when}</a>: above</p>");
+    body.extend(parts.after.iter().map(unfolded));
+    body.push_str(&beside(story));
     let _ = writeln!(
         body,
         "</main>\n<div id=\"panel\" hidden=\"hidden\"></div>\n<script>\n{SCRIPT}</script>"
@@ -142,18 +150,23 @@ pub(crate) fn timeline(story: &Story) -> String {
 }
 
 /// The files beside this one, and how to open them.
-const BESIDE: &str = "\
-<h2>Beside this page</h2>
-<ul>
-<li><a href=\"messages.svg\">messages.svg</a>: who said what to whom before the contradiction</li>
-<li><a href=\"trace.perfetto.json\">trace.perfetto.json</a>: open it in ui.perfetto.dev or \
-chrome://tracing</li>
-<li><a href=\"shiviz.log\">shiviz.log</a>: for ShiViz with its default parser, \
-<code>(?&lt;event&gt;.*)\\n(?&lt;host&gt;\\S*) (?&lt;clock&gt;{.*})</code></li>
-<li><a href=\"explanation.txt\">explanation.txt</a>, <a href=\"history.txt\">history.txt</a>, \
-<a href=\"plan.json\">plan.json</a></li>
-</ul>
-";
+fn beside(story: &Story) -> String {
+    let log = match story.log.is_empty() {
+        true => "",
+        false => "<li><a href=\"log.jsonl\">log.jsonl</a>: what programs logged</li>\n",
+    };
+    format!(
+        "<h2>Beside this page</h2>\n<ul>\n\
+         <li><a href=\"messages.svg\">messages.svg</a>: who said what to whom before the \
+         contradiction</li>\n{log}\
+         <li><a href=\"trace.perfetto.json\">trace.perfetto.json</a>: open it in ui.perfetto.dev or \
+         chrome://tracing</li>\n\
+         <li><a href=\"shiviz.log\">shiviz.log</a>: for ShiViz with its default parser, \
+         <code>(?&lt;event&gt;.*)\\n(?&lt;host&gt;\\S*) (?&lt;clock&gt;{{.*}})</code></li>\n\
+         <li><a href=\"explanation.txt\">explanation.txt</a>, <a href=\"history.txt\">history.txt</a>, \
+         <a href=\"plan.json\">plan.json</a></li>\n</ul>\n"
+    )
+}
 
 fn between(from_ns: u64, to_ns: u64) -> String {
     format!("{} … {}", moment(from_ns).trim_end_matches(" s"), moment(to_ns))
@@ -180,6 +193,15 @@ fn legend(story: &Story) -> String {
     text.push_str(" &#160; Faults:");
     for family in Family::all(&story.families, &story.faults) {
         key(&mut text, family.class(), family.name());
+    }
+    if story.is_of_servers() {
+        text.push_str(" &#160; Servers:");
+        for tone in Tone::ALL.into_iter().filter(|tone| story.spans.iter().any(|s| s.tone == *tone))
+        {
+            // What cuts hosts off is the network.
+            let colour = if tone == Tone::Cut { "network" } else { tone.name() };
+            key(&mut text, colour, story.tone_words(tone));
+        }
     }
     text + "</p>\n"
 }
@@ -225,14 +247,14 @@ fn explanation(story: &Story) -> String {
 }
 
 /// What a part holds, in a line.
-fn summary(story: &Story, from_ns: u64, to_ns: u64) -> String {
-    let is_in = |at_ns: u64| (from_ns..to_ns).contains(&at_ns);
+fn summary(story: &Story, part: &Part) -> String {
+    let is_in = |at_ns: u64| part.has(at_ns);
     let operations: Vec<&Operation> =
         story.history.operations.iter().filter(|o| is_in(o.invoke_ns)).collect();
     let with = |class: &str| operations.iter().filter(|o| outcome_class(o) == class).count();
     let mut text = format!(
         "{}: {}, {} refused, {} without an answer",
-        between(from_ns, to_ns),
+        between(part.from_ns, part.to_ns),
         count(operations.len() as u64, "operation"),
         with("error"),
         with("unknown"),
@@ -263,41 +285,4 @@ fn details(story: &Story, index: usize) -> String {
         let _ = write!(text, "\nline {} of the explanation: {note}", line + 1);
     }
     text
-}
-
-/// The parts of a run.
-struct Parts {
-    /// In order, without gaps: from (within) and to (without; of the last part, within).
-    spans: Vec<(u64, u64)>,
-    /// Which of them the page opens on.
-    focus: usize,
-}
-
-impl Parts {
-    fn new(story: &Story) -> Parts {
-        let mut times: Vec<u64> = story.history.operations.iter().map(|o| o.invoke_ns).collect();
-        times.sort_unstable();
-        let focus_ns = story.focus_ns();
-        let at = times.partition_point(|time| *time <= focus_ns);
-        let first = at.saturating_sub(FOCUS_BEFORE);
-        let mut cuts: Vec<usize> = (0..first).step_by(PART).collect();
-        cuts.push(first);
-        cuts.extend((at + FOCUS_AFTER..times.len()).step_by(PART));
-        // Operations of one time stay together.
-        let mut begins: Vec<u64> = cuts.iter().filter_map(|cut| times.get(*cut).copied()).collect();
-        begins.dedup();
-        if let Some(begin) = begins.first_mut() {
-            *begin = 0;
-        }
-        let end_ns = story.end_ns.max(times.last().map_or(0, |last| last + 1));
-        let ends = begins.iter().skip(1).copied().chain([end_ns]);
-        let spans: Vec<(u64, u64)> = begins.iter().copied().zip(ends).collect();
-        let spans = if spans.is_empty() { vec![(0, end_ns)] } else { spans };
-        let before = spans.partition_point(|(from_ns, _)| *from_ns <= focus_ns);
-        Parts { focus: before.saturating_sub(1), spans }
-    }
-
-    fn focus(&self) -> (u64, u64) {
-        self.spans[self.focus]
-    }
 }

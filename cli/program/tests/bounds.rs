@@ -58,7 +58,17 @@ fn a_panic_of_the_code_under_test_is_a_finding_with_its_plan() {
     assert!(ran.stdout.contains("the planted panic"), "{ran:?}");
     let failure = &summary["failures"][0];
     assert_eq!((&failure["property"], &failure["count"]), (&"no panic".into(), &2.into()));
-    let plan = latest.join(failure["folder"].as_str().unwrap()).join("plan.json");
+    let place = latest.join(failure["folder"].as_str().unwrap());
+    let timeline = fs::read_to_string(place.join("timeline.html")).unwrap();
+    assert!(
+        timeline.contains("said told worst"),
+        "it stands in the column of the host that panicked"
+    );
+    let seeds = fs::read_to_string(latest.join("seeds.jsonl")).unwrap();
+    let line: Value = serde_json::from_str(seeds.lines().next().unwrap()).unwrap();
+    let said = line["headlines"]["no panic"].as_str().unwrap();
+    assert!(said.contains(" panicked at ") && said.contains("the planted panic"), "{said}");
+    let plan = place.join("plan.json");
     let replay = squall(folder.path(), &["replay", plan.to_str().unwrap()]);
     assert_eq!(replay.code, 1, "{replay:?}");
     assert!(replay.stdout.contains(failure["fingerprint"].as_str().unwrap()), "{replay:?}");

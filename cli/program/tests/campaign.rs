@@ -145,6 +145,13 @@ fn a_planted_bug_is_found_kept_and_told() {
     assert!(slices_that_nest(&trace) > 1_000);
     let messages = fs::read_to_string(failure.join("messages.svg")).unwrap();
     assert!(messages.contains("data-label=\"ACK 0x1") && messages.contains("mark worst"));
+    // The contradiction is a server's: servers stand beside the clients, with what they held durably.
+    let timeline = fs::read_to_string(failure.join("timeline.html")).unwrap();
+    for wanted in
+        ["<g class=\"server\" data-host=\"n1\">", ">durable 0x", "said told worst", "id=\"log\""]
+    {
+        assert!(timeline.contains(wanted), "{wanted}");
+    }
     let runs = lines(&fs::read_to_string(latest.join("seeds.jsonl")).unwrap());
     assert_eq!(summary["utilization"]["runs"]["total"], runs.len());
 

@@ -11,7 +11,7 @@ use crate::label::Labels;
 /// Characters of a label: more would reach the next host.
 pub(super) const LABEL_MAX: usize = 25;
 /// Characters of what a host does: it stands alone in its row, on the right of its line.
-const STEP_MAX: usize = 42;
+const STEP_MAX: usize = 46;
 /// The same for a message that was sent before what is shown.
 const FAR_LABEL_MAX: usize = 21;
 /// The part that is drawn of such a message's arrow.

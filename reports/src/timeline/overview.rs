@@ -1,5 +1,5 @@
-//! The whole run in one picture, to scale: where the faults were, when roles changed hands, and what
-//! clients got.
+//! The whole run in one picture, to scale: where the faults were, when roles changed hands, what servers were
+//! if the contradiction is one of theirs, and what clients got.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -26,6 +26,7 @@ pub(super) fn overview(story: &Story, focus: (u64, u64)) -> String {
     bands(story, &x, &mut y, &mut out);
     roles(story, &x, &mut y, &mut out);
     let top = y;
+    servers(story, &x, &mut y, &mut out);
     clients(story, &x, &mut y, &mut out);
     let (left, right) = (x(focus.0), x(focus.1.min(end_ns)));
     let _ = writeln!(
@@ -75,11 +76,11 @@ fn bands(story: &Story, x: &impl Fn(u64) -> f64, y: &mut f64, out: &mut String) 
     let mut faults: Vec<_> = story.faults.iter().collect();
     faults.sort_by_key(|fault| (fault.from_ns, fault.to_ns));
     let text = |kind: &str, what: &str| format!("{kind} {what}").trim_end().to_owned();
-    // A band needs room for its name.
+    // A band needs room for its name, which ends at the picture's edge where that is near.
     let room = |from_ns: u64, to_ns: Option<u64>, text: &str| {
-        let begin = x(from_ns);
-        let end =
-            x(to_ns.unwrap_or(story.end_ns)).max(begin + text.chars().count() as f64 * CHARACTER);
+        let width = text.chars().count() as f64 * CHARACTER;
+        let begin = x(from_ns).min(WIDTH - width).max(0.0);
+        let end = x(to_ns.unwrap_or(story.end_ns)).max(begin + width);
         ((begin * 10.0) as u64, (end * 10.0) as u64 + 60)
     };
     let places = faults.iter().map(|f| room(f.from_ns, f.to_ns, &text(&f.kind, &f.what)));
@@ -124,6 +125,8 @@ fn roles(story: &Story, x: &impl Fn(u64) -> f64, y: &mut f64, out: &mut String) 
     let places = lanes((0..texts.len()).map(room));
     let rows = places.iter().max().map_or(0, |last| last + 1);
     let bottom = *y + rows as f64 * LANE;
+    // No line goes through a text: texts come last.
+    let (mut lines, mut words) = (String::new(), String::new());
     for ((role, text), lane) in story.roles.iter().zip(&texts).zip(&places) {
         let at = x(role.at_ns);
         let top = *y + *lane as f64 * LANE;
@@ -131,19 +134,61 @@ fn roles(story: &Story, x: &impl Fn(u64) -> f64, y: &mut f64, out: &mut String) 
             true => (at - 4.0, "end"),
             false => (at + 4.0, "start"),
         };
+        let (when, text) = (moment(role.at_ns), escape(text));
         let _ = writeln!(
-            out,
-            "<g data-role-ns=\"{}\"><title>{} at {}</title><line class=\"role\" x1=\"{at:.1}\" \
-             y1=\"{top:.1}\" x2=\"{at:.1}\" y2=\"{bottom:.1}\"/><text class=\"role\" x=\"{text_x:.1}\" \
-             y=\"{:.1}\" text-anchor=\"{anchor}\">{}</text></g>",
+            lines,
+            "<line class=\"role\" data-role-ns=\"{}\" x1=\"{at:.1}\" y1=\"{top:.1}\" x2=\"{at:.1}\" \
+             y2=\"{bottom:.1}\"><title>{text} at {when}</title></line>",
             role.at_ns,
-            escape(text),
-            moment(role.at_ns),
+        );
+        let _ = writeln!(
+            words,
+            "<text class=\"role over\" x=\"{text_x:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{text}\
+             <title>{text} at {when}</title></text>",
             top + 10.0,
-            escape(text),
         );
     }
+    out.push_str(&lines);
+    out.push_str(&words);
     *y = bottom + if rows > 0 { 6.0 } else { 0.0 };
+}
+
+/// What servers were: a role as a bar, whatever else befell them as a line through it.
+fn servers(story: &Story, x: &impl Fn(u64) -> f64, y: &mut f64, out: &mut String) {
+    if !story.is_of_servers() {
+        return;
+    }
+    for name in story.servers() {
+        let _ = writeln!(
+            out,
+            "<text class=\"name\" x=\"4\" y=\"{:.1}\">{}</text>",
+            *y + 12.0,
+            escape(name)
+        );
+        let mut spans: Vec<_> = story.spans.iter().filter(|span| span.host == name).collect();
+        spans.sort_by_key(|span| !span.tone.is_role());
+        for span in spans {
+            let (left, right) = (x(span.from_ns), x(span.to_ns.min(story.end_ns)));
+            let (kind, top, height) = match span.tone.is_role() {
+                true => ("role", 2.0, CLIENT - 4.0),
+                false => ("edge", CLIENT - 6.0, 4.0),
+            };
+            let _ = writeln!(
+                out,
+                "<rect class=\"tone {kind} {}\" x=\"{left:.1}\" y=\"{:.1}\" width=\"{:.1}\" \
+                 height=\"{height}\"><title>{} {}, {} … {}</title></rect>",
+                span.tone.name(),
+                *y + top,
+                (right - left).max(1.2),
+                escape(&span.host),
+                escape(&span.text),
+                moment(span.from_ns),
+                moment(span.to_ns),
+            );
+        }
+        *y += CLIENT;
+    }
+    *y += 4.0;
 }
 
 fn clients(story: &Story, x: &impl Fn(u64) -> f64, y: &mut f64, out: &mut String) {

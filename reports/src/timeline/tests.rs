@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 
 use roxmltree::Node;
 
+use evidence::{FaultWindow, Moment};
+
+use super::chunk::WIDTH;
 use super::*;
 use crate::story::tests::{parsed, story};
 
@@ -150,4 +153,170 @@ fn a_run_without_operations_and_faults_has_a_page_too() {
     let text = timeline(&story);
     assert_eq!(check(&text, &story), Ok(()));
     assert!(text.contains("Nothing contradicts anything."));
+}
+
+/// The picture on which the page opens.
+fn focus<'a>(document: &'a roxmltree::Document<'a>) -> Node<'a, 'a> {
+    document.descendants().find(|node| node.attribute("class") == Some("chunk")).unwrap()
+}
+
+fn float(node: &Node<'_, '_>, name: &str) -> f64 {
+    node.attribute(name).unwrap().parse().unwrap()
+}
+
+#[test]
+fn every_line_of_the_explanation_is_in_the_picture_on_which_the_page_opens() {
+    // Between the first of the lines and the contradiction lie more operations than one can look at.
+    let mut story = story(2_000);
+    let lines = &mut story.contradiction.as_mut().unwrap().explanation.lines;
+    let early = story.history.operations[7].clone();
+    lines[0].text = early.text();
+    lines[0].client.clone_from(&early.client_name);
+    (lines[0].from_ns, lines[0].to_ns) = (Some(early.invoke_ns), early.complete_ns);
+    let text = timeline(&story);
+    assert_eq!(check(&text, &story), Ok(()));
+    let document = parsed(&text);
+    let focus = focus(&document);
+    let told = focus.descendants().filter_map(|node| number(&node, "data-line"));
+    assert_eq!(told.collect::<BTreeSet<u64>>(), (0..4).collect());
+    let shown = focus.descendants().filter(|node| node.attribute("data-op").is_some()).count();
+    assert!((40..120).contains(&shown), "{shown}");
+    let words: String = focus.descendants().filter_map(|node| node.text()).collect();
+    assert!(words.contains("are not shown"), "{words}");
+}
+
+#[test]
+fn the_servers_stand_beside_the_clients_where_the_contradiction_is_theirs() {
+    let mut story = story(300);
+    let text = timeline(&story);
+    let document = parsed(&text);
+    let servers = focus(&document).descendants().filter(|n| n.attribute("class") == Some("server"));
+    let servers: Vec<Node<'_, '_>> = servers.collect();
+    let names: Vec<&str> = servers.iter().filter_map(|node| node.attribute("data-host")).collect();
+    assert_eq!(names, ["n1", "n2", "n3"]);
+    let words = |at: usize| servers[at].descendants().filter_map(|n| n.text()).collect::<String>();
+    for (at, wanted) in [
+        (0, "primary, term 1"),
+        (0, "durable 0x0"),
+        (1, "durable 0x99"),
+        (1, "4: acknowledged 0x1"),
+        (2, "looking"),
+        (2, "cut off from"),
+    ] {
+        assert!(words(at).contains(wanted), "{wanted}: {}", words(at));
+    }
+    let roles = servers[2].descendants().filter(|node| node.attribute("data-tone").is_some());
+    let roles: Vec<(&str, u64)> = roles
+        .map(|node| (node.attribute("data-tone").unwrap(), number(&node, "data-from-ns").unwrap()))
+        .collect();
+    assert!(roles.contains(&("unsettled", 5_120_000_000)), "{roles:?}");
+    // A panic ends the run.
+    story.contradiction.as_mut().unwrap().at_ns = story.end_ns;
+    let last = &mut story.contradiction.as_mut().unwrap().explanation.lines[3];
+    (last.from_ns, last.to_ns) = (Some(story.end_ns), Some(story.end_ns));
+    let text = timeline(&story);
+    let document = parsed(&text);
+    let told =
+        focus(&document).descendants().filter(|node| node.attribute("data-line") == Some("3"));
+    assert_eq!(told.count(), 1);
+    story.contradiction.as_mut().unwrap().explanation.lines.pop();
+    assert!(!timeline(&story).contains("class=\"server\""), "only clients are told of");
+}
+
+#[test]
+fn columns_fit_and_their_texts_keep_apart() {
+    let mut story = story(600);
+    // Clients ask on without an answer, and five servers are told of.
+    for index in 240..290 {
+        story.history.operations[index].complete_ns = None;
+        story.history.operations[index].outcome = OutcomeClass::Unknown;
+    }
+    for name in ["n4", "n5"] {
+        story.hosts.insert(3, evidence::Host { name: name.to_owned(), ..story.hosts[0].clone() });
+    }
+    let text = timeline(&story);
+    assert_eq!(check(&text, &story), Ok(()));
+    let document = parsed(&text);
+    for svg in document.descendants().filter(|node| node.attribute("class") == Some("chunk")) {
+        assert!(float(&svg, "width") <= WIDTH + 0.1 && WIDTH <= 1_240.0, "{svg:?}");
+        let mut places: Vec<(f64, f64, f64, String)> = Vec::new();
+        for node in svg.descendants().filter(|node| node.tag_name().name() == "text") {
+            if classes(&node).contains(&"soft") && node.attribute("text-anchor").is_some() {
+                continue;
+            }
+            let words = node.text().unwrap_or_default().to_owned();
+            let (x, y) = (float(&node, "x"), float(&node, "y"));
+            let width = if classes(&node).contains(&"name") {
+                9.0 * words.chars().count() as f64
+            } else {
+                6.7 * words.chars().count() as f64
+            };
+            assert!(x + width <= float(&svg, "width") + 4.0, "{words}");
+            places.push((y, x, x + width, words));
+        }
+        for (index, a) in places.iter().enumerate() {
+            for b in &places[..index] {
+                let apart = (a.0 - b.0).abs() >= 11.0 || a.1 >= b.2 || b.1 >= a.2;
+                assert!(apart, "{a:?} {b:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn names_of_faults_and_roles_do_not_cover_each_other() {
+    let mut story = story(20);
+    story.faults = (0..40u64)
+        .map(|n| FaultWindow::new("power_loss", "n1 n2 n3", n * 740_000_000, Some(n * 750_000_000)))
+        .collect();
+    let role = |n: u64| Moment { at_ns: n * 990_000_000, what: format!("primary n{n} (term {n})") };
+    story.roles = (0..30).map(role).collect();
+    let text = timeline(&story);
+    let document = parsed(&text);
+    let overview = document.descendants().find(|node| node.tag_name().name() == "svg").unwrap();
+    let texts = overview.descendants().filter(|node| {
+        classes(node).contains(&"fault")
+            || classes(node).contains(&"role")
+                && node.has_tag_name(("http://www.w3.org/2000/svg", "text"))
+    });
+    let places: Vec<(f64, f64, f64)> = texts
+        .map(|node| {
+            let width = 6.7 * node.text().unwrap().chars().count() as f64;
+            let x = float(&node, "x");
+            let left = if node.attribute("text-anchor") == Some("end") { x - width } else { x };
+            (float(&node, "y"), left, left + width)
+        })
+        .collect();
+    assert_eq!(places.len(), 70);
+    for (index, a) in places.iter().enumerate() {
+        for b in &places[..index] {
+            assert!((a.0 - b.0).abs() >= 11.0 || a.1 >= b.2 || b.1 >= a.2, "{a:?} {b:?}");
+        }
+        assert!(a.1 >= 0.0 && a.2 <= 1_140.0, "{a:?}");
+    }
+}
+
+#[test]
+fn what_servers_logged_up_to_then_is_on_the_page() {
+    let story = story(300);
+    let text = timeline(&story);
+    let document = parsed(&text);
+    let table = document.descendants().find(|node| node.attribute("class") == Some("log")).unwrap();
+    let rows = table.children().filter(|node| node.is_element());
+    let rows: Vec<(u64, String)> = rows
+        .map(|row| {
+            let cells = row.children().filter_map(|cell| cell.text());
+            (number(&row, "data-at-ns").unwrap(), cells.collect::<Vec<_>>().join(" "))
+        })
+        .collect();
+    let expected = [
+        (80_000_000, "0.080 s n1 INFO leads term 1"),
+        (5_101_000_000, "5.101 s c2 DEBUG connecting to n3"),
+        (5_120_000_000, "5.120 s n3 WARN the primary <n1> is silent: term=1"),
+        (5_600_000_000, "5.600 s n1 INFO after it all"),
+    ];
+    assert_eq!(rows, expected.map(|(at, text)| (at, text.to_owned())));
+    let after = table.descendants().filter(|node| node.attribute("data-after").is_some());
+    assert_eq!(after.count(), 1, "what came behind the contradiction is told apart");
+    assert!(text.contains("href=\"log.jsonl\""));
 }

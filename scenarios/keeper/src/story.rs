@@ -86,6 +86,19 @@ pub(crate) fn role_after(observed: &[Observed], index: usize) -> Option<(Tone, S
     role(observation, epoch)
 }
 
+/// The last transaction that a server holds durably, if an observation tells.
+pub(crate) fn durable(observation: &Observation) -> Option<String> {
+    match observation {
+        Observation::Acknowledged { durable, .. } => Some(durable.to_string()),
+        Observation::Recovered { last: zxid, .. } | Observation::Truncated { zxid } => {
+            Some(zxid.to_string())
+        }
+        // A leader acknowledges to nobody.
+        Observation::Leading => Some(String::new()),
+        _ => None,
+    }
+}
+
 /// What the tones of roles are called.
 pub(crate) fn tones() -> BTreeMap<Tone, String> {
     let words =
@@ -211,6 +224,10 @@ mod tests {
         assert_eq!(has(Tone::Cut, 2_000, 3_000), watched.hosts.len());
         assert!(watched.spans.iter().any(|span| span.text.starts_with("leading")));
         assert!(watched.steps.is_sorted_by_key(|step| step.at));
+        let servers: Vec<&str> =
+            watched.hosts.iter().filter(|h| !h.is_client).map(|h| h.name.as_str()).collect();
+        assert!(servers.iter().all(|name| watched.durable.iter().any(|d| d.host == *name)));
+        assert!(watched.durable.is_sorted_by_key(|durable| durable.at_ns));
         let lost = watched.arrows.iter().filter(|arrow| arrow.delivered.is_none());
         let within = |at_ns: u64| (2_000 * MS..3_500 * MS).contains(&at_ns);
         assert!(lost.into_iter().any(|arrow| within(arrow.sent.at_ns)));

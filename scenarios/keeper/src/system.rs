@@ -221,6 +221,10 @@ impl System for Keeper {
         story::role_after(observed, index)
     }
 
+    fn durable_after(&self, observation: &Observation) -> Option<String> {
+        story::durable(observation)
+    }
+
     fn tones(&self) -> BTreeMap<Tone, String> {
         story::tones()
     }
