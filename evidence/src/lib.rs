@@ -45,4 +45,4 @@ pub use summary::{
     UndecidedRun, joined_figures,
 };
 pub use utilization::{Counts, Utilization};
-pub use verdict::{ExplainLine, Explanation, Verdict};
+pub use verdict::{ExplainLine, Explanation, Verdict, kind_of_failure};

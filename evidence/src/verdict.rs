@@ -76,8 +76,13 @@ impl Explanation {
     /// Property and message with numbers, paths and quoted values removed: equal for failures of
     /// one kind, so that a campaign counts them once.
     pub fn fingerprint(&self) -> String {
-        format!("{}: {}", self.property, normalise(&self.headline))
+        kind_of_failure(&self.property, &self.headline)
     }
+}
+
+/// The same as [`Explanation::fingerprint`], of the property and the headline alone.
+pub fn kind_of_failure(property: &str, headline: &str) -> String {
+    format!("{property}: {}", normalise(headline))
 }
 
 /// Replaces every word that names a particular run's things by a mark of its kind.

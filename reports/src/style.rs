@@ -105,6 +105,8 @@ nav{display:flex;flex-wrap:wrap;gap:.2rem 1rem;margin:.4rem 0}
 details{margin:.5rem 0}summary{cursor:pointer}
 figure{margin:.8rem 0;overflow-x:auto}
 figure svg{display:block;width:100%;height:auto;min-width:760px}
+figure.messages svg{width:auto;max-width:none;min-width:0}
+pre.commands{border-left:3px solid var(--link)}
 .failure{border-left:3px solid var(--bad);padding-left:.8rem;margin:1.4rem 0}
 @media (max-width:520px){body{padding:.8rem .7rem 2rem;font-size:14px}
 dl.pairs{grid-template-columns:1fr}dl.pairs dd{margin-bottom:.4rem}

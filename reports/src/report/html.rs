@@ -6,17 +6,16 @@ use std::path::Path;
 use evidence::words::{by_kind, count, duration};
 use evidence::{AddsUp, FAMILY_LETTERS, RunPicture, RunVerdict};
 
-use crate::plot::RUN_PLOTS;
 use crate::style::{Family, escape, page};
 
+use super::Report;
 use super::links::link;
 use super::marks;
 use super::read::Folder;
-use super::{FailureEntry, Report};
 
-/// Failures whose plots are on the page; the others have theirs in their folders.
+/// Single runs whose plots are on the page.
 const PLOTTED_MAX: usize = 12;
-/// Failures whose plots are seen without a click.
+/// Those of them whose plots are seen without a click.
 const OPEN_MAX: usize = 2;
 /// Undecided runs that are listed.
 const UNDECIDED_MAX: usize = 200;
@@ -26,9 +25,9 @@ const COLUMNS_MAX: usize = 3;
 const SHORT: usize = 8;
 
 /// A page that is being written, for a folder.
-struct Page<'a> {
-    report: &'a Report,
-    folder: &'a Path,
+pub(super) struct Page<'a> {
+    pub(super) report: &'a Report,
+    pub(super) folder: &'a Path,
     body: String,
 }
 
@@ -37,26 +36,26 @@ impl Report {
     pub(super) fn to_html(&self, folder: &Path) -> String {
         let mut page_ = Page { report: self, folder, body: String::new() };
         page_.head();
-        page_.environment();
+        page_.failures();
         page_.tested();
         page_.properties();
         page_.marks();
-        page_.failures();
         page_.runs();
         page_.undecided();
         page_.doubts();
         page_.times();
+        page_.environment();
         page(&format!("squall: {}", self.headline()), &page_.body)
     }
 }
 
 impl Page<'_> {
-    fn add(&mut self, markup: &str) {
+    pub(super) fn add(&mut self, markup: &str) {
         self.body.push_str(markup);
         self.body.push('\n');
     }
 
-    fn section(&mut self, id: &str, name: &str) {
+    pub(super) fn section(&mut self, id: &str, name: &str) {
         self.add(&format!("<h2 id=\"{id}\">{}</h2>", escape(name)));
     }
 
@@ -72,10 +71,10 @@ impl Page<'_> {
         };
         self.add(&format!(
             "<header><h1>{}</h1>\n<p><span class=\"tag {class}\">{word}</span></p>\n\
-             <nav><a href=\"#environment\">Environment</a><a href=\"#tested\">What was tested</a>\
-             <a href=\"#properties\">Properties</a><a href=\"#marks\">Marks</a><a href=\"#failures\">Failures</a>\
+             <nav><a href=\"#failures\">Failures</a><a href=\"#tested\">What was tested</a>\
+             <a href=\"#properties\">Properties</a><a href=\"#marks\">Marks</a>\
              <a href=\"#undecided\">Undecided</a><a href=\"#doubts\">Doubts</a>\
-             <a href=\"#times\">Times</a></nav></header>",
+             <a href=\"#times\">Times</a><a href=\"#environment\">Environment</a></nav></header>",
             escape(&report.headline()),
         ));
         let mut cards = vec![
@@ -197,9 +196,10 @@ impl Page<'_> {
                 Cell::RightMarkup(&violated),
                 Cell::Number(property.gave_up),
                 Cell::Markup(&example),
+                Cell::Text(&property.headline),
             ])
         });
-        let heads = ["property", "checked", "violated", "gave up", "first example"];
+        let heads = ["property", "checked", "violated", "gave up", "example", "what it says"];
         let table_ = table(&heads, rows.collect());
         self.add(
             "<p class=\"soft\">In how many runs each was checked, violated and not decided.</p>",
@@ -227,70 +227,6 @@ impl Page<'_> {
         self.add(&format!(
             "<details><summary>In how many runs each was hit, and during which faults</summary>\n\
              {table_}</details>"
-        ));
-    }
-
-    fn failures(&mut self) {
-        self.section("failures", "Failures");
-        let failures = &self.report.failures;
-        if failures.is_empty() {
-            self.add("<p>None.</p>");
-        }
-        for (index, failure) in failures.iter().enumerate() {
-            self.failure(index, failure);
-        }
-    }
-
-    fn failure(&mut self, index: usize, failure: &FailureEntry) {
-        let plant = failure.plant.as_ref().map_or(String::new(), |p| format!(", planted bug {p}"));
-        self.add(&format!(
-            "<section class=\"failure\" id=\"f-{0}\">\n<h3>{1}: {2}</h3>\n<p class=\"soft\">{3}, \
-             seed {4}{5}; seen in {6}; fingerprint <code>{0}</code></p>",
-            escape(&failure.fingerprint),
-            escape(&failure.property),
-            escape(&failure.headline),
-            escape(&failure.scenario),
-            failure.seed,
-            escape(&plant),
-            count(failure.runs, "run"),
-        ));
-        match &failure.folder {
-            None => self.add("<p>Its folder is not there.</p>"),
-            Some(folder) => {
-                let files = failure.files.iter().map(|name| {
-                    let href = link(self.folder, &folder.join(name));
-                    format!("<a href=\"{href}\">{}</a>", escape(name))
-                });
-                let files: String = files.collect();
-                self.add(&format!("<nav>{files}</nav>"));
-            }
-        }
-        if let Some(text) = &failure.explanation {
-            // First what contradicts what; the whole run on demand.
-            let (message, run) = text.trim_end().split_once("\n\n").unwrap_or((text, ""));
-            self.add(&format!("<pre>{}</pre>", escape(message.trim_end())));
-            if let Some((name, lines)) = run.split_once('\n') {
-                self.add(&format!(
-                    "<details><summary>{}</summary>\n<pre>{}</pre></details>",
-                    escape(name.trim_end_matches(':')),
-                    escape(lines)
-                ));
-            }
-        }
-        if let Some(picture) = failure.picture.as_ref().filter(|_| index < PLOTTED_MAX) {
-            self.plots(picture, index < OPEN_MAX);
-        }
-        self.add("</section>");
-    }
-
-    fn plots(&mut self, picture: &RunPicture, is_open: bool) {
-        let open = if is_open { " open=\"open\"" } else { "" };
-        let plots = RUN_PLOTS.iter().map(|(_, draw)| figure(&draw(picture).in_page()));
-        let plots: String = plots.collect();
-        let of = format!("{} seed {}", picture.scenario, picture.seed);
-        self.add(&format!(
-            "<details{open}><summary>Plots of {}</summary>\n{plots}</details>",
-            escape(&of)
         ));
     }
 
@@ -392,7 +328,7 @@ pub(super) fn pairs_of(folder: &Folder) -> Vec<(&'static str, String)> {
 }
 
 /// What stands in a cell.
-enum Cell<'a> {
+pub(super) enum Cell<'a> {
     Text(&'a str),
     Number(u64),
     /// A quantity with its unit.
@@ -401,7 +337,7 @@ enum Cell<'a> {
     RightMarkup(&'a str),
 }
 
-fn row(cells: &[Cell<'_>]) -> String {
+pub(super) fn row(cells: &[Cell<'_>]) -> String {
     let mut text = String::from("<tr>");
     for cell in cells {
         // Writing to a text cannot fail.
@@ -417,7 +353,7 @@ fn row(cells: &[Cell<'_>]) -> String {
 }
 
 /// A table; heads over numbers stand right as the numbers do.
-fn table(heads: &[&str], rows: Vec<String>) -> String {
+pub(super) fn table(heads: &[&str], rows: Vec<String>) -> String {
     let first = rows.first().map_or("", String::as_str);
     let is_number = first.split("<td").skip(1).map(|cell| cell.starts_with(" class=\"n\""));
     let cells = heads.iter().zip(is_number.chain(std::iter::repeat(false))).map(|(head, right)| {
@@ -435,6 +371,6 @@ fn table(heads: &[&str], rows: Vec<String>) -> String {
     )
 }
 
-fn figure(svg: &str) -> String {
+pub(super) fn figure(svg: &str) -> String {
     format!("<figure>\n{svg}</figure>\n")
 }

@@ -9,6 +9,7 @@ use evidence::words::{by_kind, count, duration};
 
 use crate::plot::RUN_PLOTS;
 
+use super::causes::Cause;
 use super::html::pairs_of;
 use super::links::link;
 use super::marks;
@@ -38,24 +39,15 @@ impl Report {
 
     /// The text, with links as seen from a folder.
     pub(super) fn to_markdown(&self, folder: &Path) -> String {
-        let mut text = format!("# squall: {}\n\n## Environment\n", self.headline());
-        for each in &self.folders {
-            let (name, href) = (each.path.display(), link(folder, &each.path));
-            let _ = writeln!(text, "\n| folder | [{name}]({href}) |\n|---|---|");
-            for (name, value) in pairs_of(each) {
-                let _ = writeln!(text, "| {name} | {} |", cell(&value));
-            }
+        let mut text = format!("# squall: {}\n\n## Failures\n", self.headline());
+        let causes = self.causes();
+        if causes.is_empty() {
+            text.push_str("\nNone.\n");
         }
+        causes.iter().for_each(|cause| cause_text(&mut text, folder, cause));
         self.tested(&mut text);
         self.properties_table(&mut text);
         text.push_str(&marks::markdown(&self.coverage));
-        text.push_str("\n## Failures\n");
-        if self.failures.is_empty() {
-            text.push_str("\nNone.\n");
-        }
-        for failure in &self.failures {
-            failure_text(&mut text, folder, failure);
-        }
         self.undecided_table(&mut text, folder);
         text.push_str("\n## Doubts\n\n");
         if self.doubts.is_empty() {
@@ -73,6 +65,14 @@ impl Report {
                 distribution.words(),
                 distribution.class
             );
+        }
+        text.push_str("\n## Environment\n");
+        for each in &self.folders {
+            let (name, href) = (each.path.display(), link(folder, &each.path));
+            let _ = writeln!(text, "\n| folder | [{name}]({href}) |\n|---|---|");
+            for (name, value) in pairs_of(each) {
+                let _ = writeln!(text, "| {name} | {} |", cell(&value));
+            }
         }
         text
     }
@@ -108,18 +108,19 @@ impl Report {
 
     fn properties_table(&self, text: &mut String) {
         text.push_str(
-            "\n## Properties\n\n| property | checked in runs | violated | gave up | first example \
-             |\n|---|--:|--:|--:|---|\n",
+            "\n## Properties\n\n| property | checked in runs | violated | gave up | example | what it says \
+             |\n|---|--:|--:|--:|---|---|\n",
         );
         for (name, property) in &self.properties {
             let _ = writeln!(
                 text,
-                "| {} | {} | {} | {} | {} |",
+                "| {} | {} | {} | {} | {} | {} |",
                 cell(name),
                 property.checked,
                 property.violated,
                 property.gave_up,
-                property.example.as_deref().unwrap_or_default()
+                property.example.as_deref().unwrap_or_default(),
+                cell(&property.headline)
             );
         }
     }
@@ -142,17 +143,35 @@ impl Report {
     }
 }
 
-fn failure_text(text: &mut String, folder: &Path, failure: &FailureEntry) {
+/// Failures of one cause: the first one in full, of the others their folders.
+fn cause_text(text: &mut String, folder: &Path, cause: &Cause<'_>) {
+    let example = cause.example();
     let _ = writeln!(
         text,
-        "\n### {}: {}\n\n{}, seed {}; seen in {}; fingerprint `{}`\n",
-        failure.property,
-        failure.headline,
-        failure.scenario,
-        failure.seed,
-        count(failure.runs, "run"),
-        failure.fingerprint
+        "\n### {}: {}\n\nSeen in {}: {}; fingerprint `{}`\n",
+        example.property,
+        example.headline,
+        count(cause.runs, "run"),
+        cause.scenarios_in_words(),
+        example.fingerprint
     );
+    failure_text(text, folder, example);
+    for other in &cause.failures[1..] {
+        let place = match &other.folder {
+            Some(place) => format!("[{}]({})", other.fingerprint, link(folder, place)),
+            None => other.fingerprint.clone(),
+        };
+        let _ = writeln!(
+            text,
+            "\nThe same in {}, seed {}, {}: {place}",
+            other.scenario,
+            other.seed,
+            count(other.runs, "run")
+        );
+    }
+}
+
+fn failure_text(text: &mut String, folder: &Path, failure: &FailureEntry) {
     if let Some(explanation) = &failure.explanation {
         for line in explanation.trim_end().lines() {
             let _ = writeln!(text, "    {line}");

@@ -1,8 +1,11 @@
 //! `squall report`: what one or several folders of results come to, as a page and as a text.
 //!
-//! Environment, utilization and properties are the three parts of Antithesis' triage report;
-//! failures follow with what contradicts what, their files and their plots.
+//! It begins with the failures by their causes, each with what contradicts what, a picture and the commands
+//! that go on from there; then comes what was tested. Environment, utilization and properties are the three
+//! parts of Antithesis' triage report.
 
+mod causes;
+mod failures;
 mod html;
 mod links;
 mod markdown;
@@ -29,10 +32,11 @@ pub use read::ReportError;
 use read::{Folder, picture};
 
 /// Files of a failure in the order in which to read them; others follow by name.
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "explanation.txt",
     "timeline.html",
     "messages.svg",
+    "log.jsonl",
     "plan.json",
     "plan.min.json",
     "history.txt",
@@ -74,6 +78,8 @@ struct FailureEntry {
     files: Vec<String>,
     explanation: Option<String>,
     picture: Option<RunPicture>,
+    /// How many operations and faults a smaller plan has left, if there is one.
+    smaller: Option<usize>,
 }
 
 /// A run without a verdict.
@@ -96,6 +102,8 @@ struct PropertyEntry {
     gave_up: u64,
     /// The fingerprint of the first failure that violates it.
     example: Option<String>,
+    /// What is wrong there, as far as it is known.
+    headline: String,
 }
 
 impl Report {
@@ -167,13 +175,19 @@ impl Report {
     /// The report in one line.
     pub fn headline(&self) -> String {
         let runs = count(self.utilization.runs.total, "run");
-        match self.failures.len() as u64 {
+        let scenarios: BTreeSet<&str> =
+            self.failures.iter().map(|failure| failure.scenario.as_str()).collect();
+        let places = match scenarios.len() {
+            0 | 1 => String::new(),
+            many => format!(" in {many} scenarios"),
+        };
+        match self.causes().len() {
             _ if self.is_contradictory => format!("{runs} that contradict each other"),
             0 if self.lines.is_empty() => "no runs".to_owned(),
             0 if self.undecided.is_empty() => format!("{runs}, all passed"),
             0 => format!("{runs}, {} undecided", self.undecided.len()),
-            1 => format!("{runs}, one kind of failure"),
-            kinds => format!("{runs}, {kinds} kinds of failures"),
+            1 => format!("{runs}, one kind of failure{places}"),
+            kinds => format!("{runs}, {kinds} kinds of failures{places}"),
         }
     }
 }
@@ -286,6 +300,9 @@ fn failure(
         runs: 1,
         files: folder.as_deref().map(files).unwrap_or_default(),
         picture: folder.as_deref().map(picture).transpose()?.flatten(),
+        smaller: summed
+            .and_then(|failure| failure.smaller.as_ref())
+            .map(|plan| plan.operations + plan.faults),
         explanation,
         folder,
     })
@@ -340,6 +357,7 @@ fn properties(lines: &[RunLine], failures: &[FailureEntry]) -> BTreeMap<String, 
             property.violated += 1;
             if property.example.is_none() {
                 property.example = line.fingerprints.first().cloned();
+                property.headline = line.headlines.get(name).cloned().unwrap_or_default();
             }
         }
     }
@@ -347,6 +365,7 @@ fn properties(lines: &[RunLine], failures: &[FailureEntry]) -> BTreeMap<String, 
     for failure in failures.iter().rev() {
         if let Some(property) = properties.get_mut(&failure.property) {
             property.example = Some(failure.fingerprint.clone());
+            property.headline.clone_from(&failure.headline);
         }
     }
     properties

@@ -264,3 +264,117 @@ fn what_is_no_folder_of_results_is_named() {
     fs::write(folder.join("failures/12ab/picture.json"), "[]").unwrap();
     assert!(error(&folder).contains("picture.json, line 1: expected a run's picture"));
 }
+
+/// A campaign in which one bug shows itself in three scenarios, and another in one.
+fn several(root: &Path, name: &str, started: &str, kinds: &[(&str, &str, &str)]) -> PathBuf {
+    let passed = RunLine { seed: 1, ..evidence::example::run_line() };
+    let mut lines = vec![passed.clone()];
+    let output = OutputFolder::create(root, name).unwrap();
+    let mut failures = Vec::new();
+    for (seed, (fingerprint, scenario, headline)) in kinds.iter().enumerate() {
+        let (fingerprint, scenario) = ((*fingerprint).to_owned(), (*scenario).to_owned());
+        let explanation = Explanation {
+            property: "linearizability".to_owned(),
+            headline: (*headline).to_owned(),
+            lines: Vec::new(),
+            contradiction: None,
+        };
+        let message = FailureMessage {
+            fingerprint: fingerprint.clone(),
+            scenario: scenario.clone(),
+            explanation: explanation.clone(),
+            ..evidence::example::message()
+        };
+        let (history, picture) = (history(5), picture());
+        let files = FailureFiles {
+            plan: "{}",
+            message: &message,
+            sim_ms: 20_000,
+            history: &history,
+            picture: &picture,
+            trace: None,
+        };
+        files.write(&output).unwrap();
+        let folder = FailureFiles::folder(&fingerprint);
+        let story = evidence::example::story(history.clone(), explanation);
+        crate::story::write_story(&story, &output, &folder).unwrap();
+        let seed = seed as u64 + 2;
+        failures.push(evidence::DistinctFailure {
+            fingerprint: fingerprint.clone(),
+            scenario: scenario.clone(),
+            property: "linearizability".to_owned(),
+            headline: (*headline).to_owned(),
+            seed,
+            count: 1,
+            folder,
+            smaller: None,
+        });
+        lines.push(RunLine {
+            seed,
+            scenario,
+            verdict: RunVerdict::Fail,
+            fingerprints: vec![fingerprint],
+            violated: vec!["linearizability".to_owned()],
+            ..passed.clone()
+        });
+    }
+    for line in &lines {
+        output.append("seeds.jsonl", &line.to_json_line()).unwrap();
+    }
+    let mut summary = Summary { failures, undecided: Vec::new(), ..summary_of(&lines) };
+    summary.environment.started = started.to_owned();
+    output.write("summary.json", summary.to_json().as_bytes()).unwrap();
+    output.path()
+}
+
+const ONE_BUG: [(&str, &str, &str); 3] = [
+    ("aa01", "store/register", "/k7: no order explains these 3"),
+    ("aa02", "store/list", "/k12: no order explains these 41"),
+    ("aa03", "store/queue", "/q: no order explains these 2"),
+];
+const ANOTHER: (&str, &str, &str) = ("bb01", "store/list", "a write was lost");
+
+#[test]
+fn the_page_begins_with_the_failures_and_tells_each_cause_once() {
+    let root = tempfile::tempdir().unwrap();
+    let folder =
+        several(root.path(), "a", "2026-11-20T16:42:07Z", &[&ONE_BUG[..], &[ANOTHER]].concat());
+    let report = Report::read(std::slice::from_ref(&folder)).unwrap();
+    assert_eq!(report.headline(), "5 runs, 2 kinds of failures in 3 scenarios");
+    let (page, text) = written(&report, &folder);
+    check_links(&page, &folder);
+    assert!(!page.contains("src="), "the pictures are part of the page");
+    let options = roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() };
+    let document = roxmltree::Document::parse_with_options(&page, options).unwrap();
+    let headings = document.descendants().filter(|node| node.has_tag_name((XHTML, "h2")));
+    let headings: Vec<&str> = headings.filter_map(|node| node.text()).collect();
+    assert_eq!(headings[..2], ["Failures", "What was tested"]);
+    let causes = document.descendants().filter(|node| node.attribute("class") == Some("failure"));
+    let causes: Vec<_> = causes.collect();
+    assert_eq!(causes.len(), 2);
+    let words = |node: &roxmltree::Node<'_, '_>| -> String {
+        node.descendants()
+            .filter_map(|node| node.is_text().then(|| node.text()).flatten())
+            .collect()
+    };
+    let first = words(&causes[0]);
+    for wanted in [
+        "Seen in 3 runs: store/list 1, store/queue 1, store/register 1",
+        "linearizability: /k7: no order explains these 3",
+        "Who said what to whom before",
+        "replay   squall replay out/latest-failure/plan.json",
+        "The same in 2 other scenarios",
+    ] {
+        assert!(first.contains(wanted), "{wanted}: {first}");
+    }
+    assert!(words(&causes[1]).contains("a write was lost"));
+    let pictures = document.descendants().filter(|n| n.attribute("class") == Some("messages"));
+    assert_eq!(pictures.filter(|node| node.tag_name().name() == "svg").count(), 2);
+    let commands = document.descendants().filter(|n| n.attribute("class") == Some("commands"));
+    let commands: Vec<String> = commands.map(|node| words(&node)).collect();
+    assert_eq!(commands.len(), 4);
+    assert!(commands.iter().all(|text| text.starts_with("replay   squall replay")), "{commands:?}");
+    assert!(text.find("## Failures") < text.find("## What was tested"), "{text}");
+    assert_eq!(text.matches("\nThe same in ").count(), 2, "{text}");
+}
+
