@@ -13,6 +13,7 @@ pub(crate) const REPORT_EXAMPLES: &str = "\
 Examples:
   squall report out/latest                  index.html and report.md into that folder
   squall report shard-1 shard-2 --out both  what two campaigns come to together
+  squall report out                         all campaigns in a folder, and the trend over them
 
 Reads what `squall fuzz` and `squall run` wrote. Every number of summary.json is counted again from
 seeds.jsonl; where they disagree, nothing is written and the exit code is 3. Of a campaign that did not
@@ -21,7 +22,7 @@ come to its end, because it was killed or the disk was full, the report says so,
 /// Arguments of `report`.
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
-    /// Folders of results; a run that is in several counts once.
+    /// Folders of results, or of such folders; a run that is in several counts once.
     #[arg(value_name = "DIR", required = true)]
     pub(crate) folders: Vec<PathBuf>,
     /// Where the report goes. Into the first folder, unless given.

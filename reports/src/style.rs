@@ -106,7 +106,8 @@ details{margin:.5rem 0}summary{cursor:pointer}
 figure{margin:.8rem 0;overflow-x:auto}
 figure svg{display:block;width:100%;height:auto;min-width:760px}
 figure.messages svg{width:auto;max-width:none;min-width:0}
-pre.commands{border-left:3px solid var(--link)}
+.trend{display:grid;grid-template-columns:repeat(auto-fit,minmax(260px,1fr));gap:.6rem;margin:.6rem 0}
+.trend svg{width:100%;height:auto;display:block}pre.commands{border-left:3px solid var(--link)}
 .failure{border-left:3px solid var(--bad);padding-left:.8rem;margin:1.4rem 0}
 @media (max-width:520px){body{padding:.8rem .7rem 2rem;font-size:14px}
 dl.pairs{grid-template-columns:1fr}dl.pairs dd{margin-bottom:.4rem}
@@ -138,7 +139,7 @@ pub(crate) const PLOT_RULES: &str = "\
 .plot .network{fill:var(--network)}.plot .process{fill:var(--process)}
 .plot .disk{fill:var(--disk)}.plot .clock{fill:var(--clock)}
 .plot .membership{fill:var(--membership)}.plot .other{fill:var(--other)}
-.plot .silence{fill:var(--bad)}.plot .column{fill:var(--series-1);fill-opacity:.6}
+.plot.bars .column{fill-opacity:.6}.plot .silence{fill:var(--bad)}.plot .column{fill:var(--series-1);fill-opacity:.6}
 .plot .role{fill:none;stroke:var(--soft);stroke-dasharray:2 3}
 .plot .chaos{fill:none;stroke:var(--text);stroke-width:1.2;stroke-dasharray:7 4}
 ";

@@ -37,6 +37,7 @@ impl Report {
         let mut page_ = Page { report: self, folder, body: String::new() };
         page_.head();
         page_.failures();
+        page_.trend();
         page_.tested();
         page_.properties();
         page_.marks();
@@ -69,9 +70,13 @@ impl Page<'_> {
             runs if runs.total == 0 => ("unknown", "nothing ran"),
             _ => ("ok", "passed"),
         };
+        let trend = match report.has_trend() {
+            true => "<a href=\"#trend\">Trend</a>",
+            false => "",
+        };
         self.add(&format!(
             "<header><h1>{}</h1>\n<p><span class=\"tag {class}\">{word}</span></p>\n\
-             <nav><a href=\"#failures\">Failures</a><a href=\"#tested\">What was tested</a>\
+             <nav><a href=\"#failures\">Failures</a>{trend}<a href=\"#tested\">What was tested</a>\
              <a href=\"#properties\">Properties</a><a href=\"#marks\">Marks</a>\
              <a href=\"#undecided\">Undecided</a><a href=\"#doubts\">Doubts</a>\
              <a href=\"#times\">Times</a><a href=\"#environment\">Environment</a></nav></header>",

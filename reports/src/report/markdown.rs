@@ -45,6 +45,7 @@ impl Report {
             text.push_str("\nNone.\n");
         }
         causes.iter().for_each(|cause| cause_text(&mut text, folder, cause));
+        text.push_str(&self.trend_markdown(folder));
         self.tested(&mut text);
         self.properties_table(&mut text);
         text.push_str(&marks::markdown(&self.coverage));

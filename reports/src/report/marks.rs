@@ -9,7 +9,7 @@ use super::read::Folder;
 
 /// Coverage of the runs. Which marks there are besides those that were hit is known from the
 /// summaries.
-pub(super) fn coverage(folders: &[Folder], lines: &[RunLine]) -> Coverage {
+pub(super) fn coverage(folders: &[&Folder], lines: &[RunLine]) -> Coverage {
     let mut coverage = Coverage::new([]);
     let summaries = folders.iter().filter_map(|folder| folder.summary.as_ref());
     for name in summaries.flat_map(|summary| &summary.marks).flat_map(|marks| &marks.not_reached) {

@@ -14,6 +14,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 mod times;
+mod trend;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -107,13 +108,16 @@ struct PropertyEntry {
 }
 
 impl Report {
-    /// Reads folders that `fuzz` and `run` wrote.
+    /// Reads folders that `fuzz` and `run` wrote; of a folder that holds such folders, all of them.
     ///
     /// # Errors
     /// When one cannot be read, is no such folder, or contradicts itself.
     pub fn read(paths: &[PathBuf]) -> Result<Report, ReportError> {
-        let folders: Result<Vec<Folder>, ReportError> =
-            paths.iter().map(|path| Folder::read(path)).collect();
+        let folders: Result<Vec<Folder>, ReportError> = paths
+            .iter()
+            .flat_map(|path| read::within(path))
+            .map(|path| Folder::read(&path))
+            .collect();
         let folders = folders?;
         let (lines, doubts, is_contradictory) = each_run_once(&folders);
         let failures = failures(&folders, &lines)?;
@@ -126,7 +130,7 @@ impl Report {
             figures,
             families: families(&folders),
             properties: properties(&lines, &failures),
-            coverage: marks::coverage(&folders, &lines),
+            coverage: marks::coverage(&folders.iter().collect::<Vec<_>>(), &lines),
             undecided: undecided(&folders, &lines),
             failures,
             lines,

@@ -99,6 +99,24 @@ impl Folder {
     }
 }
 
+/// The folders of results that a path stands for: itself, or those in it, in the order of their names. Links among
+/// them, such as the one to the newest, name folders that are there anyway.
+pub(super) fn within(path: &Path) -> Vec<PathBuf> {
+    let has_results = |path: &Path| path.join("seeds.jsonl").is_file();
+    if has_results(path) {
+        return vec![path.to_owned()];
+    }
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| entry.path())
+        .filter(|path| has_results(path))
+        .collect();
+    folders.sort();
+    // Whoever reads it says that nothing is there.
+    if folders.is_empty() { vec![path.to_owned()] } else { folders }
+}
+
 fn text(path: &Path) -> Result<String, ReportError> {
     fs::read_to_string(path)
         .map_err(|error| ReportError::Unreadable { path: path.to_owned(), error })

@@ -378,3 +378,37 @@ fn the_page_begins_with_the_failures_and_tells_each_cause_once() {
     assert_eq!(text.matches("\nThe same in ").count(), 2, "{text}");
 }
 
+#[test]
+fn several_nights_are_a_trend_with_what_is_new_in_each() {
+    let root = tempfile::tempdir().unwrap();
+    // The names are not in the order of time.
+    several(root.path(), "b", "2026-11-20T02:00:00Z", &ONE_BUG[..1]);
+    several(root.path(), "a", "2026-11-21T02:00:00Z", &[ONE_BUG[1], ANOTHER]);
+    several(root.path(), "c", "2026-11-22T02:00:00Z", &[ANOTHER]);
+    std::os::unix::fs::symlink("c", root.path().join("latest")).unwrap();
+    // A folder of campaigns stands for all of them, each once.
+    let report = Report::read(&[root.path().to_owned()]).unwrap();
+    let (page, text) = written(&report, root.path());
+    check_links(&page, root.path());
+    assert!(page.contains("<a href=\"#trend\">Trend</a>"));
+    let options = roxmltree::ParsingOptions { allow_dtd: true, ..Default::default() };
+    let document = roxmltree::Document::parse_with_options(&page, options).unwrap();
+    let bars = document.descendants().filter(|n| n.attribute("class") == Some("plot bars"));
+    let values = bars.map(|bars| -> Vec<u64> {
+        let bars = bars.descendants().filter_map(|node| node.attribute("data-value"));
+        bars.map(|value| value.parse::<f64>().unwrap() as u64).collect()
+    });
+    let values: Vec<Vec<u64>> = values.collect();
+    // Runs, new causes and marks of each night, in the order of time, and how fast it was.
+    assert_eq!(values[..3], [vec![2, 3, 2], vec![1, 1, 0], vec![2, 2, 2]]);
+    assert_eq!(values.len(), 4);
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| [2026-11-2")).collect();
+    assert!(
+        rows[0].contains("| 2 | 1 | linearizability: /k12: no order explains these 41 | 0 |"),
+        "{rows:?}"
+    );
+    assert!(rows[1].contains("| 3 | 2 | linearizability: a write was lost | 1 |"), "{rows:?}");
+    assert!(rows[2].contains("| 2 | 1 |  | 1 |"), "{rows:?}");
+    let one = Report::read(&[root.path().join("a")]).unwrap();
+    assert!(!written(&one, &root.path().join("a")).0.contains("id=\"trend\""));
+}
