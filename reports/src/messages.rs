@@ -79,6 +79,7 @@ pub(crate) fn messages(story: &Story) -> String {
         layout: &layout,
         width: head.width,
         out: String::new(),
+        labels_above: String::new(),
     };
     drawing.times();
     drawing.hosts();
@@ -90,6 +91,7 @@ pub(crate) fn messages(story: &Story) -> String {
     let foot = wrapped(&foot, head.width);
     let mut body = head.text;
     body.push_str(&drawing.out);
+    body.push_str(&drawing.labels_above);
     for (number, line) in foot.iter().enumerate() {
         let y = layout.bottom + LINE * (number as f64 + 1.5);
         let _ =
@@ -122,6 +124,8 @@ struct Drawing<'a> {
     layout: &'a Layout,
     width: f64,
     out: String,
+    /// The labels of arrows, which no later arrow may cross out.
+    labels_above: String,
 }
 
 impl Drawing<'_> {
@@ -341,10 +345,13 @@ impl Drawing<'_> {
             .map_or(String::new(), |at| format!(" data-delivered-ns=\"{}\"", at.at_ns));
         let detail = if arrow.detail.is_empty() { "" } else { "; " };
         let protocol = protocol_class(&self.protocols, &arrow.protocol);
+        if !label.is_empty() {
+            let _ = writeln!(self.labels_above, "<g class=\"arrow {protocol}\">{label}</g>");
+        }
         self.push(format_args!(
             "<g class=\"arrow {protocol} {class}\" data-from=\"{}\" data-to=\"{}\" data-sent-ns=\"{}\"\
              {delivered} data-label=\"{}\"><title>{}: {} → {}, sent {}, {read}{detail}{}</title>\
-             <line x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>{end}{label}</g>",
+             <line x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>{end}</g>",
             escape(&arrow.from),
             escape(&arrow.to),
             arrow.sent.at_ns,

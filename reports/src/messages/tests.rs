@@ -182,6 +182,10 @@ fn texts_do_not_run_into_each_other() {
         places.push((number(&node, "y"), left, left + width, words));
     }
     assert!(places.len() > 30);
+    let last_arrow = text.rfind("data-sent-ns").unwrap();
+    let labels =
+        text.match_indices("<g class=\"arrow protocol-").filter(|(at, _)| *at > last_arrow);
+    assert!(labels.count() > 10, "labels stand above all arrows");
     for (index, a) in places.iter().enumerate() {
         for b in &places[..index] {
             let apart = (a.0 - b.0).abs() >= 11.0 || a.1 >= b.2 || b.1 >= a.2;

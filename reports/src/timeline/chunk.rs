@@ -37,6 +37,7 @@ pub(super) fn chunk(story: &Story, part: &Part) -> String {
     picture.times(&mut out);
     picture.servers.draw(&picture.heights, part, &mut out);
     picture.columns(&mut out);
+    picture.notes.iter().for_each(|note| picture.rule(note, &mut out));
     picture.bars.all.iter().for_each(|bar| picture.operation(bar, &mut out));
     picture.notes.iter().for_each(|note| picture.note(note, &mut out));
     let (width, height) = (picture.width, picture.heights.bottom + 10.0);
@@ -113,21 +114,28 @@ impl<'a> Picture<'a> {
         }
     }
 
+    /// The line through the picture at a moment that matters to all; words stand over it.
+    fn rule(&self, note: &Note, out: &mut String) {
+        let class = match note.class {
+            "bad" => "event",
+            "role" => "role",
+            _ => return,
+        };
+        let (left, y) = (TIMES + bands_width(&self.fault_lanes) + 2.0, self.heights.y(note.at_ns));
+        let _ = writeln!(
+            out,
+            "<line class=\"{class}\" x1=\"{left}\" y1=\"{y:.1}\" x2=\"{}\" y2=\"{y:.1}\"/>",
+            self.width,
+        );
+    }
+
     fn note(&self, note: &Note, out: &mut String) {
         let left = TIMES + bands_width(&self.fault_lanes) + 2.0;
         let line = self.heights.y(note.at_ns);
-        let rule = match note.class {
-            "role" | "bad" => format!(
-                "<line class=\"{}\" x1=\"{left}\" y1=\"{line:.1}\" x2=\"{}\" y2=\"{line:.1}\"/>",
-                if note.class == "bad" { "event" } else { "role" },
-                self.width,
-            ),
-            _ => String::new(),
-        };
         let told = note.line.map_or(String::new(), |line| format!(" data-line=\"{line}\""));
         let _ = write!(
             out,
-            "<g data-note-ns=\"{}\"{told}><title>{}, {}</title>{rule}",
+            "<g data-note-ns=\"{}\"{told}><title>{}, {}</title>",
             note.at_ns,
             escape(&note.whole),
             moment(note.at_ns),
