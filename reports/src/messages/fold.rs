@@ -43,6 +43,15 @@ pub(super) fn folded<'a>(
     messages
 }
 
+/// Pings that were never read, those of a link as one: they say who did not know that somebody was alive.
+pub(super) fn lost_pings<'a>(pings: impl Iterator<Item = &'a Arrow>) -> Vec<Arrow> {
+    let mut links: BTreeMap<(&str, &str), Vec<&Arrow>> = BTreeMap::new();
+    for ping in pings.filter(|arrow| arrow.delivered.is_none()) {
+        links.entry((ping.from.as_str(), ping.to.as_str())).or_default().push(ping);
+    }
+    links.into_values().map(|pings| fold(pings.into_iter())).collect()
+}
+
 /// Messages of one link that follow each other closely, without anything said on the way back.
 fn runs(arrows: &[&Arrow], is_foldable: impl Fn(&Arrow) -> bool) -> Vec<Vec<usize>> {
     let mut open: BTreeMap<(&str, &str, &str), Vec<usize>> = BTreeMap::new();

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use evidence::words::{count, moment};
 use evidence::{Arrow, Host, Story};
 
-use super::fold::folded;
+use super::fold::{folded, lost_pings};
 
 /// Messages before the contradiction that are shown.
 const LAST_MAX: usize = 44;
@@ -78,13 +78,24 @@ pub(super) fn select<'a>(story: &'a Story) -> Selection<'a> {
     }
     let windows = joined(windows);
     let shows = |at_ns: u64| windows.iter().any(|(from, to)| (*from..=*to).contains(&at_ns));
-    let arrows: Vec<Cow<'a, Arrow>> = drawn
+    let is_server = |name: &String| hosts.contains(&name.as_str()) && !is_client(name);
+    let is_told = |arrow: &Arrow| {
+        arrow.is_ping && arrow.delivered.is_none() && is_server(&arrow.from) && is_server(&arrow.to)
+    };
+    let told: Vec<&Arrow> = story.arrows.iter().filter(|arrow| is_told(arrow)).collect();
+    let mut arrows: Vec<Cow<'a, Arrow>> = drawn
         .into_iter()
         .filter(|arrow| {
             shows(arrow.sent.at_ns) || arrow.delivered.is_some_and(|at| shows(at.at_ns))
         })
         .collect();
-    let left_out = left_out(story, &hosts, &windows);
+    for (from_ns, to_ns) in &windows {
+        let pings = told.iter().copied().filter(|arrow| is_between(arrow, *from_ns, *to_ns));
+        arrows.extend(lost_pings(pings).into_iter().map(Cow::Owned));
+    }
+    arrows.sort_by_key(|arrow| arrow.sent);
+    let is_drawn = |arrow: &Arrow| is_told(arrow) && shows(arrow.sent.at_ns);
+    let left_out = left_out(story, &hosts, &windows, is_drawn);
     Selection { hosts, windows, arrows, left_out }
 }
 
@@ -149,11 +160,18 @@ fn hosts<'a>(story: &'a Story, near: &[&'a Arrow]) -> Vec<&'a str> {
     others.into_iter().chain(clients).map(|host| host.name.as_str()).collect()
 }
 
-fn left_out(story: &Story, hosts: &[&str], windows: &[(u64, u64)]) -> String {
+/// What is not drawn; `is_drawn` says which pings are.
+fn left_out(
+    story: &Story,
+    hosts: &[&str],
+    windows: &[(u64, u64)],
+    is_drawn: impl Fn(&Arrow) -> bool,
+) -> String {
     let (from_ns, to_ns) = (windows[0].0, windows[windows.len() - 1].1);
     let (mut pings, mut lost, mut between) = (0, 0, 0);
     let mut others: BTreeMap<&str, u64> = BTreeMap::new();
-    for arrow in story.arrows.iter().filter(|arrow| is_between(arrow, from_ns, to_ns)) {
+    let within = story.arrows.iter().filter(|arrow| is_between(arrow, from_ns, to_ns));
+    for arrow in within.filter(|arrow| !is_drawn(arrow)) {
         let absent =
             [&arrow.from, &arrow.to].into_iter().find(|end| !hosts.contains(&end.as_str()));
         let is_in = |at_ns: u64| windows.iter().any(|(from, to)| (*from..=*to).contains(&at_ns));

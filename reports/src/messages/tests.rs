@@ -127,6 +127,29 @@ fn what_brings_a_replica_up_to_date_is_one_arrow() {
 }
 
 #[test]
+fn pings_that_were_never_read_are_one_arrow_of_a_link() {
+    let mut story = story(50);
+    let ping = story.arrows.iter().find(|arrow| arrow.is_ping).unwrap().clone();
+    let at = story.arrows.iter().position(|arrow| arrow.sent.at_ns > 5_110_000_000).unwrap();
+    let pings = (0..12u64).map(|n| Arrow {
+        to: if n % 2 == 0 { "n2" } else { "n3" }.to_owned(),
+        sent: evidence::Point { at_ns: 5_110_000_000 + n / 2 * 5_000_000, order: 51_100 + n },
+        delivered: (n > 9).then_some(evidence::Point { at_ns: 5_139_000_000, order: 51_200 + n }),
+        ..ping.clone()
+    });
+    story.arrows.splice(at..at, pings);
+    let text = messages(&story);
+    check(&text, &story).unwrap();
+    let document = parsed(&text);
+    let lost =
+        drawn(document.root()).into_iter().filter(|((_, _, label, ..), _)| label == "5 × PING");
+    let lost: Vec<String> =
+        lost.map(|((_, to, _, _, delivered), _)| format!("{to} {delivered:?}")).collect();
+    assert_eq!(lost, ["n2 None", "n3 None"]);
+    assert!(text.contains("Left out: 3 pings,"), "those that were read");
+}
+
+#[test]
 fn a_mutated_time_is_noticed() {
     let story = story(50);
     let text = messages(&story);
