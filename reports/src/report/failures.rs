@@ -4,9 +4,11 @@
 use std::fs;
 
 use evidence::RunPicture;
-use evidence::words::count;
+use evidence::words::{count, moment};
+use serde::Deserialize;
 
 use crate::plot::RUN_PLOTS;
+use crate::story::shortened;
 use crate::style::escape;
 
 use super::FailureEntry;
@@ -22,6 +24,34 @@ const OPEN_MAX: usize = 3;
 const PICTURE_HEAD: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"messages\"";
 /// The words that stand before the commands of a failure's text.
 const COMMANDS: [&str; 4] = ["replay", "smaller", "shrink", "read"];
+
+/// Lines of the log that are on the page.
+const LOG_MAX: usize = 16;
+/// Levels of lines that the page leaves to `log.jsonl`.
+const LESSER: [&str; 2] = ["DEBUG", "TRACE"];
+
+/// A line of `log.jsonl`, as far as the page shows it.
+#[derive(Deserialize)]
+struct LogLine {
+    host: String,
+    at_ns: u64,
+    level: String,
+    message: String,
+    #[serde(default)]
+    fields: Vec<(String, String)>,
+}
+
+impl LogLine {
+    fn in_words(&self) -> String {
+        let LogLine { host, at_ns, level, message, fields } = self;
+        let fields = fields.iter().map(|(name, value)| format!(" {name}={value}"));
+        let text = format!("{message}{}", fields.collect::<String>());
+        format!("{:>10}  {host:<4} {level:<5} {}", moment(*at_ns), shortened(&text, TEXT_MAX))
+    }
+}
+
+/// Characters of a line of the log.
+const TEXT_MAX: usize = 300;
 
 /// A failure's text in parts.
 struct Told {
@@ -91,6 +121,7 @@ impl Page<'_> {
         self.failure(example, |page| {
             if index < PLOTTED_MAX {
                 page.messages(example, index < OPEN_MAX);
+                page.log(example);
             }
         });
         if let Some(picture) = example.picture.as_ref().filter(|_| index < PLOTTED_MAX) {
@@ -157,6 +188,25 @@ impl Page<'_> {
         self.add(&format!(
             "<details{open}><summary>Who said what to whom before</summary>\n\
              <figure class=\"messages\">\n{svg}</figure></details>"
+        ));
+    }
+
+    /// The last lines that programs logged, as its folder has them.
+    fn log(&mut self, failure: &FailureEntry) {
+        let Some(folder) = &failure.folder else { return };
+        let Ok(text) = fs::read_to_string(folder.join("log.jsonl")) else { return };
+        let lines: Vec<LogLine> =
+            text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let important = lines.iter().filter(|line| !LESSER.contains(&line.level.as_str()));
+        let important: Vec<&LogLine> = important.collect();
+        if important.is_empty() {
+            return;
+        }
+        let last = &important[important.len().saturating_sub(LOG_MAX)..];
+        let rows: String = last.iter().map(|line| line.in_words() + "\n").collect();
+        self.add(&format!(
+            "<details><summary>What was logged before</summary>\n<pre class=\"log\">{}</pre></details>",
+            escape(&rows)
         ));
     }
 

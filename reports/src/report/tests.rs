@@ -298,6 +298,14 @@ fn several(root: &Path, name: &str, started: &str, kinds: &[(&str, &str, &str)])
         let folder = FailureFiles::folder(&fingerprint);
         let story = evidence::example::story(history.clone(), explanation);
         crate::story::write_story(&story, &output, &folder).unwrap();
+        let line = |at_s: u64, level: &str| {
+            format!(
+                "{{\"host\":\"n1\",\"at_ns\":{at_s}000000000,\"level\":\"{level}\",\"target\":\"store\",\
+                 \"message\":\"term <{at_s}>\",\"fields\":[[\"peer\",\"n2\"]]}}\n"
+            )
+        };
+        let log = line(3, "WARN") + &line(4, "DEBUG") + &line(5, "INFO");
+        output.write(&format!("{folder}/log.jsonl"), log.as_bytes()).unwrap();
         let seed = seed as u64 + 2;
         failures.push(evidence::DistinctFailure {
             fingerprint: fingerprint.clone(),
@@ -364,6 +372,7 @@ fn the_page_begins_with_the_failures_and_tells_each_cause_once() {
         "Who said what to whom before",
         "replay   squall replay out/latest-failure/plan.json",
         "The same in 2 other scenarios",
+        "   3.000 s  n1   WARN  term <3> peer=n2\n   5.000 s  n1   INFO  term <5> peer=n2\n",
     ] {
         assert!(first.contains(wanted), "{wanted}: {first}");
     }
