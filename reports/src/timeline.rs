@@ -37,6 +37,7 @@ main svg text.name{font:600 13px system-ui,'DejaVu Sans',sans-serif}
 main svg text.soft{fill:var(--soft)}main svg text.bad{fill:var(--bad)}
 main svg text.fault{fill:var(--text)}
 main table{min-width:32rem}main th,main td{overflow-wrap:normal}
+main td:first-child{min-width:1.6em}
 body{max-width:1280px}svg.chunk{display:block}figure.wide svg{min-width:1000px}
 .op rect{fill-opacity:.55;stroke-opacity:.8;stroke-width:.8}
 .op.ok rect,.tick.ok{fill:var(--ok);stroke:var(--ok)}
