@@ -3,7 +3,7 @@
 use evidence::Verdict;
 use thiserror::Error;
 
-use crate::format::{Format, FormatError, read};
+use crate::format::{File, Format, FormatError, read};
 use crate::history::{Operation, PairError, Process, pair};
 use crate::linear::{self, Budget};
 use crate::model::ModelError;
@@ -63,7 +63,7 @@ pub fn check_text(
     budget: Budget<'_>,
 ) -> Result<Verdict, CheckError> {
     let named = |path: &str| path.to_owned();
-    let (format, events) =
+    let File { format, events, .. } =
         read(bytes).map_err(|error| CheckError::Format { path: named(path), error })?;
     if !events.iter().any(|event| matches!(event.process, Process::Client(_))) {
         return Ok(Verdict::nothing_checked());
@@ -97,7 +97,11 @@ fn check_operations(
 ) -> Option<Result<Verdict, ModelError>> {
     let failed_cas = match format {
         Format::EtcdLog => FailedCas::FoundAnother,
-        Format::Edn | Format::JsonLines | Format::JsonArray => FailedCas::DidNotHappen,
+        Format::Edn
+        | Format::JsonLines
+        | Format::JsonArray
+        | Format::JepsenLog
+        | Format::HistoryText => FailedCas::DidNotHappen,
     };
     match model {
         "register" | "cas-register" => {

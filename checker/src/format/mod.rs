@@ -2,18 +2,19 @@
 //!
 //! [`read`] finds out what it has: Jepsen's EDN (a map on each line, or one vector or list of
 //! maps; plain or tagged `#jepsen.history.Op{…}`; Porcupine's key-value files are such maps), JSON
-//! (lines or an array), or the log of Jepsen's etcd test that Porcupine uses. Errors name the line
-//! and what was expected there.
+//! (lines or an array), or one of Jepsen's logs (`log.rs`). A byte order mark is passed over. Errors
+//! name the line and what was expected there; what had to be decided about the form is in
+//! [`File::notes`].
 
 mod edn;
-mod etcd_log;
 mod json;
+mod log;
 mod record;
 mod write;
 
 use thiserror::Error;
 
-use crate::history::Event;
+use crate::history::{Event, Value};
 
 pub use edn::parse_edn;
 pub use write::{write_edn, write_json_lines, write_text};
@@ -27,8 +28,23 @@ pub enum Format {
     JsonLines,
     /// One JSON array of objects.
     JsonArray,
-    /// `INFO  jepsen.util - PROCESS :invoke :f VALUE`.
+    /// `INFO  jepsen.util - PROCESS :invoke :f VALUE`, as Porcupine's test data has it.
     EtcdLog,
+    /// `jepsen.log` as newer versions of Jepsen write it.
+    JepsenLog,
+    /// `history.txt` of Jepsen: `PROCESS :invoke :f VALUE`.
+    HistoryText,
+}
+
+/// A history file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// What kind of file it is.
+    pub format: Format,
+    /// Its events, in order.
+    pub events: Vec<Event>,
+    /// What a reader of a verdict must know of how the file was taken; one line each.
+    pub notes: Vec<String>,
 }
 
 /// A file that is not a history, or a damaged one.
@@ -53,33 +69,51 @@ impl FormatError {
     }
 }
 
+/// Takes one record after the other, with its line.
+type Sink<'a> = dyn FnMut(usize, Value) -> Result<(), FormatError> + 'a;
+
 /// Reads a history of any of the known formats. A file without events gives no events.
 ///
 /// # Errors
 /// When the bytes are not UTF-8, of no known format, or damaged.
-pub fn read(bytes: &[u8]) -> Result<(Format, Vec<Event>), FormatError> {
+pub fn read(bytes: &[u8]) -> Result<File, FormatError> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let line = bytes[..error.valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
         FormatError::new(line, "UTF-8 text", "other bytes")
     })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let format = detect(text);
-    let events = match format {
-        Format::Edn => record::events(edn::parse_edn(text)?)?,
-        Format::JsonLines => record::events(json::parse_lines(text)?)?,
-        Format::JsonArray => record::events(json::parse_array(text)?)?,
-        Format::EtcdLog => etcd_log::parse(text)?,
+    let mut records = record::Records::default();
+    let mut sink = |line, value| records.add(line, value);
+    let (events, note) = match format {
+        Format::Edn => {
+            edn::each_form(text, &mut sink)?;
+            records.into_events()
+        }
+        Format::JsonLines => {
+            json::each_line(text, &mut sink)?;
+            records.into_events()
+        }
+        Format::JsonArray => {
+            json::each_element(text, &mut sink)?;
+            records.into_events()
+        }
+        Format::EtcdLog | Format::JepsenLog => (log::parse(text)?, None),
+        Format::HistoryText => (log::parse_plain(text)?, None),
     };
-    Ok((format, events))
+    Ok(File { format, events, notes: note.into_iter().collect() })
 }
 
 /// The format that a text must be, if it is a history at all.
 fn detect(text: &str) -> Format {
-    let is_log = |line: &str| line.contains("jepsen.util");
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let first = lines.next().unwrap_or("");
-    // A log may begin with lines of other loggers; EDN and JSON begin with a bracket or comment.
-    if is_log(first) || (first.starts_with("INFO") && text.lines().any(is_log)) {
-        return Format::EtcdLog;
+    let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("");
+    // EDN and JSON begin with a bracket, a tag, metadata or a comment; logs may begin with anything else.
+    let is_log = !first.starts_with(|c: char| "{[(#;^".contains(c));
+    if is_log && log::is_log(text) {
+        return if log::is_etcd_log(text) { Format::EtcdLog } else { Format::JepsenLog };
+    }
+    if is_log && log::is_operation(first) {
+        return Format::HistoryText;
     }
     // JSON quotes its keys and EDN (of these tools) does not.
     let after = |bracket: char, text: &str| {
@@ -98,10 +132,10 @@ fn detect(text: &str) -> Format {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::{EventKind, Process, Value};
+    use crate::history::{EventKind, Process};
 
     fn read_str(text: &str) -> Result<(Format, Vec<Event>), FormatError> {
-        read(text.as_bytes())
+        read(text.as_bytes()).map(|file| (file.format, file.events))
     }
 
     #[test]
@@ -121,8 +155,17 @@ mod tests {
                 "[\n{\"process\":0,\"type\":\"invoke\",\"f\":\"write\",\"value\":3,\"time\":7}]",
             ),
             (Format::EtcdLog, "INFO  jepsen.util - 0\t:invoke\t:write\t3\n"),
+            (Format::EtcdLog, "INFO  jepsen.util - 0   :invoke  :write   3\n"),
+            (
+                Format::JepsenLog,
+                "INFO [2024-01-06 15:07:52,664] jepsen worker 0 - jepsen.util 0\t:invoke\t:write\t3",
+            ),
+            (Format::HistoryText, "0\t:invoke\t:write\t3\n"),
         ];
+        let marked = files.map(|(format, text)| (format, format!("\u{feff}{text}")));
+        let files = files.map(|(format, text)| (format, text.to_owned())).into_iter().chain(marked);
         for (format, text) in files {
+            let text = text.as_str();
             let (found, events) = read_str(text).unwrap_or_else(|e| panic!("{text}: {e}"));
             assert_eq!(found, format, "{text}");
             assert_eq!(events.len(), 1, "{text}");
@@ -139,7 +182,7 @@ mod tests {
             ("{:process 0\n :type", 2, "}"),
             ("[1 2]", 1, "a map"),
             ("{\"process\":0,\"type\":\"ok\"}\n{\"process\":", 2, "a JSON object"),
-            ("INFO  jepsen.util - 0\t:invoke\t:write\t3\nINFO  jepsen.util - x\n", 2, "process"),
+            ("INFO  jepsen.util - 0\t:invoke\t:write\t3\nINFO  jepsen.util - 0\t:done\n", 2, ":ok"),
             ("{:process 0, :type :ok, :value \"abc", 1, "end of the string"),
         ];
         for (text, line, expected) in files {
@@ -148,6 +191,27 @@ mod tests {
             assert!(error.to_string().contains(expected), "{text}: {error}");
         }
         assert_eq!(read(b"{:a 1}\n\xff").unwrap_err().line, 2);
+    }
+
+    #[test]
+    fn records_are_ordered_by_index_where_all_have_one() {
+        let record = |index: &str, value: u32| {
+            format!("{{{index} :process {value}, :type :invoke, :f :write, :value {value}}}\n")
+        };
+        let read = |records: &[(&str, u32)]| {
+            let text: String = records.iter().map(|(index, value)| record(index, *value)).collect();
+            let file = super::read(text.as_bytes()).unwrap();
+            let lines: Vec<usize> = file.events.iter().map(|event| event.line).collect();
+            (lines, file.notes)
+        };
+        let (lines, notes) = read(&[(":index 4", 1), (":index 0", 2), (":index 7", 3)]);
+        assert_eq!(lines, [2, 1, 3]);
+        assert!(notes[0].ends_with("not of the file: line 2 has 0 after 4"), "{notes:?}");
+        assert_eq!(read(&[(":index 1", 1), (":index 4", 2)]), (vec![1, 2], vec![]));
+        assert_eq!(read(&[(":index 4", 1), ("", 2), (":index 1", 3)]), (vec![1, 2, 3], vec![]));
+        let (lines, notes) = read(&[(":index 4", 1), (":index 1", 2), (":index 4", 3)]);
+        assert_eq!(lines, [1, 2, 3]);
+        assert!(notes[0].starts_with("lines 1 and 3 have the same :index 4"), "{notes:?}");
     }
 
     #[test]

@@ -5,13 +5,56 @@ use std::collections::BTreeMap;
 use super::FormatError;
 use crate::history::{Event, EventKind, Process, Value};
 
-/// Turns records with their lines into events.
-pub(super) fn events(records: Vec<(usize, Value)>) -> Result<Vec<Event>, FormatError> {
-    let numbered = records.into_iter().enumerate();
-    numbered.map(|(index, (line, value))| event(index as u64, line, value)).collect()
+/// Records with their lines, turned into events in the order of their `:index` where all have one
+/// (<https://github.com/jepsen-io/history>: the index is the position in the history). Says where
+/// that is not the order of the file.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    events: Vec<Event>,
+    without_index: bool,
 }
 
-fn event(index: u64, line: usize, value: Value) -> Result<Event, FormatError> {
+impl Records {
+    /// Adds a record of this line.
+    pub(super) fn add(&mut self, line: usize, value: Value) -> Result<(), FormatError> {
+        let (event, has_index) = event(self.events.len() as u64, line, value)?;
+        self.without_index |= !has_index;
+        self.events.push(event);
+        Ok(())
+    }
+
+    /// The events in order, and a note on that order.
+    pub(super) fn into_events(self) -> (Vec<Event>, Option<String>) {
+        if self.without_index { (self.events, None) } else { by_index(self.events) }
+    }
+}
+
+fn by_index(mut events: Vec<Event>) -> (Vec<Event>, Option<String>) {
+    let mut line_of: BTreeMap<u64, usize> = BTreeMap::new();
+    for event in &events {
+        if let Some(line) = line_of.insert(event.index, event.line) {
+            let (index, own) = (event.index, event.line);
+            let note = format!(
+                "lines {line} and {own} have the same :index {index}: events are taken in the order \
+                 of the file"
+            );
+            return (events, Some(note));
+        }
+    }
+    let out_of_place = events.windows(2).find(|pair| pair[1].index < pair[0].index);
+    let note = out_of_place.map(|pair| {
+        let (line, index, before) = (pair[1].line, pair[1].index, pair[0].index);
+        format!(
+            "events are taken in the order of their :index, not of the file: line {line} has {index} \
+             after {before}"
+        )
+    });
+    events.sort_by_key(|event| event.index);
+    (events, note)
+}
+
+/// One event, and whether it says its own index.
+fn event(index: u64, line: usize, value: Value) -> Result<(Event, bool), FormatError> {
     let mut value = value;
     while let Value::Tagged(_, inner) = value {
         value = *inner;
@@ -44,12 +87,13 @@ fn event(index: u64, line: usize, value: Value) -> Result<Event, FormatError> {
         }
         None => None,
     };
-    let index = match fields.remove("index") {
-        Some(Value::Int(own)) if own >= 0 => own as u64,
-        Some(_) | None => index,
+    let own = match fields.remove("index") {
+        Some(Value::Int(own)) => u64::try_from(own).ok(),
+        Some(_) | None => None,
     };
+    let index = own.unwrap_or(index);
     let value = fields.remove("value").unwrap_or(Value::Nil);
-    Ok(Event { index, line, process, kind, f, value, time_ns, extra: fields })
+    Ok((Event { index, line, process, kind, f, value, time_ns, extra: fields }, own.is_some()))
 }
 
 fn process(line: usize, value: Value) -> Result<Process, FormatError> {

@@ -3,6 +3,8 @@
 //! An [`Event`] is one line of such a history. [`pair`] joins the events of each process into
 //! [`Operation`]s, the form in which models and searches read them.
 
+pub(crate) mod instant;
+pub(crate) mod number;
 mod pair;
 mod value;
 

@@ -1,4 +1,8 @@
 //! Values of histories: what EDN and JSON can say, with equality, order and hash.
+//!
+//! Values that were read are equal where Clojure's `=` says so (<https://clojure.org/guides/equality>):
+//! readers give each value in one form. Lists are vectors, sets and maps are in the order of their
+//! elements and keys, numbers are spelled in one way (`number.rs`), and metadata is left out.
 
 use std::fmt;
 
@@ -14,7 +18,7 @@ pub enum Value {
     Bool(bool),
     /// An integer that fits.
     Int(i64),
-    /// Any other number, as it was written: equal only to the same spelling.
+    /// Any other number. Readers spell equal numbers alike.
     Number(String),
     /// A string, without quotes and escapes.
     Text(String),
@@ -24,19 +28,33 @@ pub enum Value {
     Symbol(String),
     /// An EDN character.
     Character(char),
-    /// An EDN list.
-    List(Vec<Value>),
-    /// An EDN vector or a JSON array.
+    /// An EDN vector or list, or a JSON array.
     Vector(Vec<Value>),
-    /// An EDN set, in the order written.
+    /// An EDN set; see [`Value::set`].
     Set(Vec<Value>),
-    /// A map, in the order written.
+    /// A map; see [`Value::map`].
     Map(Vec<(Value, Value)>),
     /// An EDN tagged element, as `#inst "…"`.
     Tagged(String, Box<Value>),
 }
 
 impl Value {
+    /// A set of these elements: equal to every set of the same ones.
+    pub fn set(mut elements: Vec<Value>) -> Value {
+        elements.sort_unstable();
+        elements.dedup();
+        Value::Set(elements)
+    }
+
+    /// A map of these entries: equal to every map of the same ones. Of entries with one key the last
+    /// stays.
+    pub fn map(mut entries: Vec<(Value, Value)>) -> Value {
+        entries.reverse();
+        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+        entries.dedup_by(|(later, _), (earlier, _)| later == earlier);
+        Value::Map(entries)
+    }
+
     /// The characters of a string, keyword or symbol: what names a field or a function.
     pub fn name(&self) -> Option<&str> {
         match self {
@@ -46,7 +64,6 @@ impl Value {
             | Value::Int(_)
             | Value::Number(_)
             | Value::Character(_)
-            | Value::List(_)
             | Value::Vector(_)
             | Value::Set(_)
             | Value::Map(_)
@@ -54,10 +71,10 @@ impl Value {
         }
     }
 
-    /// The elements of a list, vector or set.
+    /// The elements of a vector or set.
     pub fn elements(&self) -> Option<&[Value]> {
         match self {
-            Value::List(items) | Value::Vector(items) | Value::Set(items) => Some(items),
+            Value::Vector(items) | Value::Set(items) => Some(items),
             Value::Nil
             | Value::Bool(_)
             | Value::Int(_)
@@ -90,7 +107,6 @@ impl Value {
             Value::Keyword(_) => "a keyword",
             Value::Symbol(_) => "a symbol",
             Value::Character(_) => "a character",
-            Value::List(_) => "a list",
             Value::Vector(_) => "a vector",
             Value::Set(_) => "a set",
             Value::Map(_) => "a map",
@@ -105,15 +121,12 @@ impl Value {
             Value::Nil => Json::Null,
             Value::Bool(truth) => Json::Bool(*truth),
             Value::Int(number) => Json::from(*number),
-            Value::Number(digits) => match digits.parse::<f64>() {
-                Ok(number) if number.is_finite() => Json::from(number),
-                Ok(_) | Err(_) => Json::String(digits.clone()),
-            },
+            Value::Number(digits) => number_to_json(digits),
             Value::Text(text) | Value::Keyword(text) | Value::Symbol(text) => {
                 Json::String(text.clone())
             }
             Value::Character(c) => Json::String(c.to_string()),
-            Value::List(items) | Value::Vector(items) | Value::Set(items) => {
+            Value::Vector(items) | Value::Set(items) => {
                 Json::Array(items.iter().map(Value::to_json).collect())
             }
             Value::Map(entries) => Json::Object(
@@ -165,7 +178,6 @@ impl fmt::Display for Value {
             Value::Character('\t') => f.write_str("\\tab"),
             Value::Character('\r') => f.write_str("\\return"),
             Value::Character(c) => write!(f, "\\{c}"),
-            Value::List(items) => write_items(f, "(", items, ")"),
             Value::Vector(items) => write_items(f, "[", items, "]"),
             Value::Set(items) => write_items(f, "#{", items, "}"),
             Value::Map(entries) => {
@@ -178,6 +190,19 @@ impl fmt::Display for Value {
             }
             Value::Tagged(tag, inner) => write!(f, "#{tag} {inner}"),
         }
+    }
+}
+
+/// A number as JSON, or its digits as a string where the nearest number of `serde_json` is another.
+fn number_to_json(digits: &str) -> serde_json::Value {
+    use serde_json::Value as Json;
+    if let Ok(number) = digits.parse::<u64>() {
+        return Json::from(number);
+    }
+    let is_whole = digits.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit());
+    match digits.parse::<f64>() {
+        Ok(number) if number.is_finite() && !is_whole => Json::from(number),
+        Ok(_) | Err(_) => Json::String(digits.to_owned()),
     }
 }
 

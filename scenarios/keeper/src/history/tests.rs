@@ -105,7 +105,7 @@ fn the_table_reads_from_top_to_bottom() {
 #[test]
 fn the_edn_is_a_history_in_jepsens_sense() {
     let edn = files().edn;
-    let (_, events) = checker::format::read(edn.as_bytes()).unwrap();
+    let events = checker::format::read(edn.as_bytes()).unwrap().events;
     assert_eq!(events.len(), 13);
     assert_eq!(pair(&events).unwrap().len(), 5);
     assert!(edn.contains(":f :create, :value {:"), "{edn}");
