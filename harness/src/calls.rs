@@ -317,7 +317,7 @@ impl<M: Model> Calls<M> {
                 to_ns: complete,
             });
         }
-        let budget = Budget { configurations_max: CONFIGURATIONS_MAX, stop: None };
+        let budget = Budget { configurations_max: CONFIGURATIONS_MAX, ..Budget::default() };
         let mut verdict = Verdict::nothing_checked();
         for (key, mut calls) in keys {
             calls.sort_by_key(|call| call.invoke);

@@ -2,30 +2,26 @@
 
 use evidence::{ExplainLine, Explanation};
 
-use super::shrink::{Shrunk, shrink};
-use super::{Budget, Call};
+use super::Call;
+use super::shrink::Shrunk;
 use crate::model::Model;
 
 /// States and operations named in one line before the rest is only counted.
 const NAMED_MAX: usize = 6;
 
-/// Explains an illegal history of one object.
-pub(super) fn explain<M: Model>(
-    model: &M,
-    name: &str,
-    calls: &[Call<M::Op>],
-    budget: Budget<'_>,
-) -> Explanation {
-    let mut explanation = Explanation {
+/// The beginning of every explanation.
+pub(super) fn headline(name: &str) -> Explanation {
+    Explanation {
         property: "linearizability".to_owned(),
         headline: format!("{name}: no order explains these operations"),
         lines: Vec::new(),
         contradiction: None,
-    };
-    let Some(shrunk) = shrink(model, calls, budget) else {
-        explanation.lines = calls.iter().map(|call| line(model, call, String::new())).collect();
-        return explanation;
-    };
+    }
+}
+
+/// Explains a counterexample.
+pub(super) fn explain<M: Model>(model: &M, name: &str, shrunk: &Shrunk<M>) -> Explanation {
+    let mut explanation = headline(name);
     if !shrunk.is_whole {
         let text = format!("earlier operations leave {}", either(model, &shrunk.initial));
         explanation.lines.push(remark(text));
@@ -34,7 +30,12 @@ pub(super) fn explain<M: Model>(
     for (index, call) in shrunk.calls.iter().enumerate() {
         let note = if index == shrunk.dead_end.call {
             explanation.contradiction = Some(explanation.lines.len());
-            format!("impossible: it could only find {}", either(model, &shrunk.dead_end.states))
+            let verb = if shrunk.dead_end.is_foreseen {
+                "nothing leads here from"
+            } else {
+                "it could only find"
+            };
+            format!("impossible: {verb} {}", either(model, &shrunk.dead_end.states))
         } else if call.complete.is_none() {
             "no answer: may take effect at any later time, or never".to_owned()
         } else if call.complete.is_some_and(|complete| complete > dead.invoke) {
@@ -44,11 +45,12 @@ pub(super) fn explain<M: Model>(
         };
         explanation.lines.push(line(model, call, note));
     }
-    explanation.lines.extend(order(model, &shrunk));
+    explanation.lines.extend(order(model, shrunk));
     explanation
 }
 
-fn line<M: Model>(model: &M, call: &Call<M::Op>, note: String) -> ExplainLine {
+/// One call.
+pub(super) fn line<M: Model>(model: &M, call: &Call<M::Op>, note: String) -> ExplainLine {
     ExplainLine {
         client: call.client.clone(),
         text: model.describe_op(&call.op),

@@ -1,25 +1,26 @@
 //! Linearizability (Herlihy and Wing, TOPLAS 1990) of histories of any [`Model`].
 //!
 //! A history is split by key (Horn and Kroening, FORTE 2015: an object is linearizable when each
-//! of its independent parts is), and each part is decided by the just-in-time search of
-//! `search.rs`. `Valid` is sound at any width of the search's beam; `Invalid` is said only by a
-//! search that dropped nothing; everything else is `Unknown`.
+//! of its independent parts is). Each part is first looked at by what needs no search
+//! (`unwritten.rs`, `zones.rs`); the rest is decided by the just-in-time search of `search.rs`, the
+//! parts in turns (`turns.rs`). `Valid` is sound at any width of the search's beam; `Invalid` is said
+//! only by a search that dropped nothing; everything else is `Unknown`.
 
 mod config;
 mod differential;
 mod explain;
 mod search;
 mod shrink;
+mod turns;
+mod unwritten;
+mod zones;
 
 use std::collections::BTreeMap;
 
 use evidence::Verdict;
 
-use crate::history::{Operation, Value};
+use crate::history::{Operation, Status, Value};
 use crate::model::{Model, ModelError};
-
-use explain::explain;
-use search::{Found, Search};
 
 /// One operation as the search sees it: what it did, and between which positions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,14 +46,32 @@ pub struct Budget<'a> {
     /// Configurations (states with sets of operations already placed) to look at, per key and in
     /// total over all widenings of the beam. Comparing them counts too, by the time that it takes.
     pub configurations_max: u64,
+    /// Bytes that a search may hold, as counted by itself; the calls themselves are not in it.
+    pub memory_max: u64,
+    /// Configurations to look at to make the explanation of a violation small.
+    pub explaining_max: u64,
     /// Asked now and then; the check gives up when it answers true.
     pub stop: Option<&'a dyn Fn() -> bool>,
 }
 
 impl Default for Budget<'_> {
     fn default() -> Self {
-        Budget { configurations_max: 50_000_000, stop: None }
+        Budget {
+            configurations_max: 50_000_000,
+            memory_max: 200_000_000,
+            explaining_max: 2_000_000,
+            stop: None,
+        }
     }
+}
+
+/// The calls of one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object<Op> {
+    /// Which object, in words (`"key 7"`).
+    pub name: String,
+    /// What was asked of it.
+    pub calls: Vec<Call<Op>>,
 }
 
 /// Decides whether the operations of a history are linearizable.
@@ -76,22 +95,40 @@ pub fn check<M: Model>(
             to_ns: operation.complete_ns,
         });
     }
-    if keys.is_empty() {
-        return Ok(Verdict::nothing_checked());
+    if !keys.values().flatten().any(|call| call.complete.is_some()) {
+        return Ok(nothing_answered(operations));
     }
-    let mut verdict = Verdict::Valid;
-    for (key, calls) in keys {
+    let objects = keys.into_iter().map(|(key, calls)| {
         let name = match key {
             Value::Nil => "the register".to_owned(),
             key => format!("key {key}"),
         };
-        match check_calls(model, &name, &calls, budget) {
-            Verdict::Valid => {}
-            invalid @ Verdict::Invalid(_) => return Ok(invalid),
-            unknown @ Verdict::Unknown { .. } => verdict = unknown,
-        }
+        Object { name, calls }
+    });
+    let objects: Vec<Object<M::Op>> = objects.collect();
+    Ok(check_objects(model, &objects, budget))
+}
+
+/// Why a history of which nothing is known to have happened says nothing.
+fn nothing_answered(operations: &[Operation]) -> Verdict {
+    let count = |status| operations.iter().filter(|op| op.status == status).count();
+    let (ok, failed, open) = (count(Status::Ok), count(Status::Fail), count(Status::Info));
+    if operations.is_empty() || ok > 0 {
+        return Verdict::nothing_checked();
     }
-    Ok(verdict)
+    let reason = format!("only failed or open operations: {failed} failed and {open} never ended");
+    Verdict::Unknown { reason, spent: String::new() }
+}
+
+/// Decides objects that have nothing to do with each other: valid if all are. The first violation
+/// that is found ends it, and a hard object does not keep those of others from being found.
+pub fn check_objects<M: Model>(
+    model: &M,
+    objects: &[Object<M::Op>],
+    budget: Budget<'_>,
+) -> Verdict {
+    let parts = objects.iter().map(|object| (object.name.as_str(), object.calls.as_slice()));
+    turns::decide(model, parts.collect(), budget)
 }
 
 /// Decides one object; `name` says which in explanations.
@@ -101,18 +138,5 @@ pub fn check_calls<M: Model>(
     calls: &[Call<M::Op>],
     budget: Budget<'_>,
 ) -> Verdict {
-    if calls.is_empty() {
-        return Verdict::nothing_checked();
-    }
-    let initial = [model.initial()];
-    let search = Search::new(model, calls, &initial);
-    let mut spent = 0;
-    match search.decide(budget, &mut spent) {
-        Found::Order => Verdict::Valid,
-        Found::NoOrder(_) => Verdict::Invalid(explain(model, name, calls, budget)),
-        Found::Undecided(reason) => Verdict::Unknown {
-            reason: format!("{name}: {reason}"),
-            spent: format!("{spent} configurations"),
-        },
-    }
+    turns::decide(model, vec![(name, calls)], budget)
 }

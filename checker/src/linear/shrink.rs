@@ -13,10 +13,11 @@ use crate::model::{Effect, Model};
 /// Searches that shrinking may do.
 const TRIALS_MAX: usize = 3000;
 
-/// Configurations that one of them may always spend, and all of them together. A history that
-/// cost more itself may cost more to shrink, in the same proportion.
-const TRIAL_CONFIGURATIONS_MIN: u64 = 200_000;
-const TRIALS_PER_BUDGET: u64 = 20;
+/// Searches that the whole budget suffices for at least.
+const TRIALS_PER_BUDGET: u64 = 10;
+
+/// So many comparisons of operations take about as long as finding a configuration.
+const COMPARED_PER_CONFIGURATION: u64 = 64;
 
 /// Quiet moments tried, the latest first.
 const QUIET_MOMENTS_MAX: usize = 64;
@@ -33,27 +34,36 @@ pub(super) struct Shrunk<M: Model> {
     pub(super) dead_end: DeadEnd<M::State>,
 }
 
-/// Shrinks an illegal history. `None` if the budget does not suffice to see that it is illegal.
+/// Shrinks an illegal history, of which the dead end of a search is given, as far as
+/// [`Budget::explaining_max`] suffices.
 pub(super) fn shrink<M: Model>(
     model: &M,
     calls: &[Call<M::Op>],
+    dead_end: DeadEnd<M::State>,
     budget: Budget<'_>,
-) -> Option<Shrunk<M>> {
+) -> Shrunk<M> {
+    let mut order: Vec<usize> = (0..calls.len()).collect();
+    order.sort_by_key(|index| calls[*index].invoke);
+    let mut place = vec![0; calls.len()];
+    order.iter().enumerate().for_each(|(new, old)| place[*old] = new);
+    let dead_end = DeadEnd {
+        call: place[dead_end.call],
+        order: dead_end.order.iter().map(|old| place[*old]).collect(),
+        ..dead_end
+    };
+    let calls = order.iter().map(|index| calls[*index].clone()).collect();
     let initial = vec![model.initial()];
-    let mut calls = calls.to_vec();
-    calls.sort_by_key(|call| call.invoke);
-    let mut cost = 0;
-    let found = Search::new(model, &calls, &initial).decide(budget, &mut cost);
-    let Found::NoOrder(dead_end) = found else { return None };
     let mut shrunk = Shrunk { initial, is_whole: true, calls, dead_end };
     shrunk.cut_after_dead_end();
-    let trial_max = cost.saturating_mul(2).max(TRIAL_CONFIGURATIONS_MIN);
-    let mut trials = Trials { model, budget, left: TRIALS_MAX, trial_max, spent: 0 };
+    let mut trials = Trials { model, budget, left: TRIALS_MAX, spent: 0 };
     trials.start_later(&mut shrunk);
     trials.drop_calls(&mut shrunk, |_, _| true);
     trials.drop_calls(&mut shrunk, |model, call| model.effect(&call.op) == Effect::Read);
     trials.drop_calls(&mut shrunk, |_, _| true);
-    Some(shrunk)
+    if shrunk.dead_end.is_foreseen {
+        trials.see_step_by_step(&mut shrunk);
+    }
+    shrunk
 }
 
 impl<M: Model> Shrunk<M> {
@@ -73,19 +83,21 @@ impl<M: Model> Shrunk<M> {
 struct Trials<'a, M: Model> {
     model: &'a M,
     budget: Budget<'a>,
+    /// Searches that are left.
     left: usize,
-    /// Configurations for one search.
-    trial_max: u64,
+    /// Configurations that were looked at.
     spent: u64,
 }
 
 impl<'a, M: Model> Trials<'a, M> {
     fn budget(&mut self) -> Option<Budget<'a>> {
-        if self.left == 0 || self.spent > self.trial_max.saturating_mul(TRIALS_PER_BUDGET) {
+        let rest = self.budget.explaining_max.saturating_sub(self.spent);
+        if self.left == 0 || rest == 0 {
             return None;
         }
         self.left -= 1;
-        Some(Budget { configurations_max: self.trial_max, stop: self.budget.stop })
+        let configurations_max = rest.min(self.budget.explaining_max / TRIALS_PER_BUDGET).max(1);
+        Some(Budget { configurations_max, ..self.budget })
     }
 
     fn dead_end(
@@ -94,12 +106,23 @@ impl<'a, M: Model> Trials<'a, M> {
         initial: &[M::State],
     ) -> Option<DeadEnd<M::State>> {
         let budget = self.budget()?;
-        let mut spent = 0;
-        let found = Search::new(self.model, calls, initial).decide(budget, &mut spent);
+        let (mut width, mut spent) = (0, calls.len() as u64);
+        let found = Search::new(self.model, calls, initial).decide(budget, &mut width, &mut spent);
         self.spent += spent;
         match found {
             Found::NoOrder(dead_end) => Some(dead_end),
             Found::Order | Found::Undecided(_) => None,
+        }
+    }
+
+    /// Finds the return at which no order is left, where it was foreseen by now.
+    fn see_step_by_step(&mut self, shrunk: &mut Shrunk<M>) {
+        let Some(budget) = self.budget() else { return };
+        let search = Search::new(self.model, &shrunk.calls, &shrunk.initial).step_by_step();
+        let found = search.decide(budget, &mut 0, &mut self.spent);
+        if let Found::NoOrder(dead_end) = found {
+            shrunk.dead_end = dead_end;
+            shrunk.cut_after_dead_end();
         }
     }
 
@@ -112,7 +135,7 @@ impl<'a, M: Model> Trials<'a, M> {
             let later = |call: &&Call<M::Op>| call.invoke >= moment || call.complete.is_none();
             let later: Vec<Call<M::Op>> = shrunk.calls.iter().filter(later).cloned().collect();
             let Some(budget) = self.budget() else { return };
-            let mut spent = 0;
+            let mut spent = before.len() as u64;
             let search = Search::new(self.model, &before, &shrunk.initial);
             let states = search.final_states(budget, &mut spent);
             self.spent += spent;
@@ -157,6 +180,11 @@ impl<'a, M: Model> Trials<'a, M> {
         let (reads, others): (Vec<usize>, Vec<usize>) =
             piece().partition(|index| is_read(self.model, &shrunk.calls[*index]));
         let mut gone = vec![false; shrunk.calls.len()];
+        let compared = (to - from) as u64 * shrunk.calls.len() as u64;
+        self.spent += compared / COMPARED_PER_CONFIGURATION;
+        if self.spent > self.budget.explaining_max {
+            return false;
+        }
         for index in reads.into_iter().chain(others) {
             let rest = (0..gone.len()).filter(|other| *other != index && !gone[*other]);
             let rest: Vec<&M::Op> = rest.map(|other| &shrunk.calls[other].op).collect();

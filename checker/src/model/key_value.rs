@@ -47,6 +47,22 @@ impl Model for KeyValue {
         }
     }
 
+    fn held_by(&self, state: &String) -> usize {
+        // The allocator rounds up.
+        state.capacity() + 16
+    }
+
+    fn only_adds(&self) -> bool {
+        true
+    }
+
+    fn may_lead_to(&self, state: &String, read: &KeyValueOp) -> bool {
+        match read {
+            KeyValueOp::Get(value) => value.starts_with(state.as_str()),
+            KeyValueOp::Put(_) | KeyValueOp::Append(_) => true,
+        }
+    }
+
     fn is_irrelevant(&self, op: &KeyValueOp, _rest: &[&KeyValueOp]) -> bool {
         // A put or an append is part of every later value, so only reads can be left out.
         matches!(op, KeyValueOp::Get(_))

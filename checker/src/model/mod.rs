@@ -24,6 +24,16 @@ pub enum Effect {
     Update,
 }
 
+/// What an operation has to do with single states, on an object that keeps its state until an
+/// operation stores another: a register.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Touch<S> {
+    /// The only state in which the operation is possible; none if it is possible in others.
+    pub finds: Option<S>,
+    /// The only other state than the one before that it can leave; none if it leaves that one.
+    pub stores: Option<S>,
+}
+
 /// A sequential object.
 pub trait Model {
     /// An operation together with its result. Equal operations have equal effects.
@@ -42,6 +52,32 @@ pub trait Model {
 
     /// How the operation touches the state.
     fn effect(&self, op: &Self::Op) -> Effect;
+
+    /// Bytes that a state holds outside of itself: a search with many states is ended by what they
+    /// hold. Needed where states grow; 0 by default.
+    fn held_by(&self, state: &Self::State) -> usize {
+        let _ = state;
+        0
+    }
+
+    /// Whether [`Model::may_lead_to`] says anything. It does not by default.
+    fn only_adds(&self) -> bool {
+        false
+    }
+
+    /// Whether a read can become possible after some number of updates, and no overwrite, from a
+    /// state. Where it cannot, the search goes no further that way.
+    fn may_lead_to(&self, state: &Self::State, read: &Self::Op) -> bool {
+        let _ = (state, read);
+        true
+    }
+
+    /// What the operation finds and stores, if the object is a register: then histories are decided
+    /// faster. `None`, the default, says nothing.
+    fn touch(&self, op: &Self::Op) -> Option<Touch<Self::State>> {
+        let _ = op;
+        None
+    }
 
     /// Whether leaving `op` out of any legal order leaves it legal for `rest`. What is irrelevant
     /// may be dropped from a counterexample without making a new one.

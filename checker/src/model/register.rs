@@ -1,7 +1,7 @@
 //! A register with read, write and compare-and-set, after Knossos' `cas-register`; without its
 //! compare-and-set it is the plain register. It is nil at first.
 
-use super::{Effect, Model, ModelError};
+use super::{Effect, Model, ModelError, Touch};
 use crate::history::{Operation, Status, Value};
 
 /// The register model. Operations may name a `key`: then there is one register for each.
@@ -65,6 +65,17 @@ impl Model for CasRegister {
             RegisterOp::Write(_) => Effect::Overwrite,
             RegisterOp::Cas(..) | RegisterOp::CasUnknown(..) => Effect::Update,
         }
+    }
+
+    fn touch(&self, op: &RegisterOp) -> Option<Touch<Value>> {
+        let (finds, stores) = match op {
+            RegisterOp::Read(value) => (Some(value), None),
+            RegisterOp::Write(value) => (None, Some(value)),
+            RegisterOp::Cas(old, new) => (Some(old), Some(new)),
+            RegisterOp::CasFailed(_) => (None, None),
+            RegisterOp::CasUnknown(_, new) => (None, Some(new)),
+        };
+        Some(Touch { finds: finds.cloned(), stores: stores.cloned() })
     }
 
     fn is_irrelevant(&self, op: &RegisterOp, rest: &[&RegisterOp]) -> bool {

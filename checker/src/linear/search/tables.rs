@@ -16,6 +16,10 @@ pub(super) struct Tables<'a, M: Model> {
     class_of: Vec<u32>,
     classes: Vec<(&'a M::Op, Effect)>,
     steps: FxHashMap<(u32, u32), u32>,
+    /// Which reads may still become possible from which states.
+    leads: FxHashMap<(u32, u32), bool>,
+    /// Bytes that the states hold outside of themselves.
+    held_by_states: usize,
     /// For each class, the latest return of a call of it; without end if one never returns.
     last_return: Vec<u64>,
     /// The same over the calls that do return; 0 if none does.
@@ -55,6 +59,8 @@ impl<'a, M: Model> Tables<'a, M> {
             class_of,
             classes,
             steps: FxHashMap::default(),
+            leads: FxHashMap::default(),
+            held_by_states: 0,
             last_return,
             last_owed,
             wanted_until: FxHashMap::default(),
@@ -80,9 +86,45 @@ impl<'a, M: Model> Tables<'a, M> {
         }
         let number = self.states.len() as u32;
         assert!(number < IMPOSSIBLE, "more states than numbers");
+        self.held_by_states += 2 * self.model.held_by(&state);
         self.number_of.insert(state.clone(), number);
         self.states.push(state);
         number
+    }
+
+    /// Forgets all other states, and gives these new numbers.
+    pub(super) fn keep_only<'n>(&mut self, numbers: impl Iterator<Item = &'n mut u32>) {
+        let states = std::mem::take(&mut self.states);
+        let mut states: Vec<Option<M::State>> = states.into_iter().map(Some).collect();
+        self.number_of = FxHashMap::default();
+        self.steps = FxHashMap::default();
+        self.leads = FxHashMap::default();
+        self.held_by_states = 0;
+        let mut renumbered: FxHashMap<u32, u32> = FxHashMap::default();
+        for number in numbers {
+            let new = match renumbered.get(number) {
+                Some(new) => *new,
+                None => {
+                    let state = states[*number as usize].take().expect("it has its first turn");
+                    let new = self.intern(state);
+                    renumbered.insert(*number, new);
+                    new
+                }
+            };
+            *number = new;
+        }
+    }
+
+    /// About how many bytes are held by states and steps.
+    pub(super) fn held(&self) -> usize {
+        // A table of hashes keeps a byte for each entry, and is half full on average.
+        let table = |capacity: usize, entry: usize| capacity * (entry + 1) * 8 / 7;
+        let state = size_of::<M::State>();
+        self.held_by_states
+            + self.states.capacity() * state
+            + table(self.number_of.capacity(), state + size_of::<u32>())
+            + table(self.steps.capacity(), 3 * size_of::<u32>())
+            + table(self.leads.capacity(), 3 * size_of::<u32>())
     }
 
     /// The state after a call, or `None` if the call is impossible in the state.
@@ -101,6 +143,14 @@ impl<'a, M: Model> Tables<'a, M> {
             }
         };
         (after != IMPOSSIBLE).then_some(after)
+    }
+
+    /// Whether a read may become possible by updates of a state.
+    pub(super) fn may_lead_to(&mut self, state: u32, read: usize) -> bool {
+        let class = self.class_of[read];
+        let (model, op) = (self.model, self.classes[class as usize].0);
+        let state_itself = &self.states[state as usize];
+        *self.leads.entry((state, class)).or_insert_with(|| model.may_lead_to(state_itself, op))
     }
 
     /// Whether a call that returns no earlier than this position can use the state that an

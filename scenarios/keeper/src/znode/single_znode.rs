@@ -31,7 +31,7 @@ pub fn check(history: &ZHistory) -> Verdict {
     }
     let mut undecided = None;
     for (path, calls) in calls(history) {
-        let budget = Budget { configurations_max: CONFIGURATIONS_MAX, stop: None };
+        let budget = Budget { configurations_max: CONFIGURATIONS_MAX, ..Budget::default() };
         match check_calls(&Znode, &path, &calls, budget) {
             Verdict::Valid => {}
             invalid @ Verdict::Invalid(_) => return invalid,
