@@ -12,6 +12,8 @@ pub mod format;
 pub mod history;
 pub mod linear;
 pub mod model;
+mod short;
 
 pub use check::{CheckError, check_text};
 pub use evidence::{ExplainLine, Explanation, Verdict};
+pub use short::short;

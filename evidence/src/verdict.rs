@@ -161,7 +161,8 @@ impl fmt::Display for Explanation {
 }
 
 impl ExplainLine {
-    fn times(&self) -> String {
+    /// From when to when, in seconds; empty where the history has no times.
+    pub fn times(&self) -> String {
         let seconds = |ns: u64| format!("{}.{:03}", ns / 1_000_000_000, ns / 1_000_000 % 1000);
         match (self.from_ns, self.to_ns) {
             (Some(from), Some(to)) if from == to => format!("{} s", seconds(from)),

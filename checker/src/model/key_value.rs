@@ -88,14 +88,14 @@ impl Model for KeyValue {
 
     fn describe_op(&self, op: &KeyValueOp) -> String {
         match op {
-            KeyValueOp::Get(value) => format!("get → {}", shortened(value)),
-            KeyValueOp::Put(value) => format!("put {}", shortened(value)),
-            KeyValueOp::Append(value) => format!("append {}", shortened(value)),
+            KeyValueOp::Get(value) => format!("get → {value:?}"),
+            KeyValueOp::Put(value) => format!("put {value:?}"),
+            KeyValueOp::Append(value) => format!("append {value:?}"),
         }
     }
 
     fn describe_state(&self, state: &String) -> String {
-        shortened(state)
+        format!("{state:?}")
     }
 }
 
@@ -112,15 +112,4 @@ impl KeyValue {
         let expected = expected.to_owned();
         ModelError { line: operation.line, model: self.name(), expected, found }
     }
-}
-
-/// A quoted string; of a long one, the end, which is where appended values differ.
-fn shortened(text: &str) -> String {
-    const SHOWN_MAX: usize = 48;
-    let characters = text.chars().count();
-    if characters <= SHOWN_MAX {
-        return format!("{text:?}");
-    }
-    let tail: String = text.chars().skip(characters - SHOWN_MAX).collect();
-    format!("…{tail:?} ({characters} characters)")
 }
