@@ -10,10 +10,10 @@ use super::shrink::shrink;
 use super::unwritten::{self, touches};
 use super::zones::{self, Zones};
 use super::{Budget, Call, Object, check_calls, check_objects};
-use crate::history::Value;
-use crate::model::Model;
+use crate::history::{Operation, Value};
 use crate::model::key_value::{KeyValue, KeyValueOp};
 use crate::model::register::{CasRegister, FailedCas, RegisterOp};
+use crate::model::{Effect, Model, ModelError};
 
 /// Whether some order of all completed and any of the open calls is legal.
 fn brute_force<M: Model>(
@@ -297,11 +297,51 @@ fn a_write_that_could_be_hidden_may_also_be_last() {
 fn what_the_budget_does_not_suffice_for_is_unknown() {
     let calls = hard("x").calls;
     let small = Budget { configurations_max: 10_000, ..Budget::default() };
-    let verdict = check_calls(&KeyValue, "x", &calls, small);
+    let verdict = check_calls(&Blind, "x", &calls, small);
     assert!(matches!(verdict, Verdict::Unknown { .. }), "{verdict}");
     let stopped = Budget { stop: Some(&|| true), ..Budget::default() };
-    let verdict = check_calls(&KeyValue, "x", &calls, stopped);
+    let verdict = check_calls(&Blind, "x", &calls, stopped);
     assert!(matches!(verdict, Verdict::Unknown { .. }), "{verdict}");
+}
+
+/// Strings without a word on what may follow: every order must be tried.
+struct Blind;
+
+impl Model for Blind {
+    type Op = KeyValueOp;
+    type State = String;
+
+    fn name(&self) -> &'static str {
+        "blind"
+    }
+
+    fn initial(&self) -> String {
+        String::new()
+    }
+
+    fn step(&self, state: &String, op: &KeyValueOp) -> Option<String> {
+        KeyValue.step(state, op)
+    }
+
+    fn effect(&self, op: &KeyValueOp) -> Effect {
+        KeyValue.effect(op)
+    }
+
+    fn is_irrelevant(&self, op: &KeyValueOp, rest: &[&KeyValueOp]) -> bool {
+        KeyValue.is_irrelevant(op, rest)
+    }
+
+    fn read(&self, operation: &Operation) -> Result<Option<(Value, KeyValueOp)>, ModelError> {
+        KeyValue.read(operation)
+    }
+
+    fn describe_op(&self, op: &KeyValueOp) -> String {
+        KeyValue.describe_op(op)
+    }
+
+    fn describe_state(&self, state: &String) -> String {
+        KeyValue.describe_state(state)
+    }
 }
 
 /// Appends that may come in any order, a put that may come at any time, and a get of what no order
@@ -331,7 +371,7 @@ fn a_hard_object_does_not_hide_what_is_wrong_with_another() {
     let asked = std::cell::Cell::new(0);
     let stop = || asked.replace(asked.get() + 1) > 1000;
     let budget = Budget { stop: Some(&stop), ..Budget::default() };
-    let verdict = check_objects(&KeyValue, &objects, budget);
+    let verdict = check_objects(&Blind, &objects, budget);
     let explanation = verdict.explanation().expect("key 9 is wrong");
     assert!(explanation.headline.starts_with("key 9: "), "{explanation}");
 }
@@ -340,7 +380,7 @@ fn a_hard_object_does_not_hide_what_is_wrong_with_another() {
 fn all_that_is_undecided_is_counted() {
     let objects: Vec<Object<KeyValueOp>> = (0..3).map(|n| hard(&format!("key {n}"))).collect();
     let budget = Budget { configurations_max: 150_000, ..Budget::default() };
-    let verdict = check_objects(&KeyValue, &objects, budget).to_string();
+    let verdict = check_objects(&Blind, &objects, budget).to_string();
     let said = "unknown: key 0: the budget ran out before an order was found, and 2 others are";
     assert!(verdict.starts_with(said), "{verdict}");
 }
@@ -348,7 +388,7 @@ fn all_that_is_undecided_is_counted() {
 #[test]
 fn a_search_ends_where_it_holds_too_much() {
     let budget = Budget { memory_max: 20_000_000, ..Budget::default() };
-    let verdict = check_objects(&KeyValue, &[hard("key 0")], budget).to_string();
+    let verdict = check_objects(&Blind, &[hard("key 0")], budget).to_string();
     assert!(verdict.starts_with("unknown: key 0: the search holds 2"), "{verdict}");
 }
 
@@ -420,6 +460,37 @@ fn appends_are_put_into_order_by_the_reads_behind_them() {
     let wrong = last.replace("39.0 39.7 ", "39.7 39.0 ").replace("0.0 0.7 ", "0.7 0.0 ");
     let last = calls.len() - 1;
     calls[last].op = KeyValueOp::Get(wrong);
+    let verdict = check_calls(&KeyValue, "x", &calls, budget);
+    assert!(verdict.explanation().is_some(), "{verdict}");
+}
+
+#[test]
+fn appends_that_nobody_reads_need_no_order() {
+    // Twenty at a time, a put that is answered in every second round, one that never is, and gets of what
+    // a few of them leave.
+    let mut calls = Vec::new();
+    let mut push = |op, client: u64, invoke, complete| {
+        let client = format!("c{client}");
+        calls.push(Call { op, client, invoke, complete, from_ns: None, to_ns: None });
+    };
+    push(KeyValueOp::Put("never answered".to_owned()), 40, 0, None);
+    for round in 0..40u64 {
+        let at = 10 + round * 1000;
+        for client in 0..20u64 {
+            let complete = Some(at + 500 + client).filter(|_| client != round % 20);
+            push(KeyValueOp::Append(format!("{round}.{client} ")), client, at, complete);
+        }
+        if round % 2 == 0 {
+            push(KeyValueOp::Put(format!("put {round} ")), 20, at + 100, Some(at + 900));
+        } else {
+            let seen = format!("put {} {round}.3 ", round - 1);
+            push(KeyValueOp::Get(seen), 21, at + 100, Some(at + 200));
+        }
+    }
+    let budget = Budget { configurations_max: 200_000, ..Budget::default() };
+    assert_eq!(check_calls(&KeyValue, "x", &calls, budget), Verdict::Valid);
+    let wrong = calls.len() - 1;
+    calls[wrong].op = KeyValueOp::Get("put 36 39.3 ".to_owned());
     let verdict = check_calls(&KeyValue, "x", &calls, budget);
     assert!(verdict.explanation().is_some(), "{verdict}");
 }

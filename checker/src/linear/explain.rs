@@ -3,6 +3,7 @@
 use evidence::{ExplainLine, Explanation};
 
 use super::Call;
+use super::search::DeadEnd;
 use super::shrink::Shrunk;
 use crate::model::Model;
 
@@ -30,12 +31,7 @@ pub(super) fn explain<M: Model>(model: &M, name: &str, shrunk: &Shrunk<M>) -> Ex
     for (index, call) in shrunk.calls.iter().enumerate() {
         let note = if index == shrunk.dead_end.call {
             explanation.contradiction = Some(explanation.lines.len());
-            let verb = if shrunk.dead_end.is_foreseen {
-                "nothing leads here from"
-            } else {
-                "it could only find"
-            };
-            format!("impossible: {verb} {}", either(model, &shrunk.dead_end.states))
+            impossible(model, &shrunk.dead_end)
         } else if call.complete.is_none() {
             "no answer: may take effect at any later time, or never".to_owned()
         } else if call.complete.is_some_and(|complete| complete > dead.invoke) {
@@ -47,6 +43,15 @@ pub(super) fn explain<M: Model>(model: &M, name: &str, shrunk: &Shrunk<M>) -> Ex
     }
     explanation.lines.extend(order(model, shrunk));
     explanation
+}
+
+/// Why a call cannot be where a search came to a dead end.
+fn impossible<M: Model>(model: &M, dead_end: &DeadEnd<M::State>) -> String {
+    match (dead_end.states.as_slice(), dead_end.is_foreseen) {
+        ([], _) => "impossible: no order leads here".to_owned(),
+        (states, true) => format!("impossible: nothing leads here from {}", either(model, states)),
+        (states, false) => format!("impossible: it could only find {}", either(model, states)),
+    }
 }
 
 /// One call.

@@ -59,7 +59,7 @@ impl Default for Budget<'_> {
         Budget {
             configurations_max: 50_000_000,
             memory_max: 200_000_000,
-            explaining_max: 2_000_000,
+            explaining_max: 500_000,
             stop: None,
         }
     }

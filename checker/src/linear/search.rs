@@ -170,7 +170,8 @@ impl<'a, M: Model> Search<'a, M> {
     }
 
     /// The states in which the object can be after all events, if they can be told exactly at a
-    /// moderate width; operations that are still open may or may not have taken effect.
+    /// moderate width; operations that are still open may or may not have taken effect. For a search
+    /// that goes step by step.
     pub(super) fn final_states(
         &self,
         budget: Budget<'_>,
@@ -188,6 +189,8 @@ impl<'a, M: Model> Search<'a, M> {
         budget: Budget<'_>,
         spent: &mut u64,
     ) -> Option<Vec<M::State>> {
+        // Looking ahead forgets what only later calls than these may need.
+        assert!(self.ahead.is_none(), "states at an end are searched for step by step");
         let mut run = Run::<M, N>::new(self, WIDTHS[2], budget, spent);
         match run.pass() {
             Pass::Order(states) if !run.truncated => Some(states),

@@ -136,7 +136,7 @@ impl<'a, M: Model> Trials<'a, M> {
             let later: Vec<Call<M::Op>> = shrunk.calls.iter().filter(later).cloned().collect();
             let Some(budget) = self.budget() else { return };
             let mut spent = before.len() as u64;
-            let search = Search::new(self.model, &before, &shrunk.initial);
+            let search = Search::new(self.model, &before, &shrunk.initial).step_by_step();
             let states = search.final_states(budget, &mut spent);
             self.spent += spent;
             let Some(states) = states else { continue };

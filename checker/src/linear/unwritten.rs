@@ -21,6 +21,9 @@ pub(super) struct Unwritten {
     later: Option<usize>,
 }
 
+/// Where a call that stores a state begins, and which call it is.
+type Stored = Option<(u64, usize)>;
+
 /// What all calls find and store; `None` if the model does not say.
 pub(super) fn touches<M: Model>(model: &M, calls: &[Call<M::Op>]) -> Option<Vec<Touch<M::State>>> {
     calls.iter().map(|call| model.touch(&call.op)).collect()
@@ -33,7 +36,7 @@ pub(super) fn find<M: Model>(
     touches: &[Touch<M::State>],
 ) -> Option<Unwritten> {
     // The first two that store each state: an operation does not find what it stores itself.
-    let mut stored: BTreeMap<&M::State, [Option<(u64, usize)>; 2]> = BTreeMap::new();
+    let mut stored: BTreeMap<&M::State, [Stored; 2]> = BTreeMap::new();
     for (index, touch) in touches.iter().enumerate() {
         let Some(state) = &touch.stores else { continue };
         let first = stored.entry(state).or_default();

@@ -60,13 +60,14 @@ pub trait Model {
         0
     }
 
-    /// Whether [`Model::may_lead_to`] says anything. It does not by default.
+    /// Whether every update is possible in every state and only adds to it, and [`Model::may_lead_to`]
+    /// says what may follow. It does not by default.
     fn only_adds(&self) -> bool {
         false
     }
 
     /// Whether a read can become possible after some number of updates, and no overwrite, from a
-    /// state. Where it cannot, the search goes no further that way.
+    /// state. Where it cannot, and no overwrite may come that it can follow, the search turns back.
     fn may_lead_to(&self, state: &Self::State, read: &Self::Op) -> bool {
         let _ = (state, read);
         true

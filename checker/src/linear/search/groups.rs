@@ -13,14 +13,14 @@ pub(super) struct Groups<const N: usize> {
     /// Those that are updates.
     updates: Vec<usize>,
     reads: Vec<usize>,
-    /// Answered reads that every state must lead to, unless an open overwrite comes first.
-    pub(super) ahead: Vec<usize>,
+    /// Answered reads that every state must lead to, each with the open overwrites that do.
+    pub(super) ahead: Vec<(usize, Slots<N>)>,
     /// Which open reads each state satisfies, as far as asked.
     satisfied: FxHashMap<u32, Slots<N>>,
 }
 
 impl<const N: usize> Groups<N> {
-    pub(super) fn of<M: Model>(run: &Run<'_, '_, M, N>, position: u64) -> Groups<N> {
+    pub(super) fn of<M: Model>(run: &mut Run<'_, '_, M, N>, position: u64) -> Groups<N> {
         let mut writers: Vec<(u32, u64, usize)> = Vec::new();
         let mut updates = Vec::new();
         let mut reads = Vec::new();
@@ -38,14 +38,7 @@ impl<const N: usize> Groups<N> {
         writers.sort_unstable();
         let groups = writers.chunk_by(|a, b| a.0 == b.0);
         let writers = groups.map(|group| group.iter().map(|entry| entry.2).collect()).collect();
-        let search = run.search;
-        let ahead = search.ahead.as_ref().map(|ahead| ahead.reads_after(search.calls, position));
-        let mut ahead = ahead.unwrap_or_default();
-        // At an equal position another may have returned already.
-        ahead.retain(|read| {
-            let is_later = search.calls[*read].invoke > position;
-            is_later || run.live[search.slot_of[*read]] == Some(*read)
-        });
+        let ahead = reads_ahead(run, position);
         Groups { writers, updates, reads, ahead, satisfied: FxHashMap::default() }
     }
 
@@ -102,4 +95,36 @@ impl<const N: usize> Groups<N> {
                     .is_some_and(|after| after != config.state || !config.done.has(slot))
         })
     }
+}
+
+/// Reads that must be possible before long, at a return. Not those before which an overwrite will begin
+/// that leads to them.
+fn reads_ahead<M: Model, const N: usize>(
+    run: &mut Run<'_, '_, M, N>,
+    position: u64,
+) -> Vec<(usize, Slots<N>)> {
+    let search = run.search;
+    let Some(ahead) = &search.ahead else { return Vec::new() };
+    let mut reads = Vec::new();
+    for read in ahead.reads_from(search.calls, position) {
+        // At an equal position another may have returned already.
+        let is_later = search.calls[read].invoke > position;
+        if !is_later && run.live[search.slot_of[read]] != Some(read) {
+            continue;
+        }
+        let until = search.calls[read].complete.unwrap_or(u64::MAX);
+        let Some(later) = ahead.overwrites_between(position, until) else { continue };
+        if later.iter().any(|(_, overwrite)| run.tables.overwrite_leads_to(*overwrite, read)) {
+            continue;
+        }
+        let mut leading = Slots::EMPTY;
+        for (slot, live) in run.live.iter().enumerate() {
+            let overwrite = live.filter(|call| run.tables.effect(*call) == Effect::Overwrite);
+            if overwrite.is_some_and(|call| run.tables.overwrite_leads_to(call, read)) {
+                leading.insert(slot);
+            }
+        }
+        reads.push((read, leading));
+    }
+    reads
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::groups::Groups;
-use super::tables::Tables;
+use super::tables::{LOST, Tables};
 use super::{DeadEnd, Event, GaveUp, Search};
 use crate::linear::Budget;
 use crate::linear::config::{Config, Frontier, Slots};
@@ -39,7 +39,8 @@ pub(super) struct Run<'r, 'a, M: Model, const N: usize> {
     asked_at: u64,
     /// Open calls by slot.
     pub(super) live: Vec<Option<usize>>,
-    overwrites: Slots<N>,
+    /// Open calls that are possible in every state: just before an overwrite nobody sees them.
+    hideable: Slots<N>,
     /// (earlier entry, call placed); entry 0 is the beginning.
     trail: Vec<(u32, u32)>,
     /// Bytes of trail and tables at which it is time to forget what no configuration needs.
@@ -63,7 +64,7 @@ impl<'r, 'a, M: Model, const N: usize> Run<'r, 'a, M, N> {
             foreseen: None,
             asked_at: 0,
             live: vec![None; search.slots],
-            overwrites: Slots::EMPTY,
+            hideable: Slots::EMPTY,
             trail: vec![(0, 0)],
             tidy_at: TIDY_AT_MIN,
         }
@@ -85,7 +86,7 @@ impl<'r, 'a, M: Model, const N: usize> Run<'r, 'a, M, N> {
             }
         }
         let states: BTreeSet<M::State> =
-            configs.iter().map(|config| self.tables.state(config.state).clone()).collect();
+            configs.iter().filter_map(|config| self.tables.state(config.state).cloned()).collect();
         Pass::Order(states.into_iter().collect())
     }
 
@@ -93,8 +94,8 @@ impl<'r, 'a, M: Model, const N: usize> Run<'r, 'a, M, N> {
         let slot = self.search.slot_of[call];
         self.live[slot] = Some(call);
         let effect = self.tables.effect(call);
-        if effect == Effect::Overwrite {
-            self.overwrites.insert(slot);
+        if self.is_hideable(effect) {
+            self.hideable.insert(slot);
         }
         let owed = self.search.calls[call].complete.is_some();
         for config in configs {
@@ -119,13 +120,18 @@ impl<'r, 'a, M: Model, const N: usize> Run<'r, 'a, M, N> {
         let slot = self.search.slot_of[call];
         let position = self.search.calls[call].complete.expect("only completed calls return");
         // A write that could be hidden needs no place, but this is its last chance to have one.
-        let is_overwrite = self.tables.effect(call) == Effect::Overwrite;
-        let last_chance = is_overwrite && self.tables.is_wanted_from(call, position);
+        let effect = self.tables.effect(call);
+        let is_hideable = self.is_hideable(effect);
+        let is_wanted = effect == Effect::Update || self.tables.is_wanted_from(call, position);
+        let last_chance = is_hideable && is_wanted;
         let mut next = Frontier::new();
         let mut seen = Frontier::new();
         let mut queue = VecDeque::new();
         for mut config in configs {
             *self.spent += 1;
+            if self.is_lost(config.state, position) {
+                config.state = LOST;
+            }
             let is_done = config.done.has(slot);
             if is_done {
                 next.insert(config.without(slot));
@@ -149,8 +155,8 @@ impl<'r, 'a, M: Model, const N: usize> Run<'r, 'a, M, N> {
                     self.truncated = true;
                     break;
                 }
-                self.expand(call, config, &mut groups, |mut after| {
-                    if is_overwrite && after.can.has(slot) {
+                self.expand((call, position), config, &mut groups, |mut after| {
+                    if is_hideable && after.can.has(slot) {
                         after.done.remove(slot);
                     }
                     if after.done.has(slot) {
@@ -169,7 +175,7 @@ impl<'r, 'a, M: Model, const N: usize> Run<'r, 'a, M, N> {
         }
         self.truncated |= next.len() > self.width;
         self.live[slot] = None;
-        self.overwrites.remove(slot);
+        self.hideable.remove(slot);
         let mut configs = next.into_configs(self.width);
         if self.held() > self.tidy_at {
             self.tidy(&mut configs);
@@ -207,10 +213,24 @@ impl<'r, 'a, M: Model, const N: usize> Run<'r, 'a, M, N> {
         self.tidy_at = (2 * self.held()).max(TIDY_AT_MIN);
     }
 
+    /// Where updates only add, they are possible in every state, as overwrites always are.
+    fn is_hideable(&self, effect: Effect) -> bool {
+        match effect {
+            Effect::Overwrite => true,
+            Effect::Update => self.search.ahead.is_some(),
+            Effect::Read => false,
+        }
+    }
+
+    /// Whether no read that is left can come from a state.
+    fn is_lost(&mut self, state: u32, position: u64) -> bool {
+        self.search.ahead.is_some() && !self.tables.leads_beyond(state, position)
+    }
+
     /// Every useful placing of one more open operation.
     fn expand(
         &mut self,
-        returning: usize,
+        (returning, position): (usize, u64),
         config: Config<N>,
         groups: &mut Groups<N>,
         mut found: impl FnMut(Config<N>),
@@ -219,8 +239,15 @@ impl<'r, 'a, M: Model, const N: usize> Run<'r, 'a, M, N> {
             for call in groups.first_of(index, &config, &self.search.slot_of) {
                 *self.spent += 1;
                 let slot = self.search.slot_of[call];
-                let Some(state) = self.tables.step(config.state, call) else { continue };
                 let effect = self.tables.effect(call);
+                // What is lost stays so, until an overwrite that can hide this as well.
+                if config.state == LOST && effect == Effect::Update && call != returning {
+                    continue;
+                }
+                let Some(mut state) = self.tables.step(config.state, call) else { continue };
+                if self.is_lost(state, position) {
+                    state = LOST;
+                }
                 if effect == Effect::Update && state == config.state && config.done.has(slot) {
                     continue;
                 }
@@ -235,7 +262,7 @@ impl<'r, 'a, M: Model, const N: usize> Run<'r, 'a, M, N> {
                     continue;
                 }
                 if is_overwrite {
-                    after.done = after.done.union(&after.can.intersection(&self.overwrites));
+                    after.done = after.done.union(&after.can.intersection(&self.hideable));
                 }
                 if !self.leads_on(&after, groups) {
                     continue;
@@ -249,12 +276,11 @@ impl<'r, 'a, M: Model, const N: usize> Run<'r, 'a, M, N> {
 
     /// Whether every read that must come soon still can.
     fn leads_on(&mut self, after: &Config<N>, groups: &Groups<N>) -> bool {
-        // An open overwrite may come first.
-        let overwritten = after.can.intersection(&self.overwrites) != Slots::EMPTY;
-        if groups.ahead.is_empty() || overwritten {
-            return true;
-        }
-        for read in &groups.ahead {
+        for (read, leading) in &groups.ahead {
+            // An open overwrite may come first.
+            if after.can.intersection(leading) != Slots::EMPTY {
+                continue;
+            }
             let slot = self.search.slot_of[*read];
             let is_done = self.live[slot] == Some(*read) && after.done.has(slot);
             if !is_done && !self.tables.may_lead_to(after.state, *read) {
@@ -285,7 +311,8 @@ impl<'r, 'a, M: Model, const N: usize> Run<'r, 'a, M, N> {
 
     fn dead_end(&self, call: usize, seen: &Frontier<N>) -> DeadEnd<M::State> {
         let states: BTreeSet<M::State> =
-            seen.iter().map(|config| self.tables.state(config.state).clone()).collect();
+            seen.iter().filter_map(|config| self.tables.state(config.state).cloned()).collect();
+        let is_lost = seen.iter().any(|config| config.state == LOST);
         let orders = seen.iter().map(|config| self.order(config.trail));
         let order = orders.max_by_key(Vec::len).unwrap_or_default();
         // States that were left for a read are no dead ends without it.
@@ -293,7 +320,7 @@ impl<'r, 'a, M: Model, const N: usize> Run<'r, 'a, M, N> {
         let foreseen = self.foreseen.filter(|(later, _)| *later > complete);
         DeadEnd {
             call: foreseen.map_or(call, |(_, read)| read),
-            is_foreseen: foreseen.is_some(),
+            is_foreseen: is_lost || foreseen.is_some(),
             states: states.into_iter().collect(),
             order,
         }

@@ -8,6 +8,10 @@ use crate::model::{Effect, Model};
 /// "This operation is impossible in this state."
 const IMPOSSIBLE: u32 = u32::MAX;
 
+/// Every state from which no read that is left can come: they need not be told apart. Only where updates
+/// only add.
+pub(super) const LOST: u32 = u32::MAX - 1;
+
 /// Numbers for the states met and the distinct operations of a search.
 pub(super) struct Tables<'a, M: Model> {
     model: &'a M,
@@ -18,6 +22,8 @@ pub(super) struct Tables<'a, M: Model> {
     steps: FxHashMap<(u32, u32), u32>,
     /// Which reads may still become possible from which states.
     leads: FxHashMap<(u32, u32), bool>,
+    /// The last return of a read that may still become possible from a state.
+    leads_until: FxHashMap<u32, u64>,
     /// Bytes that the states hold outside of themselves.
     held_by_states: usize,
     /// For each class, the latest return of a call of it; without end if one never returns.
@@ -60,6 +66,7 @@ impl<'a, M: Model> Tables<'a, M> {
             classes,
             steps: FxHashMap::default(),
             leads: FxHashMap::default(),
+            leads_until: FxHashMap::default(),
             held_by_states: 0,
             last_return,
             last_owed,
@@ -67,8 +74,9 @@ impl<'a, M: Model> Tables<'a, M> {
         }
     }
 
-    pub(super) fn state(&self, number: u32) -> &M::State {
-        &self.states[number as usize]
+    /// `None` for lost ones.
+    pub(super) fn state(&self, number: u32) -> Option<&M::State> {
+        self.states.get(number as usize)
     }
 
     /// Calls of one class have equal operations.
@@ -85,7 +93,7 @@ impl<'a, M: Model> Tables<'a, M> {
             return *number;
         }
         let number = self.states.len() as u32;
-        assert!(number < IMPOSSIBLE, "more states than numbers");
+        assert!(number < LOST, "more states than numbers");
         self.held_by_states += 2 * self.model.held_by(&state);
         self.number_of.insert(state.clone(), number);
         self.states.push(state);
@@ -99,9 +107,10 @@ impl<'a, M: Model> Tables<'a, M> {
         self.number_of = FxHashMap::default();
         self.steps = FxHashMap::default();
         self.leads = FxHashMap::default();
+        self.leads_until = FxHashMap::default();
         self.held_by_states = 0;
         let mut renumbered: FxHashMap<u32, u32> = FxHashMap::default();
-        for number in numbers {
+        for number in numbers.filter(|number| **number != LOST) {
             let new = match renumbered.get(number) {
                 Some(new) => *new,
                 None => {
@@ -129,6 +138,13 @@ impl<'a, M: Model> Tables<'a, M> {
 
     /// The state after a call, or `None` if the call is impossible in the state.
     pub(super) fn step(&mut self, state: u32, call: usize) -> Option<u32> {
+        if state == LOST {
+            return match self.effect(call) {
+                Effect::Read => None,
+                Effect::Update => Some(LOST),
+                Effect::Overwrite => self.overwritten(call),
+            };
+        }
         let class = self.class_of[call];
         let after = match self.steps.get(&(state, class)) {
             Some(after) => *after,
@@ -147,10 +163,48 @@ impl<'a, M: Model> Tables<'a, M> {
 
     /// Whether a read may become possible by updates of a state.
     pub(super) fn may_lead_to(&mut self, state: u32, read: usize) -> bool {
+        if state == LOST {
+            return false;
+        }
         let class = self.class_of[read];
         let (model, op) = (self.model, self.classes[class as usize].0);
         let state_itself = &self.states[state as usize];
         *self.leads.entry((state, class)).or_insert_with(|| model.may_lead_to(state_itself, op))
+    }
+
+    /// The same, from what an overwrite leaves.
+    pub(super) fn overwrite_leads_to(&mut self, overwrite: usize, read: usize) -> bool {
+        self.overwritten(overwrite).is_none_or(|state| self.may_lead_to(state, read))
+    }
+
+    /// What an overwrite leaves, whatever was before.
+    fn overwritten(&mut self, overwrite: usize) -> Option<u32> {
+        let any = match self.states.is_empty() {
+            true => self.intern(self.model.initial()),
+            false => 0,
+        };
+        self.step(any, overwrite)
+    }
+
+    /// Whether a read that returns at a position or later may become possible by updates of a state.
+    pub(super) fn leads_beyond(&mut self, state: u32, position: u64) -> bool {
+        if state == LOST {
+            return false;
+        }
+        let until = match self.leads_until.get(&state) {
+            Some(until) => *until,
+            None => {
+                let from = &self.states[state as usize];
+                let reads = self.classes.iter().zip(&self.last_owed);
+                let led = reads.filter(|((op, effect), _)| {
+                    *effect == Effect::Read && self.model.may_lead_to(from, op)
+                });
+                let until = led.map(|(_, last)| *last).max().unwrap_or(0);
+                self.leads_until.insert(state, until);
+                until
+            }
+        };
+        until >= position
     }
 
     /// Whether a call that returns no earlier than this position can use the state that an
