@@ -1,6 +1,6 @@
 //! Judges histories: verdicts with explanations that a person can check by hand.
 //!
-//! [`check_text`] takes the bytes of anyone's history (Jepsen EDN, JSON, Porcupine's logs) and
+//! [`check_text`] takes the bytes of anyone's history (Jepsen EDN, JSON, Jepsen's and Porcupine's logs) and
 //! decides its linearizability by a sequential [`model`]; [`linear`] does so for histories in
 //! memory. What only one system promises is judged on that system's side.
 //!
@@ -14,6 +14,7 @@ pub mod linear;
 pub mod model;
 mod short;
 
-pub use check::{CheckError, check_text};
+pub use check::{CheckError, Judgement, Options, check_text, judge_text};
 pub use evidence::{ExplainLine, Explanation, Verdict};
+pub use history::{TupleError, UntoldError};
 pub use short::short;

@@ -115,12 +115,14 @@ const CHECK_EXAMPLES: &str = "\
 Examples:
   squall check history.edn                       Jepsen's EDN; the model is told from the operations
   squall check etcd_000.log --model cas-register
+  squall check history.edn --keys tuples         values are [key value], as of jepsen.independent
   squall check out/latest-failure                a folder of ours: every guarantee of its system
   squall check histories --expect histories/INDEX.tsv
                                                  compare with known verdicts
 
-Prints FILE, a tab, and true, false or unknown for each file; explanations are indented below, or go
-to files with --out. Formats: EDN, JSON lines, JSON arrays, logs of Jepsen's etcd test.";
+Prints FILE, a tab, and true, false or unknown for each file; below it what was taken for what, where
+that was a guess, and a short explanation. With --out explanations go whole to files, with --full to
+the terminal. Formats: EDN, JSON lines, JSON arrays, jepsen.log and history.txt of Jepsen.";
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -250,6 +252,15 @@ pub(crate) struct CheckArgs {
     /// The model; told from the operations, unless given.
     #[arg(long, value_name = "MODEL")]
     pub(crate) model: Option<String>,
+    /// Whether values are the [key value] tuples of jepsen.independent.
+    #[arg(long, value_enum, default_value = "told")]
+    pub(crate) keys: Keys,
+    /// Print explanations whole: every operation and every value.
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Memory of the process; a search that would need more gives up, and the verdict is unknown.
+    #[arg(long, value_name = "MB", default_value_t = 300)]
+    pub(crate) memory_max: u64,
     /// A table of known verdicts: path within the folder, tab, valid or invalid, tab, model.
     #[arg(long, value_name = "INDEX.tsv")]
     pub(crate) expect: Option<PathBuf>,
@@ -259,6 +270,17 @@ pub(crate) struct CheckArgs {
     /// How results are printed.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,
+}
+
+/// Whether values of histories name their object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Keys {
+    /// Where they are tagged, or where the form of the history gives them away.
+    Told,
+    /// Every value is a pair of a key and a value.
+    Tuples,
+    /// No value is.
+    None,
 }
 
 /// Arguments of `list`.

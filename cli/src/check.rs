@@ -9,12 +9,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use checker::Explanation;
+use checker::history::Tuples;
 use checker::linear::Budget;
+use checker::{Explanation, Options};
 use reports::OutputFolder;
 use serde::Serialize;
 
-use crate::args::CheckArgs;
+use crate::args::{CheckArgs, Keys};
 use crate::clock::unix_seconds;
 use crate::exit::Exit;
 use crate::output::{Output, complain, say};
@@ -25,6 +26,10 @@ use judge::{Finding, Truth};
 #[cfg(test)]
 pub(crate) use judge::known_model;
 
+/// What stands before each line of an explanation, and how long they are with it.
+const INDENTATION: &str = "  ";
+const COLUMNS: usize = 80;
+
 /// One line of results.
 #[derive(Debug, Serialize)]
 struct Row<'a> {
@@ -33,6 +38,8 @@ struct Row<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     explanations: &'a [Explanation],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    notes: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<Truth>,
 }
@@ -131,10 +138,20 @@ impl Check<'_> {
 
     fn one(&mut self, file: &HistoryFile, expected: Option<&Expected>) {
         let stop = || self.stop.load(Ordering::Relaxed);
-        let budget = Budget { stop: Some(&stop), ..Budget::default() };
-        let model = self.args.model.as_deref().or(expected.and_then(|e| e.known_model()));
+        let options = Options {
+            model: self.args.model.as_deref().or(expected.and_then(|e| e.known_model())),
+            tuples: match self.args.keys {
+                Keys::Told => Tuples::Told,
+                Keys::Tuples => Tuples::All,
+                Keys::None => Tuples::None,
+            },
+        };
         let finding = match file.read() {
-            Ok(bytes) => judge::judge(&file.shown, &bytes, model, budget),
+            Ok(bytes) => {
+                let memory_max = memory_of_search(self.args.memory_max, bytes.len());
+                let budget = Budget { memory_max, stop: Some(&stop), ..Budget::default() };
+                judge::judge(&file.shown, &bytes, &options, budget)
+            }
             Err(error) => Finding::unreadable(format!("{}: {error}", file.shown)),
         };
         let row = Row {
@@ -142,10 +159,14 @@ impl Check<'_> {
             verdict: finding.truth,
             reason: finding.reason.as_deref(),
             explanations: &finding.explanations,
+            notes: &finding.notes,
             expected: expected.map(|expected| expected.truth),
         };
         self.output.json(&row);
         self.output.text(&format!("{}\t{}\n", row.path, row.verdict.word()));
+        for note in &finding.notes {
+            self.output.text(&format!("  note: {note}\n"));
+        }
         self.explain(file, &finding);
         let exit = match expected {
             Some(expected) => self.compare(file, &finding, expected),
@@ -155,7 +176,11 @@ impl Check<'_> {
     }
 
     fn explain(&mut self, file: &HistoryFile, finding: &Finding) {
-        let text = finding.text();
+        let is_whole = self.args.full || self.folder.is_some();
+        let text = match is_whole {
+            true => finding.text(),
+            false => finding.short_text(COLUMNS - INDENTATION.len()),
+        };
         if text.is_empty() {
             return;
         }
@@ -164,7 +189,8 @@ impl Check<'_> {
             return;
         }
         let Some(folder) = &self.folder else {
-            let indented: String = text.lines().map(|line| format!("  {line}\n")).collect();
+            let indented: String =
+                text.lines().map(|line| format!("{INDENTATION}{line}\n")).collect();
             self.output.text(&indented);
             return;
         };
@@ -204,6 +230,15 @@ impl Check<'_> {
              not known yet{models}"
         ));
     }
+}
+
+/// Bytes that a search may hold, so that the process holds no more than so many megabytes: beside it
+/// there are the program itself and the history, which takes about eight times its file.
+fn memory_of_search(megabytes: u64, file_bytes: usize) -> u64 {
+    const PROGRAM: u64 = 20_000_000;
+    const MIN: u64 = 10_000_000;
+    let history = (file_bytes as u64).saturating_mul(8);
+    megabytes.saturating_mul(1_000_000).saturating_sub(PROGRAM + history).max(MIN)
 }
 
 /// A path without `./` before it.

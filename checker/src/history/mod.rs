@@ -6,6 +6,8 @@
 pub(crate) mod instant;
 pub(crate) mod number;
 mod pair;
+pub(crate) mod told;
+pub(crate) mod tuples;
 mod value;
 
 use std::collections::BTreeMap;
@@ -14,6 +16,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use pair::{Operation, PairError, Status, pair};
+pub use told::UntoldError;
+pub use tuples::{TupleError, Tuples};
 pub use value::Value;
 
 /// Who invokes operations.

@@ -95,6 +95,69 @@ fn the_model_may_be_named() {
     assert_eq!(model("key-value").code, 64, "its operations are not known to that model");
 }
 
+/// Two registers in one history, as jepsen.independent has them.
+const TUPLES: &str = "\
+{:process 0, :type :invoke, :f :write, :value [1 5]}
+{:process 0, :type :ok, :f :write, :value [1 5]}
+{:process 0, :type :invoke, :f :write, :value [2 6]}
+{:process 0, :type :ok, :f :write, :value [2 6]}
+{:process 1, :type :invoke, :f :read, :value [1 nil]}
+{:process 1, :type :ok, :f :read, :value [1 5]}
+";
+
+#[test]
+fn what_was_guessed_is_said_and_can_be_said_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("h.edn"), TUPLES).unwrap();
+    let check = |more: &[&str]| squall(folder.path(), &[&["check", "h.edn"], more].concat());
+    let ran = check(&[]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let said = "h.edn\ttrue\n  note: values are taken for the [key value] tuples of";
+    assert!(ran.stdout.starts_with(said), "{ran:?}");
+    assert_eq!(check(&["--keys", "none"]).code, 1, "as one register");
+    let ran = check(&["--format", "json"]);
+    let row: serde_json::Value = serde_json::from_str(ran.stdout.trim()).unwrap();
+    assert!(row["notes"][0].as_str().unwrap().contains("tuples"), "{ran:?}");
+    fs::write(folder.path().join("h.edn"), TUPLES.replace("[1 nil]", "nil")).unwrap();
+    let ran = check(&[]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.stdout.contains("every value is a pair, as [1 5]: `--keys tuples`"), "{ran:?}");
+    let ran = check(&["--keys", "tuples"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "h.edn\ttrue\n"));
+}
+
+#[test]
+fn explanations_fit_a_terminal_unless_asked_for_in_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut history = String::new();
+    let mut event = |process: usize, kind: &str, f: &str, value: &str| {
+        history.push_str(&format!(
+            "{{:process {process}, :type :{kind}, :f :{f}, :key 7, :value \"{value}\"}}\n"
+        ));
+    };
+    for process in 0..30 {
+        event(process, "invoke", "append", &format!("a rather long value, number {process} "));
+    }
+    let mut all = String::new();
+    for process in 0..30 {
+        let value = format!("a rather long value, number {process} ");
+        event(process, "ok", "append", &value);
+        all.push_str(&value);
+    }
+    event(30, "invoke", "get", "");
+    event(30, "ok", "get", &all.replace("number 29", "number 3"));
+    fs::write(folder.path().join("h.edn"), history).unwrap();
+    let ran = squall(folder.path(), &["check", "h.edn"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let widest = ran.stdout.lines().map(|line| line.chars().count()).max().unwrap();
+    assert!(widest <= 80, "{widest} columns:\n{}", ran.stdout);
+    assert!(ran.stdout.lines().count() <= 30, "{}", ran.stdout);
+    assert!(ran.stdout.contains("more before (--full)"), "{}", ran.stdout);
+    let whole = squall(folder.path(), &["check", "h.edn", "--full"]);
+    assert!(whole.stdout.lines().count() > 30, "{}", whole.stdout);
+    assert!(whole.stdout.contains(&all.replace("number 29", "number 3")), "{}", whole.stdout);
+}
+
 #[test]
 fn verdicts_are_compared_with_the_table() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,8 +1,9 @@
 //! One file, judged: a history of one of the systems by every guarantee, any other by its model.
 
-use checker::check::CheckError;
 use checker::linear::Budget;
-use checker::{Explanation, Verdict, check_text};
+use checker::{
+    CheckError, Explanation, Judgement, Options, TupleError, Verdict, judge_text, short,
+};
 use harness::system::Format;
 use serde::Serialize;
 
@@ -42,6 +43,8 @@ pub(super) struct Finding {
     pub(super) reason: Option<String>,
     /// Why it is false.
     pub(super) explanations: Vec<Explanation>,
+    /// What was taken for what, where that was a guess.
+    pub(super) notes: Vec<String>,
     /// It is no history, or a damaged one.
     pub(super) is_input_error: bool,
     /// No model fits it.
@@ -50,7 +53,15 @@ pub(super) struct Finding {
 
 impl Finding {
     fn new(truth: Truth, reason: Option<String>, explanations: Vec<Explanation>) -> Finding {
-        Finding { truth, reason, explanations, is_input_error: false, is_unknown_model: false }
+        let notes = Vec::new();
+        Finding {
+            truth,
+            reason,
+            explanations,
+            notes,
+            is_input_error: false,
+            is_unknown_model: false,
+        }
     }
 
     /// A file that cannot be judged.
@@ -69,8 +80,17 @@ impl Finding {
 
     /// Everything that is not in the verdict; empty if there is nothing.
     pub(super) fn text(&self) -> String {
+        self.told(Explanation::to_string)
+    }
+
+    /// The same with explanations of at most so many columns and a dozen operations.
+    pub(super) fn short_text(&self, columns: usize) -> String {
+        self.told(|explanation| short(explanation, columns).trim_end().to_owned())
+    }
+
+    fn told(&self, explain: impl Fn(&Explanation) -> String) -> String {
         let reasons = self.reason.iter().cloned();
-        let all = reasons.chain(self.explanations.iter().map(Explanation::to_string));
+        let all = reasons.chain(self.explanations.iter().map(explain));
         all.map(|text| text + "\n").collect()
     }
 }
@@ -84,28 +104,40 @@ pub(crate) fn known_model(model: &str) -> Result<(), String> {
 }
 
 /// Judges a file's bytes.
-pub(super) fn judge(shown: &str, bytes: &[u8], model: Option<&str>, budget: Budget<'_>) -> Finding {
+pub(super) fn judge(
+    shown: &str,
+    bytes: &[u8],
+    options: &Options<'_>,
+    budget: Budget<'_>,
+) -> Finding {
     let mut formats = systems().all().flat_map(|system| system.formats().iter());
-    let is_meant = |format: &&Format| match model {
+    let is_meant = |format: &&Format| match options.model {
         Some(model) => format.name == model,
         None => (format.is_of)(bytes),
     };
     match formats.find(is_meant) {
         Some(format) => judge_format(shown, bytes, format),
-        None => judge_model(shown, bytes, model, budget),
+        None => judge_model(shown, bytes, options, budget),
     }
 }
 
-fn judge_model(shown: &str, bytes: &[u8], model: Option<&str>, budget: Budget<'_>) -> Finding {
-    match check_text(shown, bytes, model, budget) {
-        Ok(verdict) => from_verdict(verdict),
+fn judge_model(shown: &str, bytes: &[u8], options: &Options<'_>, budget: Budget<'_>) -> Finding {
+    match judge_text(shown, bytes, options, budget) {
+        Ok(Judgement { verdict, notes }) => Finding { notes, ..from_verdict(verdict) },
         Err(error @ CheckError::UnknownModel { .. }) => Finding {
             is_unknown_model: true,
             ..Finding::new(Truth::Unknown, Some(error.to_string()), Vec::new())
         },
+        // It can be judged, once somebody says how it is to be taken.
+        Err(error @ CheckError::Tuples { error: TupleError::Ambiguous { .. }, .. }) => {
+            Finding::new(Truth::Unknown, Some(error.to_string()), Vec::new())
+        }
         Err(
-            error
-            @ (CheckError::Format { .. } | CheckError::Pair { .. } | CheckError::Model { .. }),
+            error @ (CheckError::Format { .. }
+            | CheckError::Pair { .. }
+            | CheckError::Tuples { .. }
+            | CheckError::Untold { .. }
+            | CheckError::Model { .. }),
         ) => Finding::unreadable(error.to_string()),
     }
 }
