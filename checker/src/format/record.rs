@@ -93,7 +93,9 @@ fn event(index: u64, line: usize, value: Value) -> Result<(Event, bool), FormatE
     };
     let index = own.unwrap_or(index);
     let value = fields.remove("value").unwrap_or(Value::Nil);
-    Ok((Event { index, line, process, kind, f, value, time_ns, extra: fields }, own.is_some()))
+    // An empty map that once had entries keeps room for eleven.
+    let extra = if fields.is_empty() { BTreeMap::new() } else { fields };
+    Ok((Event { index, line, process, kind, f, value, time_ns, extra }, own.is_some()))
 }
 
 fn process(line: usize, value: Value) -> Result<Process, FormatError> {
