@@ -47,11 +47,11 @@ pub(super) fn explain<M: Model>(model: &M, name: &str, shrunk: &Shrunk<M>) -> Ex
 
 /// Why a call cannot be where a search came to a dead end.
 fn impossible<M: Model>(model: &M, dead_end: &DeadEnd<M::State>) -> String {
-    match (dead_end.states.as_slice(), dead_end.is_foreseen) {
-        ([], _) => "impossible: no order leads here".to_owned(),
-        (states, true) => format!("impossible: nothing leads here from {}", either(model, states)),
-        (states, false) => format!("impossible: it could only find {}", either(model, states)),
+    // What the states were when it was foreseen says nothing of the call itself.
+    if dead_end.is_foreseen || dead_end.states.is_empty() {
+        return "impossible: no order leads here".to_owned();
     }
+    format!("impossible: it could only find {}", either(model, &dead_end.states))
 }
 
 /// One call.

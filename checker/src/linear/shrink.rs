@@ -115,7 +115,7 @@ impl<'a, M: Model> Trials<'a, M> {
         }
     }
 
-    /// Finds the return at which no order is left, where it was foreseen by now.
+    /// Finds the return at which no order is left, where it was foreseen by now, if that takes little.
     fn see_step_by_step(&mut self, shrunk: &mut Shrunk<M>) {
         let Some(budget) = self.budget() else { return };
         let search = Search::new(self.model, &shrunk.calls, &shrunk.initial).step_by_step();
