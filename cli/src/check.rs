@@ -147,11 +147,13 @@ impl Check<'_> {
             },
         };
         let finding = match file.read() {
-            Ok(bytes) => {
-                let memory_max = memory_of_search(self.args.memory_max, bytes.len());
-                let budget = Budget { memory_max, stop: Some(&stop), ..Budget::default() };
-                judge::judge(&file.shown, &bytes, &options, budget)
-            }
+            Ok(bytes) => match memory_of_search(self.args.memory_max, bytes.len()) {
+                Ok(memory_max) => {
+                    let budget = Budget { memory_max, stop: Some(&stop), ..Budget::default() };
+                    judge::judge(&file.shown, &bytes, &options, budget)
+                }
+                Err(reason) => Finding::undecided(format!("{}: {reason}", file.shown)),
+            },
             Err(error) => Finding::unreadable(format!("{}: {error}", file.shown)),
         };
         let row = Row {
@@ -233,12 +235,22 @@ impl Check<'_> {
 }
 
 /// Bytes that a search may hold, so that the process holds no more than so many megabytes: beside it
-/// there are the program itself and the history, which takes about eight times its file.
-fn memory_of_search(megabytes: u64, file_bytes: usize) -> u64 {
-    const PROGRAM: u64 = 20_000_000;
-    const MIN: u64 = 10_000_000;
-    let history = (file_bytes as u64).saturating_mul(8);
-    megabytes.saturating_mul(1_000_000).saturating_sub(PROGRAM + history).max(MIN)
+/// there are the program itself and the history, which takes several times its file.
+///
+/// # Errors
+/// When the history alone takes too much.
+fn memory_of_search(megabytes: u64, file_bytes: usize) -> Result<u64, String> {
+    const MEGABYTE: u64 = 1_000_000;
+    const PROGRAM: u64 = 20 * MEGABYTE;
+    const SEARCH_MIN: u64 = 10 * MEGABYTE;
+    const TIMES_FILE: u64 = 10;
+    let history = (file_bytes as u64).saturating_mul(TIMES_FILE);
+    let needed = history + PROGRAM + SEARCH_MIN;
+    let search = megabytes.saturating_mul(MEGABYTE).checked_sub(history + PROGRAM);
+    search.filter(|search| *search >= SEARCH_MIN).ok_or_else(|| {
+        let needed = needed.div_ceil(MEGABYTE);
+        format!("it takes about {needed} MB of memory, and --memory-max is {megabytes}")
+    })
 }
 
 /// A path without `./` before it.

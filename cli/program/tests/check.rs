@@ -159,6 +159,16 @@ fn explanations_fit_a_terminal_unless_asked_for_in_full() {
 }
 
 #[test]
+fn a_history_that_takes_too_much_memory_is_unknown() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("h.edn"), GOOD.repeat(20_000)).unwrap();
+    let ran = squall(folder.path(), &["check", "h.edn", "--memory-max", "60"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.stdout.contains("MB of memory, and --memory-max is 60"), "{ran:?}");
+    assert_eq!(squall(folder.path(), &["check", "h.edn"]).code, 0);
+}
+
+#[test]
 fn verdicts_are_compared_with_the_table() {
     let folder = tempfile::tempdir().unwrap();
     histories(folder.path());

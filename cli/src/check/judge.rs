@@ -64,6 +64,11 @@ impl Finding {
         }
     }
 
+    /// A file of which nothing is known, for this reason.
+    pub(super) fn undecided(reason: String) -> Finding {
+        Finding::new(Truth::Unknown, Some(reason), Vec::new())
+    }
+
     /// A file that cannot be judged.
     pub(super) fn unreadable(reason: String) -> Finding {
         Finding { is_input_error: true, ..Finding::new(Truth::Unknown, Some(reason), Vec::new()) }
@@ -130,7 +135,7 @@ fn judge_model(shown: &str, bytes: &[u8], options: &Options<'_>, budget: Budget<
         },
         // It can be judged, once somebody says how it is to be taken.
         Err(error @ CheckError::Tuples { error: TupleError::Ambiguous { .. }, .. }) => {
-            Finding::new(Truth::Unknown, Some(error.to_string()), Vec::new())
+            Finding::undecided(error.to_string())
         }
         Err(
             error @ (CheckError::Format { .. }
