@@ -4,6 +4,7 @@
 //! This crate runs on real threads and clocks; nothing of it is part of a simulated run.
 
 pub mod baseline;
+pub mod check;
 mod figures;
 pub mod histogram;
 pub mod live;

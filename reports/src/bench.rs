@@ -41,6 +41,8 @@ pub enum BenchTarget {
     Sim,
     /// Three servers of this machine.
     Live,
+    /// The search for an order of recorded histories.
+    Checker,
 }
 
 impl BenchTarget {
@@ -49,6 +51,7 @@ impl BenchTarget {
         match self {
             BenchTarget::Sim => "sim",
             BenchTarget::Live => "live",
+            BenchTarget::Checker => "checker",
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use benches::check::{self, CheckerOptions};
 use benches::live::{self, LiveError, LiveOptions, Workload};
 use benches::sim::{self, SimOptions};
 use benches::{Measured, baseline, machine, regression};
@@ -28,6 +29,7 @@ const BENCH_EXAMPLES: &str = "\
 Examples:
   squall bench sim                          speed of the simulator, failover in simulated time
   squall bench live --quick                 three servers on this machine, in half a minute
+  squall bench checker --quick              how long histories take to be judged
   squall bench live --clients 8 --outstanding 16 --workload set --failovers 0
   squall bench live --rate 2000             latency from when each request was due
   squall bench sim --save-baseline main     ... change something ...
@@ -80,6 +82,17 @@ enum Target {
     /// Three `keeperd` on this machine: throughput, latency, failover, CPU time, memory.
     #[command(after_help = BENCH_EXAMPLES)]
     Live(LiveArgs),
+    /// How long the linearizability of recorded histories takes, and what stays undecided.
+    #[command(after_help = BENCH_EXAMPLES)]
+    Checker(CheckerArgs),
+}
+
+#[derive(Debug, Args)]
+struct CheckerArgs {
+    #[command(flatten)]
+    rounds: RoundsArg,
+    #[command(flatten)]
+    common: CommonArgs,
 }
 
 #[derive(Debug, Args)]
@@ -189,6 +202,7 @@ fn bench(args: &BenchArgs, stop: &AtomicBool) -> Exit {
     let done = match &args.target {
         Target::Sim(args) => bench_sim(args, stop),
         Target::Live(args) => bench_live(args, stop),
+        Target::Checker(args) => bench_checker(args, stop),
     };
     done.unwrap_or_else(|message| {
         complain(&message);
@@ -205,6 +219,18 @@ fn bench_sim(args: &SimArgs, stop: &AtomicBool) -> Result<Exit, String> {
     let run = Run::prepare(&args.common, BenchTarget::Sim, options.settings())?;
     let machine = machine::machine(None);
     let is_whole = sim::measure(&options, &mut measured, &say, &|| stop.load(Ordering::Relaxed));
+    let exit = if is_whole { Exit::Passed } else { Exit::Interrupted };
+    run.finish(&measured, measured.report(machine), exit)
+}
+
+fn bench_checker(args: &CheckerArgs, stop: &AtomicBool) -> Result<Exit, String> {
+    let mut options =
+        if args.common.quick { CheckerOptions::quick() } else { CheckerOptions::full() };
+    options.rounds = args.rounds.rounds.unwrap_or(options.rounds);
+    let mut measured = options.measured();
+    let run = Run::prepare(&args.common, BenchTarget::Checker, options.settings())?;
+    let machine = machine::machine(None);
+    let is_whole = check::measure(&options, &mut measured, &say, &|| stop.load(Ordering::Relaxed));
     let exit = if is_whole { Exit::Passed } else { Exit::Interrupted };
     run.finish(&measured, measured.report(machine), exit)
 }
