@@ -403,7 +403,7 @@ mod tests {
         let panic = "a program panicked: n1 panicked at 3.000 ms: x.rs:4: index 3";
         let headlines = [("no panic".to_owned(), panic.to_owned())].into();
         let violated = line(3, RunVerdict::Fail, &["linearizability", "no panic"]);
-        let xml = junit(&[RunLine { headlines, ..violated }]).to_xml(&example());
+        let xml = junit(&[RunLine { headlines, ..violated }]).to_xml(&example(), home());
         let message = format!("<failure message=\"{panic} (beside another property)\"");
         assert!(xml.contains(&message), "{xml}");
     }
