@@ -283,6 +283,8 @@ fn call(first: &ZOperation, last: &ZOperation, op: ZnodeOp) -> Call<ZnodeOp> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::znode::CreateMode;
     use crate::znode::testing::Ensemble;
@@ -320,6 +322,79 @@ mod tests {
         assert!(text.contains("sync, get → \"a\" version 0"), "{text}");
         history.claims.sync_is_barrier = false;
         assert_eq!(check(&history), Verdict::Valid, "plain reads may be stale");
+    }
+
+    /// Whether some order of all answered and any of the open calls is legal, by trying them all.
+    fn brute_force(
+        calls: &[Call<ZnodeOp>],
+        placed: &mut [bool],
+        state: &<Znode as Model>::State,
+    ) -> bool {
+        let left = |index: &usize| !placed[*index];
+        let ends = (0..calls.len()).filter(left).filter_map(|index| calls[index].complete);
+        let Some(horizon) = ends.min() else { return true };
+        for index in 0..calls.len() {
+            if placed[index] || calls[index].invoke > horizon {
+                continue;
+            }
+            let Some(after) = Znode.step(state, &calls[index].op) else { continue };
+            placed[index] = true;
+            let is_legal = brute_force(calls, placed, &after);
+            placed[index] = false;
+            if is_legal {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn any_op() -> impl Strategy<Value = ZnodeOp> {
+        let data = || "[ab]".prop_map(|text| Data::text(&text));
+        let version = || -1..3i32;
+        let path = || "/k".to_owned();
+        let unanswered = prop_oneof![
+            data().prop_map(move |data| {
+                let mode = CreateMode::Persistent;
+                MultiOp::Create { path: path(), data, mode }
+            }),
+            version().prop_map(move |version| MultiOp::Delete { path: path(), version }),
+            (data(), version()).prop_map(move |(data, version)| MultiOp::SetData {
+                path: path(),
+                data,
+                version
+            }),
+        ];
+        prop_oneof![
+            3 => data().prop_map(ZnodeOp::Create),
+            1 => version().prop_map(ZnodeOp::Delete),
+            3 => (data(), 1..3i32).prop_map(|(data, gave)| ZnodeOp::Set(data, gave)),
+            3 => prop::option::of((data(), 0..3i32)).prop_map(ZnodeOp::Read),
+            1 => version().prop_map(ZnodeOp::Found),
+            1 => (0..3i32).prop_map(ZnodeOp::FoundOther),
+            1 => Just(ZnodeOp::FoundNone),
+            2 => unanswered.prop_map(|part| ZnodeOp::Unanswered(Box::new(part))),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_search_agrees_with_trying_every_order(
+            drawn in prop::collection::vec((any_op(), 0u64..20, 1u64..9), 1..8),
+        ) {
+            let calls = drawn.into_iter().map(|(op, invoke, length)| {
+                let is_open = matches!(op, ZnodeOp::Unanswered(_));
+                let complete = Some(invoke + length).filter(|_| !is_open);
+                let client = "c1".to_owned();
+                Call { op, client, invoke, complete, from_ns: None, to_ns: None }
+            });
+            let calls: Vec<Call<ZnodeOp>> = calls.collect();
+            let legal = brute_force(&calls, &mut vec![false; calls.len()], &None);
+            let verdict = check_calls(&Znode, "/k", &calls, Budget::default());
+            prop_assert_eq!(legal, verdict.is_valid(), "{} {:?}", &verdict, &calls);
+            prop_assert_eq!(!legal, verdict.explanation().is_some());
+        }
     }
 
     #[test]
