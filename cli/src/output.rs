@@ -2,7 +2,7 @@
 //!
 //! When nobody reads stdout any more (`squall list | head -1`), the rest is dropped in silence; a
 //! campaign asks [`Output::is_closed`] and ends. When results cannot be written for another reason, as onto
-//! a full disk, that is said once and the program ends with an error: see [`has_failed`].
+//! a full disk, that is said once and the program ends with an error.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
