@@ -522,7 +522,8 @@ mod tests {
             abandon.store(true, Ordering::Relaxed);
             ControlFlow::Break(())
         });
-        assert!(summary.runs <= 3, "{}", summary.runs);
+        // The one that ended, and what three jobs had under way by the time that it was heard of.
+        assert!(summary.runs <= 1 + 3, "{}", summary.runs);
     }
 
     #[test]
