@@ -113,6 +113,19 @@ const SCRIPT: &str = "\
 }());
 ";
 
+/// What scripts make use of. The filter's example is of this run: a kind of operation and a client.
+fn tools(story: &Story) -> String {
+    let first = story.history.operations.first();
+    let example = first.map_or_else(String::new, |operation| {
+        format!(": {}, {}, unknown", escape(&operation.kind), escape(&operation.client_name))
+    });
+    format!(
+        "<div id=\"tools\" hidden=\"hidden\"><button id=\"closer\">zoom in</button> \
+         <button id=\"further\">zoom out</button> <input id=\"filter\" type=\"search\" \
+         placeholder=\"filter{example}\" aria-label=\"filter operations\"/></div>\n"
+    )
+}
+
 /// The text of the file.
 pub(crate) fn timeline(story: &Story) -> String {
     let parts = Parts::new(story);
@@ -121,11 +134,7 @@ pub(crate) fn timeline(story: &Story) -> String {
     body.push_str("<h2>The whole run</h2>\n");
     body.push_str(&legend(story));
     body.push_str(&overview(story, (parts.focus.from_ns, parts.focus.to_ns)));
-    body.push_str(
-        "<div id=\"tools\" hidden=\"hidden\"><button id=\"closer\">zoom in</button> \
-         <button id=\"further\">zoom out</button> <input id=\"filter\" type=\"search\" \
-         placeholder=\"filter: /k, set, c3, unknown\" aria-label=\"filter operations\"/></div>\n",
-    );
+    body.push_str(&tools(story));
     let focus = &parts.focus;
     let what = if story.contradiction.is_some() { "Around the contradiction" } else { "A part" };
     let when = between(focus.from_ns, focus.to_ns);

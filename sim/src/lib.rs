@@ -7,6 +7,7 @@
 
 mod attention;
 pub mod clock;
+mod connected;
 pub mod disk;
 pub mod engine;
 mod engines;
@@ -29,6 +30,7 @@ pub mod turmoil;
 pub mod world;
 
 pub use attention::Attention;
+pub use connected::Connected;
 pub use engines::{Capability, EngineKind, NotBuiltIn, OnWorld};
 pub use host::{Host, HostId};
 pub use panics::RunPanic;

@@ -320,3 +320,14 @@ fn what_servers_logged_up_to_then_is_on_the_page() {
     assert_eq!(after.count(), 1, "what came behind the contradiction is told apart");
     assert!(text.contains("href=\"log.jsonl\""));
 }
+
+#[test]
+fn the_filter_shows_an_example_of_this_run() {
+    let story = story();
+    let text = timeline(&story);
+    let document = parsed(&text);
+    let filter = document.descendants().find(|node| node.attribute("id") == Some("filter"));
+    let first = &story.history.operations[0];
+    let expected = format!("filter: {}, {}, unknown", first.kind, first.client_name);
+    assert_eq!(filter.unwrap().attribute("placeholder"), Some(&*expected));
+}

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use platform::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::agenda::Event;
@@ -13,6 +12,7 @@ use super::current::{self, Waiter, WorldId};
 use super::lane::What;
 use super::network::{CONNECTION_RESET, ConnKey};
 use super::state::State;
+use crate::connected::Connected;
 use crate::host::HostId;
 use crate::trace::Kind;
 
@@ -187,33 +187,14 @@ impl State {
 }
 
 /// A connection between two hosts.
-pub struct EngineStream {
-    read: EngineRead,
-    write: EngineWrite,
-    peer: SocketAddr,
-}
+pub type EngineStream = Connected<EngineRead, EngineWrite>;
 
 impl EngineStream {
     pub(crate) fn new(end: StreamEnd, peer: SocketAddr) -> EngineStream {
-        EngineStream { read: EngineRead(end), write: EngineWrite(end), peer }
+        Connected::of(EngineRead(end), EngineWrite(end), peer)
     }
 
-    /// The reading half, without taking it away.
-    pub fn reading(&self) -> &EngineRead {
-        &self.read
-    }
-
-    /// The writing half, without taking it away.
-    pub fn writing(&self) -> &EngineWrite {
-        &self.write
-    }
-
-    /// Both halves, to be used at once.
-    pub fn halves_mut(&mut self) -> (&mut EngineRead, &mut EngineWrite) {
-        (&mut self.read, &mut self.write)
-    }
-
-    /// Puts the halves together again that [`Stream::into_split`] took apart; they are given back if
+    /// Puts the halves together again that [`platform::Stream::into_split`] took apart; they are given back if
     /// they are of two streams.
     ///
     /// # Errors
@@ -226,7 +207,7 @@ impl EngineStream {
         let peer = read.peer_addr();
         match peer {
             Ok(peer) if (a.world, a.key, a.side) == (b.world, b.key, b.side) => {
-                Ok(EngineStream { read, write, peer })
+                Ok(Connected::of(read, write, peer))
             }
             _ => Err((read, write)),
         }
@@ -242,19 +223,6 @@ impl EngineRead {
 impl EngineWrite {
     pub(crate) fn end(&self) -> StreamEnd {
         self.0
-    }
-}
-
-impl Stream for EngineStream {
-    type Read = EngineRead;
-    type Write = EngineWrite;
-
-    fn into_split(self) -> (EngineRead, EngineWrite) {
-        (self.read, self.write)
-    }
-
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.peer)
     }
 }
 
@@ -311,33 +279,5 @@ impl AsyncWrite for EngineWrite {
 
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         current::with(self.0.world, |state| state.shut_down(self.0))
-    }
-}
-
-impl AsyncRead for EngineStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.read).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for EngineStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.write).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.write).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.write).poll_shutdown(cx)
     }
 }

@@ -1,17 +1,16 @@
 //! A turmoil stream behind the table of links.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use platform::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turmoil::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::network::Gate;
 use super::shared::Shared;
+use crate::connected::Connected;
 use crate::tap::ConnId;
 
 /// ECONNRESET of Linux.
@@ -20,11 +19,7 @@ const CONNECTION_RESET: i32 = 104;
 const BROKEN_PIPE: i32 = 32;
 
 /// A connection between two hosts.
-pub struct TurmoilStream {
-    read: TurmoilRead,
-    write: TurmoilWrite,
-    peer: SocketAddr,
-}
+pub type TurmoilStream = Connected<TurmoilRead, TurmoilWrite>;
 
 impl TurmoilStream {
     pub(crate) fn new(
@@ -35,24 +30,9 @@ impl TurmoilStream {
         let peer = stream.peer_addr().expect("a simulated stream knows its peer");
         let (read, write) = stream.into_split();
         let half = |shared| Half { shared, id };
-        TurmoilStream {
-            read: TurmoilRead { inner: read, half: half(Arc::clone(&shared)) },
-            write: TurmoilWrite { inner: write, half: half(shared) },
-            peer,
-        }
-    }
-}
-
-impl Stream for TurmoilStream {
-    type Read = TurmoilRead;
-    type Write = TurmoilWrite;
-
-    fn into_split(self) -> (TurmoilRead, TurmoilWrite) {
-        (self.read, self.write)
-    }
-
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.peer)
+        let read = TurmoilRead { inner: read, half: half(Arc::clone(&shared)) };
+        let write = TurmoilWrite { inner: write, half: half(shared) };
+        Connected::of(read, write, peer)
     }
 }
 
@@ -156,34 +136,6 @@ impl AsyncWrite for TurmoilWrite {
             Err(_) if shared.with(|state| state.hides_reset(*id)) => Poll::Ready(Ok(())),
             Err(_) => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
-    }
-}
-
-impl AsyncRead for TurmoilStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.read).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for TurmoilStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.write).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.write).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.write).poll_shutdown(cx)
     }
 }
 
