@@ -46,9 +46,17 @@ impl State {
         let len = if let What::Data(len) = what { len } else { 0 };
         let arrival_ns = self.net.links.arrival_ns(lane, now_ns, len);
         lane.push(arrival_ns, what);
-        if !lane.is_armed && !lane.is_lost {
-            lane.is_armed = true;
-            let at_ns = lane.items.front().expect("one was pushed").arrival_ns;
+        if lane.armed_ns.is_none() && !lane.is_lost {
+            self.arm(key, side);
+        }
+    }
+
+    /// The first thing under way in a lane will arrive in its time.
+    pub(crate) fn arm(&mut self, key: ConnKey, side: u8) {
+        let Some(conn) = self.net.conns.get_mut(key) else { return };
+        let lane = &mut conn.lanes[usize::from(side)];
+        lane.armed_ns = lane.items.front().map(|item| item.arrival_ns);
+        if let Some(at_ns) = lane.armed_ns {
             self.agenda.push(at_ns, Event::Arrive { conn: key, side });
         }
     }
@@ -69,7 +77,10 @@ impl State {
     pub(crate) fn arrive(&mut self, key: ConnKey, side: u8) {
         let Some(conn) = self.net.conns.get_mut(key) else { return };
         let lane = &mut conn.lanes[usize::from(side)];
-        lane.is_armed = false;
+        if lane.armed_ns.is_some_and(|at_ns| at_ns != self.now_ns) {
+            return;
+        }
+        lane.armed_ns = None;
         let (from, to) = (lane.from, lane.to);
         let passes = self.net.links.is_open(from, to) && self.hosts[to.0 as usize].powered;
         let mut reception = None;
@@ -81,8 +92,7 @@ impl State {
             }
             let Some(item) = lane.items.front().copied() else { break };
             if item.arrival_ns > self.now_ns {
-                lane.is_armed = true;
-                self.agenda.push(item.arrival_ns, Event::Arrive { conn: key, side });
+                self.arm(key, side);
                 break;
             }
             let comes_through =

@@ -51,8 +51,8 @@ pub(crate) struct Lane {
     pub(crate) arrived: usize,
     pub(crate) items: VecDeque<Item>,
     last_arrival_ns: u64,
-    /// An arrival is in the agenda.
-    pub(crate) is_armed: bool,
+    /// For when an arrival is in the agenda, in nanoseconds; arrivals at other times mean nothing.
+    pub(crate) armed_ns: Option<u64>,
     /// The first item got lost: nothing arrives before it was sent again.
     pub(crate) is_lost: bool,
     /// What was under way is gone for ever; only resets travel.
@@ -81,7 +81,7 @@ impl Lane {
             arrived: 0,
             items: VecDeque::new(),
             last_arrival_ns: 0,
-            is_armed: false,
+            armed_ns: None,
             is_lost: false,
             is_dead: false,
             is_refused: false,
@@ -116,6 +116,20 @@ impl Lane {
             return;
         }
         self.items.push_back(Item { arrival_ns, what });
+    }
+
+    /// What waits on a narrow link, beyond `usual_ns` from now, comes so many times later or sooner.
+    pub(crate) fn stretch(&mut self, now_ns: u64, usual_ns: u64, (times, of): (u64, u64)) {
+        let from_ns = now_ns + usual_ns;
+        let stretched = |arrival_ns: u64| {
+            let rest_ns = u128::from(arrival_ns.saturating_sub(from_ns));
+            let rest_ns = rest_ns * u128::from(times) / u128::from(of.max(1));
+            arrival_ns.min(from_ns).saturating_add(u64::try_from(rest_ns).unwrap_or(u64::MAX))
+        };
+        for item in &mut self.items {
+            item.arrival_ns = stretched(item.arrival_ns);
+        }
+        self.last_arrival_ns = stretched(self.last_arrival_ns);
     }
 
     /// What is under way is gone for ever.

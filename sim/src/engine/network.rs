@@ -318,9 +318,39 @@ impl State {
         slower_ns
     }
 
-    /// Limits one direction of a link; none: to what the settings say.
+    /// Limits one direction of a link; none: to what the settings say. What waits there already comes
+    /// at the new rate.
     pub(crate) fn limit_bandwidth(&mut self, from: HostId, to: HostId, limit: Option<u64>) {
+        let now_ns = self.now_ns;
+        let links = &mut self.net.links;
+        let (_, longest_ns) = links.latency_ns;
+        let link = links.unusual.entry((from, to)).or_default();
+        // Without any limit (0) nothing waits: before, or from now on.
+        let (before, after) =
+            (link.bandwidth.unwrap_or(links.bandwidth), limit.unwrap_or(links.bandwidth));
+        let ratio = if after == 0 { (0, 1) } else { (before, after) };
+        let rest_ns = u128::from(link.free_ns.saturating_sub(now_ns));
+        let rest_ns = rest_ns * u128::from(ratio.0) / u128::from(ratio.1);
+        link.free_ns = link.free_ns.min(now_ns) + u64::try_from(rest_ns).unwrap_or(u64::MAX);
+        let usual_ns = longest_ns + link.extra_ns;
         self.change_link(from, to, |link| link.bandwidth = limit);
+        if before == 0 || before == after {
+            return;
+        }
+        for key in self.net.conns.between(from, to) {
+            for side in [CLIENT, SERVER] {
+                let Some(conn) = self.net.conns.get_mut(key) else { continue };
+                let lane = &mut conn.lanes[usize::from(side)];
+                if lane.from != from {
+                    continue;
+                }
+                lane.stretch(now_ns, usual_ns, ratio);
+                let first_ns = lane.items.front().map(|item| item.arrival_ns);
+                if lane.armed_ns.is_some() && first_ns.is_some() && lane.armed_ns != first_ns {
+                    self.arm(key, side);
+                }
+            }
+        }
     }
 
     fn change_link(&mut self, from: HostId, to: HostId, change: impl FnOnce(&mut Link)) {

@@ -242,6 +242,36 @@ fn bandwidth_of_one_link_can_be_limited_and_freed() {
 }
 
 #[test]
+fn what_waits_on_a_narrow_link_comes_at_once_when_it_is_wide_again() {
+    let arrivals = |end_ms: u64, next: Option<u64>| {
+        let (mut world, log) = pair(EngineSettings::default(), listener, async |platform, log| {
+            let mut stream = platform.connect("server", PORT).await.unwrap();
+            for _ in 0..3 {
+                stream.write_all(&[0; 10_000]).await.unwrap();
+                platform.sleep_ms(1).await;
+            }
+            log.add(&platform, "sent");
+            std::future::pending::<()>().await;
+        });
+        world.narrow_link(SERVER, CLIENT, 10_000);
+        world.run_until_ms(end_ms).unwrap();
+        if let Some(next) = next {
+            world.narrow_link(SERVER, CLIENT, next);
+        }
+        world.end_narrow_link(SERVER, CLIENT, 10_000);
+        world.run_until_ms(10_000).unwrap();
+        log.all().into_iter().filter(|(_, text)| text != "sent").map(|(at, _)| at).collect()
+    };
+    let times: Vec<u64> = arrivals(1_500, None);
+    assert!((1_000..1_010).contains(&times[0]), "{times:?}");
+    assert!(times[1..].iter().all(|at_ms| (1_500..1_510).contains(at_ms)), "{times:?}");
+    // At twice the rate the rest takes half as long.
+    let times: Vec<u64> = arrivals(1_500, Some(20_000));
+    let last_ms = *times.last().unwrap();
+    assert!((2_240..2_270).contains(&last_ms), "{times:?}");
+}
+
+#[test]
 fn closing_with_bytes_unread_resets_and_without_them_ends() {
     for (reads, expected) in [(false, "errno Some(104)"), (true, "end")] {
         let (mut world, log) = pair(
