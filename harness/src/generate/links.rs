@@ -5,7 +5,7 @@ use sim::fault::{Fault, FaultFamily, Target, TimedFault};
 use super::faults::{Kind, Need, Site};
 
 /// Every such kind that either world has, and those of our own engine.
-pub(super) const LINKS: [Kind; 7] = [
+pub(super) const LINKS: [Kind; 8] = [
     Kind { name: "ring", family: FaultFamily::Network, needs: &[Need::Minority], draw: ring },
     Kind {
         name: "flaky link",
@@ -32,6 +32,12 @@ pub(super) const LINKS: [Kind; 7] = [
         draw: half_open,
     },
     Kind { name: "reset", family: FaultFamily::Network, needs: &[Need::Several], draw: reset },
+    Kind {
+        name: "half heard leader",
+        family: FaultFamily::Network,
+        needs: &[Need::Minority, Need::Leader],
+        draw: half_heard_leader,
+    },
     Kind {
         name: "datagrams",
         family: FaultFamily::Network,
@@ -62,6 +68,27 @@ fn ring(site: &mut Site<'_>) -> Vec<TimedFault> {
             Some(site.until(site.at_ms + lasts_ms, fault))
         })
         .collect()
+}
+
+/// Who leads reaches one of the others alone, or some of them but no majority, and they all reach each other:
+/// on the word of those who hear it, it may be elected again and again (Ng and others, "Omni-Paxos", EuroSys
+/// 2023: quorum loss).
+fn half_heard_leader(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let mut others = site.shuffled();
+    let minority = (others.len() as u64 - 1) / 2;
+    let heard_by = site.draws.range(1, minority) as usize;
+    let unheard = others.split_off(heard_by);
+    let leader = vec![site.leader()];
+    let reset_on_heal = site.reset_on_heal();
+    let lasts_ms = site.draws.log_uniform(1_000, 12_000);
+    if site.draws.chance(0.3) {
+        // One direction is enough to stop it.
+        let says_nothing = site.draws.chance(0.5);
+        let (from, to) = if says_nothing { (leader, unheard) } else { (unheard, leader) };
+        return vec![site.until(site.at_ms + lasts_ms, Fault::OneWay { from, to, reset_on_heal })];
+    }
+    let fault = Fault::Partition { sides: vec![leader, unheard], reset_on_heal };
+    vec![site.until(site.at_ms + lasts_ms, fault)]
 }
 
 fn ends(site: &mut Site<'_>) -> (Vec<Target>, Vec<Target>) {

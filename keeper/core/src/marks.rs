@@ -73,6 +73,10 @@ probe::marks! {
     Reachable LeaderEpochTaken = "leader-epoch-taken",
     /// A follower's history is more recent than the leader's.
     Reachable LeaderBehindFollower = "leader-behind-follower",
+    /// A leader's own disk does not hold the new epoch in time.
+    Reachable LeaderDiskSlow = "leader-disk-slow",
+    /// A leader gives way to a follower whose history is more recent.
+    Reachable LeaderGivesWay = "leader-gives-way",
     /// The epoch's transactions are used up.
     Reachable EpochUsedUp = "epoch-used-up",
 

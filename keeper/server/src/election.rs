@@ -13,18 +13,35 @@ use std::collections::BTreeMap;
 
 use keeper_core::ids::ServerId;
 use keeper_core::jute::Encode;
-use keeper_core::wire::election::{ElectionDecoder, ElectionMessage, InitialMessage, Notification};
+use keeper_core::wire::election::{
+    ElectionDecoder, ElectionMessage, InitialMessage, Notification, ServerState,
+};
 use platform::{Mono, Platform, Stream, Task};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
-/// How long connecting and introducing oneself may take (`cnxTimeout`).
-const CONNECT_MS: u64 = 5_000;
+/// How long connecting and introducing oneself may take at most (`cnxTimeout`), and in ticks and at least: a
+/// call that was made while a link was cut must not outlast the cut by much.
+const CONNECT_MS: Limit = Limit { ticks: 2, least_ms: 200, most_ms: 5_000 };
 
 /// How long a connection may be silent after a vote was sent. Servers that look for a leader repeat
-/// theirs more often.
-const SILENT_MS: u64 = 5_000;
+/// theirs more often, and every server answers; what TCP has not brought through by then it tries again only
+/// after a pause that has grown with the trouble, and a new connection is quicker.
+const SILENT_MS: Limit = Limit { ticks: 2, least_ms: 300, most_ms: 5_000 };
+
+/// A time limit that goes with `tickTime`, within bounds.
+struct Limit {
+    ticks: u64,
+    least_ms: u64,
+    most_ms: u64,
+}
+
+impl Limit {
+    fn of(&self, tick_ms: u64) -> u64 {
+        self.ticks.saturating_mul(tick_ms).clamp(self.least_ms, self.most_ms)
+    }
+}
 
 /// Where another server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +78,7 @@ pub(crate) enum ElectionChange {
 struct Link<T: Task> {
     id: u64,
     votes: watch::Sender<Option<Notification>>,
-    /// When the first vote was sent of those that nothing has come after.
+    /// When the first vote was sent of those that want an answer and that nothing has come after.
     asked: Option<Mono>,
     reader: T,
     writer: T,
@@ -75,8 +92,17 @@ impl<T: Task> Drop for Link<T> {
 }
 
 impl<T: Task> Link<T> {
-    fn is_silent(&self, now: Mono) -> bool {
-        self.asked.is_some_and(|asked| now >= asked.after_ms(SILENT_MS))
+    /// Only who looks for a leader is answered.
+    fn sends(&mut self, vote: &Notification, now: Mono) {
+        if vote.state == ServerState::Looking {
+            self.asked.get_or_insert(now);
+        } else {
+            self.asked = None;
+        }
+    }
+
+    fn is_silent(&self, now: Mono, tick_ms: u64) -> bool {
+        self.asked.is_some_and(|asked| now >= asked.after_ms(SILENT_MS.of(tick_ms)))
     }
 }
 
@@ -93,6 +119,7 @@ pub(crate) struct Elections<P: Platform> {
     platform: P,
     me: ServerId,
     my_address: String,
+    tick_ms: u64,
     peers: BTreeMap<ServerId, Peer<P::Task>>,
     arrivals: UnboundedSender<ElectionArrival<P>>,
     next_link: u64,
@@ -111,6 +138,7 @@ impl<P: Platform> Elections<P> {
         platform: P,
         me: ServerId,
         servers: &BTreeMap<ServerId, PeerAddress>,
+        tick_ms: u64,
         arrivals: UnboundedSender<ElectionArrival<P>>,
     ) -> Elections<P> {
         let my_address = servers
@@ -125,14 +153,15 @@ impl<P: Platform> Elections<P> {
                 (*server, Peer { address, link: None, call: None, unsent: None })
             })
             .collect();
-        Elections { platform, me, my_address, peers, arrivals, next_link: 0 }
+        Elections { platform, me, my_address, tick_ms, peers, arrivals, next_link: 0 }
     }
 
     /// Somebody connected to the election port: it must say who it is.
     pub(crate) fn accept(&mut self, stream: P::Stream) {
         let (platform, arrivals) = (self.platform.clone(), self.arrivals.clone());
+        let limit_ms = CONNECT_MS.of(self.tick_ms);
         self.platform.spawn(async move {
-            let introduced = platform.timeout(CONNECT_MS, introduction(stream)).await;
+            let introduced = platform.timeout(limit_ms, introduction(stream)).await;
             if let Ok(Some((peer, stream, decoder))) = introduced {
                 let _ = arrivals.send(ElectionArrival::Introduced { peer, stream, decoder });
             }
@@ -143,13 +172,13 @@ impl<P: Platform> Elections<P> {
     pub(crate) fn notify(&mut self, to: ServerId, notification: Notification) {
         let now = self.platform.now();
         let Some(peer) = self.peers.get_mut(&to) else { return };
-        if peer.link.as_ref().is_some_and(|link| link.is_silent(now)) {
+        if peer.link.as_ref().is_some_and(|link| link.is_silent(now, self.tick_ms)) {
             tracing::warn!(server = to.0, "gives up an election connection that is silent");
             peer.link = None;
         }
         match &mut peer.link {
             Some(link) => {
-                link.asked.get_or_insert(now);
+                link.sends(&notification, now);
                 link.votes.send_replace(Some(notification));
             }
             None => {
@@ -199,17 +228,32 @@ impl<P: Platform> Elections<P> {
                 vec![ElectionChange::Vote(peer, notification)]
             }
             ElectionArrival::Ended { peer, link } => {
-                if self.current_link(peer) == Some(link) {
-                    self.unlink(peer)
-                } else {
-                    Vec::new()
+                if self.current_link(peer) != Some(link) {
+                    return Vec::new();
                 }
+                let unanswered = self.unanswered(peer);
+                let changes = self.unlink(peer);
+                // The peer may be there again, and have heard nothing of it. A call to one with a larger number
+                // would end what that one is just calling with.
+                if let (Some(vote), Some(known)) = (unanswered, self.peers.get_mut(&peer)) {
+                    known.unsent = Some(vote);
+                    if self.me > peer {
+                        self.call(peer);
+                    }
+                }
+                changes
             }
         }
     }
 
     fn current_link(&self, peer: ServerId) -> Option<u64> {
         self.peers.get(&peer)?.link.as_ref().map(|link| link.id)
+    }
+
+    /// The last vote that was sent to a peer, if nothing has come since it was.
+    fn unanswered(&self, peer: ServerId) -> Option<Notification> {
+        let link = self.peers.get(&peer)?.link.as_ref().filter(|link| link.asked.is_some())?;
+        link.votes.borrow().clone()
     }
 
     fn unlink(&mut self, peer: ServerId) -> Vec<ElectionChange> {
@@ -231,12 +275,12 @@ impl<P: Platform> Elections<P> {
         let (input, output) = stream.into_split();
         let reader = self.platform.spawn(read_votes(peer, id, input, decoder, arrivals));
         let writer = self.platform.spawn(write_votes(output, queue));
-        let mut asked = None;
+        let mut link = Link { id, votes, asked: None, reader, writer };
         if let Some(unsent) = known.unsent.take() {
-            votes.send_replace(Some(unsent));
-            asked = Some(self.platform.now());
+            link.sends(&unsent, self.platform.now());
+            link.votes.send_replace(Some(unsent));
         }
-        known.link = Some(Link { id, votes, asked, reader, writer });
+        known.link = Some(link);
         Some(ElectionChange::Peer(peer, true))
     }
 
@@ -247,7 +291,7 @@ impl<P: Platform> Elections<P> {
         }
         let (platform, arrivals) = (self.platform.clone(), self.arrivals.clone());
         let address = known.address.clone();
-        let keep = self.me > peer;
+        let (keep, limit_ms) = (self.me > peer, CONNECT_MS.of(self.tick_ms));
         let introduction =
             InitialMessage { server: self.me, addresses: vec![self.my_address.clone()] };
         known.call = Some(self.platform.spawn(async move {
@@ -260,7 +304,7 @@ impl<P: Platform> Elections<P> {
                 stream.flush().await.ok()?;
                 Some(stream)
             };
-            let stream = platform.timeout(CONNECT_MS, calling).await.ok().flatten();
+            let stream = platform.timeout(limit_ms, calling).await.ok().flatten();
             let reached = stream.is_some();
             let stream = stream.filter(|_| keep);
             let _ = arrivals.send(ElectionArrival::Called { peer, reached, stream });

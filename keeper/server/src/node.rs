@@ -229,7 +229,9 @@ impl<P: Platform, I: Probe<Observation>> Node<P, I> {
             reports,
         ));
         let me = config.ensemble.me;
-        let elections = Elections::new(platform.clone(), me, &config.servers, election_arrivals);
+        let tick_ms = config.settings.tick_ms;
+        let elections =
+            Elections::new(platform.clone(), me, &config.servers, tick_ms, election_arrivals);
         let mut entropy = [0; 8];
         platform.fill(&mut entropy);
         let replica = Replica::new(

@@ -7,7 +7,11 @@ use harness::system::Figures;
 use keeper_core::observation::{Observation, SyncKind};
 
 use crate::claims::{ClaimEnd, GuardedWrite};
+use crate::gaps::gaps_ms;
 use crate::record::RunRecord;
+
+/// How long majorities that were well stood still.
+const GAPS: &str = "availability-gaps";
 
 const NS_PER_MS: u64 = 1_000_000;
 
@@ -30,6 +34,11 @@ pub fn declared() -> Vec<FigureDeclaration> {
             "failovers",
             "from the end of a leader to the next one that serves",
         ),
+        FigureDeclaration::samples_ms(
+            GAPS,
+            "gaps in the service of a majority that was well",
+            "up, in order and reaching each other: from then, or from the last service, to the next",
+        ),
     ]
 }
 
@@ -39,12 +48,8 @@ pub fn figures(record: &RunRecord) -> Figures {
     count_claims(record, &mut counts);
     count_steps(record, &mut counts);
     counts.retain(|_, count| *count > 0);
-    let failovers = failovers(record);
-    let samples = if failovers.is_empty() {
-        BTreeMap::new()
-    } else {
-        BTreeMap::from([("failovers", failovers)])
-    };
+    let mut samples = BTreeMap::from([("failovers", failovers(record)), (GAPS, gaps_ms(record))]);
+    samples.retain(|_, samples| !samples.is_empty());
     Figures { counts, samples }
 }
 
@@ -207,6 +212,20 @@ mod tests {
             }];
             assert_eq!(stats(&record).figures.samples["failovers"], [expected], "{kind}");
         }
+    }
+
+    #[test]
+    fn a_majority_that_is_well_and_does_not_serve_leaves_one_gap() {
+        let mut record = two_epochs().record();
+        record.observations.clear();
+        record.end_ns = 700 * NS_PER_MS;
+        // Of three majorities that stood still until the end.
+        assert_eq!(stats(&record).figures.samples["availability-gaps"], [700]);
+        let down = |server: &str| FaultWindow::new("crash", server, 200 * NS_PER_MS, None);
+        record.faults = vec![down("n1")];
+        assert_eq!(stats(&record).figures.samples["availability-gaps"], [200, 500]);
+        record.faults.push(down("n2"));
+        assert_eq!(stats(&record).figures.samples["availability-gaps"], [200]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod client;
 pub mod convert;
 pub mod ensemble;
 pub mod figures;
+mod gaps;
 mod generate;
 pub mod history;
 mod limits;

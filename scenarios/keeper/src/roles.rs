@@ -56,8 +56,11 @@ pub(crate) fn standing(state: &KeeperState, servers: &[HostId], now_ns: u64) -> 
         ],
         servers: servers.to_vec(),
         serving: leaders.iter().chain(&followers).copied().collect(),
-        replaceable: followers,
-        expendable: those(&|server, _| is_expendable(state, server, servers.len() as u32)),
+        // Two make a majority only together: of them neither can be done without.
+        replaceable: if servers.len() > 2 { followers } else { Vec::new() },
+        expendable: those(&|server, _| {
+            servers.len() > 2 && is_expendable(state, server, servers.len() as u32)
+        }),
         refusing: those(&|_, notes| notes.refuses),
     }
 }

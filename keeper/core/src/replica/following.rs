@@ -15,6 +15,7 @@ use crate::observation::{Observation, SyncKind};
 use crate::txn::decode_txn;
 use crate::wire::quorum::payload::PROTOCOL_VERSION;
 use crate::wire::quorum::{EpochAck, LearnerInfo, PacketKind, QuorumPacket};
+use crate::zab::election::ASIDE_TICKS;
 use crate::zab::history::{Entry, follows};
 use crate::{always, planted, reachable, sometimes};
 use probe::Probe;
@@ -25,6 +26,8 @@ use super::{Follower, FollowerPhase, Replica, Role};
 pub(super) const SNAPSHOT_SIGNATURE: &str = "BenWasHere";
 /// Attempts to connect to an elected leader before another election.
 const CONNECT_ATTEMPTS_MAX: u32 = 5;
+/// For how many ticks they are made at most: an attempt whose SYNs are dropped hangs.
+const CONNECT_TICKS_MAX: u64 = 2;
 /// The pause between them, in milliseconds.
 const CONNECT_PAUSE_MS: u64 = 100;
 
@@ -49,7 +52,7 @@ impl<I: Probe<Observation>> Replica<I> {
     }
 
     fn connect_leader(&mut self, connection: ConnectionId, leader: ServerId) {
-        let timeout_ms = self.settings.sync_ms().max(1);
+        let timeout_ms = self.settings.tick_ms.max(1);
         self.out.push(Effect::ConnectLeader { connection, leader, timeout_ms });
     }
 
@@ -76,20 +79,35 @@ impl<I: Probe<Observation>> Replica<I> {
 
     pub(super) fn on_leader_closed(&mut self) {
         let now_ms = self.now.mono_ms;
+        let limit_ms = CONNECT_TICKS_MAX * self.settings.tick_ms;
         let Role::Following(follower) = &mut self.role else { return };
         let connecting = matches!(follower.phase, FollowerPhase::Connecting { .. });
-        sometimes!(
-            self,
-            LeaderNeverReached,
-            connecting && follower.attempts >= CONNECT_ATTEMPTS_MAX
-        );
+        let is_enough = follower.attempts >= CONNECT_ATTEMPTS_MAX
+            || now_ms + CONNECT_PAUSE_MS > follower.began_ms + limit_ms;
+        sometimes!(self, LeaderNeverReached, connecting && is_enough);
         sometimes!(self, LeaderLost, !connecting);
-        if connecting && follower.attempts < CONNECT_ATTEMPTS_MAX {
+        if follower.phase == FollowerPhase::AwaitingSync {
+            // It may have given way to this server, who must not stand aside then.
+            self.election.forgive(self.ensemble.me);
+        }
+        if !connecting {
+            self.look("the connection to the leader ended");
+        } else if is_enough {
+            let leader = follower.leader;
+            self.election.not_reached(self.now, leader, self.settings.sync_ms());
+            self.look("the leader was not reached");
+        } else {
             reachable!(self, LeaderUnreachable);
             let retry_at_ms = Some(now_ms + CONNECT_PAUSE_MS);
             follower.phase = FollowerPhase::Connecting { retry_at_ms };
-        } else {
-            self.look("the connection to the leader ended");
+        }
+    }
+
+    /// Who fell silent is not to be elected again at once on the word of those who still hear it.
+    pub(super) fn shun_leader(&mut self) {
+        if let Role::Following(follower) = &self.role {
+            let for_ms = self.settings.tick_ms * ASIDE_TICKS;
+            self.election.shun(self.now, follower.leader, for_ms);
         }
     }
 
@@ -428,6 +446,7 @@ impl<I: Probe<Observation>> Replica<I> {
         let limit_ms = if follower.has_joined() { sync_ms } else { init_ms };
         if now_ms > follower.heard_ms + limit_ms {
             reachable!(self, LeaderSilent);
+            self.shun_leader();
             self.look("the leader is silent");
         }
     }

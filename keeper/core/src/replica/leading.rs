@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::effect::{DiskOp, Effect};
 use crate::event::DiskToken;
-use crate::ids::{ConnectionId, Epoch, ServerId, Zxid};
+use crate::ids::{ConnectionId, Zxid};
 use crate::jute::{Encode, put_string};
 use crate::limits;
 use crate::log::SnapshotWriter;
@@ -94,30 +94,8 @@ impl<I: Probe<Observation>> Replica<I> {
         self.on_learner_closed(connection);
     }
 
-    /// A voter (this server among them) told which epoch it accepted last.
-    pub(super) fn learner_connects(&mut self, server: ServerId, accepted: Epoch) {
-        let Role::Leading(leader) = &mut self.role else { return };
-        if leader.phase == Phase::Discovery {
-            if leader.connect(&self.ensemble, server, accepted) {
-                let epoch = leader.epoch;
-                self.accepted_epoch = epoch;
-                let token = self.log_own_epoch(DiskOp::AcceptedEpoch(epoch));
-                reachable!(self, EpochProposed);
-                self.set_phase(Phase::Proposing { token });
-                if I::EVENTS && token <= self.persisted {
-                    self.on_leader_persisted();
-                }
-            }
-        } else if accepted > leader.epoch && self.ensemble.is_voter(server) {
-            // It promised a later epoch to a leader that never came to be, and can join only one
-            // beyond that.
-            reachable!(self, LeaderOutpromised);
-            self.look("a follower has promised a later epoch");
-        }
-    }
-
     /// An epoch file of the new leader itself.
-    fn log_own_epoch(&mut self, op: DiskOp) -> DiskToken {
+    pub(super) fn log_own_epoch(&mut self, op: DiskOp) -> DiskToken {
         // Planted: the leader goes on without it.
         if planted!(self, Zk335) { self.persisted } else { self.disk(op) }
     }
@@ -130,7 +108,7 @@ impl<I: Probe<Observation>> Replica<I> {
         sometimes!(self, LeaderLogged, is_serving && leader.own_acked < durable);
         leader.own_acked = durable;
         match leader.phase {
-            Phase::Proposing { token } if persisted >= token => {
+            Phase::Proposing { token, .. } if persisted >= token => {
                 leader.phase = Phase::AwaitingEpochAcks;
                 reachable!(self, LeaderHasPromised);
                 self.observe_epochs();
@@ -147,108 +125,8 @@ impl<I: Probe<Observation>> Replica<I> {
         self.commit_what_is_acked();
     }
 
-    /// LEADERINFO to every learner that waits for it.
-    fn announce_epoch(&mut self) {
-        let Role::Leading(leader) = &mut self.role else { return };
-        if matches!(leader.phase, Phase::Discovery | Phase::Proposing { .. }) {
-            return;
-        }
-        let zxid = Zxid::new(leader.epoch, 0);
-        let mut waiting = Vec::new();
-        for (connection, learner) in &mut leader.learners {
-            if learner.phase == LearnerPhase::AwaitingEpoch {
-                learner.phase = LearnerPhase::AwaitingEpochAck;
-                waiting.push(*connection);
-            }
-        }
-        for connection in waiting {
-            self.send_packet(connection, leader_info(zxid));
-        }
-    }
-
-    /// A learner's FOLLOWERINFO was understood.
-    pub(super) fn learner_informs(
-        &mut self,
-        connection: ConnectionId,
-        server: ServerId,
-        accepted: Epoch,
-    ) {
-        if let Some(learner) = self.learner(connection) {
-            learner.server = Some(server);
-            learner.phase = LearnerPhase::AwaitingEpoch;
-        }
-        self.learner_connects(server, accepted);
-        self.announce_epoch();
-    }
-
-    /// A learner's ACKEPOCH: `current` is absent if it had promised this epoch before, which then
-    /// does not count again.
-    pub(super) fn learner_promises(
-        &mut self,
-        connection: ConnectionId,
-        current: Option<Epoch>,
-        last: Zxid,
-    ) {
-        let own = (self.current_epoch, self.history.last());
-        let Role::Leading(leader) = &mut self.role else { return };
-        let established = matches!(leader.phase, Phase::Synchronisation { .. } | Phase::Broadcast);
-        if !established && current.is_some_and(|current| (current, last) > own) {
-            reachable!(self, LeaderBehindFollower);
-            return self.look("a follower's history is more recent");
-        }
-        let Some(learner) = leader.learners.get_mut(&connection) else { return };
-        learner.phase = LearnerPhase::Promised { last };
-        let server = learner.server;
-        if established {
-            return self.synchronise(connection, last);
-        }
-        match (server, current) {
-            (Some(server), Some(_)) => self.promise(server),
-            (Some(server), None) => {
-                leader.spent.insert(server);
-                if !leader.may_be_promised(&self.ensemble) {
-                    reachable!(self, LeaderEpochTaken);
-                    self.look("a follower has promised this epoch to another");
-                }
-            }
-            (None, _) => {}
-        }
-    }
-
-    /// A voter promised the epoch; with a quorum the epoch is this leader's.
-    fn promise(&mut self, server: ServerId) {
-        let Role::Leading(leader) = &mut self.role else { return };
-        if leader.phase != Phase::AwaitingEpochAcks || !leader.promise(&self.ensemble, server) {
-            return;
-        }
-        let (epoch, history) = (leader.epoch, self.history.last());
-        leader.initial = history;
-        leader.last_proposed = history;
-        let waiting: Vec<(ConnectionId, Zxid)> = leader
-            .learners
-            .iter()
-            .filter_map(|(connection, learner)| match learner.phase {
-                LearnerPhase::Promised { last } => Some((*connection, last)),
-                _ => None,
-            })
-            .collect();
-        // Synchronisation has a time limit of its own.
-        leader.began_ms = self.now.mono_ms;
-        reachable!(self, EpochEstablished);
-        self.observe(|| Observation::EpochEstablished { epoch, history });
-        self.current_epoch = epoch;
-        let token = self.log_own_epoch(DiskOp::CurrentEpoch(epoch));
-        self.set_phase(Phase::Synchronisation { token });
-        for (connection, last) in waiting {
-            self.synchronise(connection, last);
-        }
-        if I::EVENTS && token <= self.persisted {
-            self.on_leader_persisted();
-        }
-    }
-
     /// Sends a learner what it lacks, then NEWLEADER; from here on it gets every proposal.
-    fn synchronise(&mut self, connection: ConnectionId, last: Zxid) {
+    pub(super) fn synchronise(&mut self, connection: ConnectionId, last: Zxid) {
         let mut plan = sync::plan(&self.history, last);
         if I::EVENTS {
             plan = self.spoil_plan(plan, last);
@@ -549,11 +427,22 @@ impl<I: Probe<Observation>> Replica<I> {
     pub(super) fn tick_leading(&mut self) {
         let (now_ms, sync_ms, init_ms) =
             (self.now.mono_ms, self.settings.sync_ms(), self.settings.init_ms());
+        let tick_ms = self.settings.tick_ms;
         let Role::Leading(leader) = &mut self.role else { return };
         if leader.phase != Phase::Broadcast {
             if now_ms >= leader.began_ms + init_ms {
                 reachable!(self, LeaderUnfollowed);
                 self.look("no quorum came within initLimit");
+            } else if now_ms >= leader.disk_limit_ms(tick_ms) {
+                // A quorum is there, and others have disks too.
+                reachable!(self, LeaderDiskSlow);
+                self.election.shun(self.now, self.ensemble.me, sync_ms);
+                self.look("its disk takes too long to hold the new epoch");
+            } else if leader.give_way_at_ms.is_some_and(|at_ms| now_ms >= at_ms) {
+                leader.give_way_at_ms = None;
+                if leader.newer().next().is_some() {
+                    self.give_way();
+                }
             }
             return;
         }
@@ -570,6 +459,8 @@ impl<I: Probe<Observation>> Replica<I> {
             leader.check_at_ms = now_ms + (self.settings.tick_ms / 2).max(1);
             if !leader.quorum_alive(&self.ensemble, now_ms, sync_ms) {
                 reachable!(self, LeaderUnheard);
+                // If the fault is with this server, another one must lead; those who hear nothing of it say so too.
+                self.election.shun(self.now, self.ensemble.me, sync_ms);
                 return self.look("a quorum has been silent for syncLimit");
             }
         }
@@ -587,7 +478,10 @@ impl<I: Probe<Observation>> Replica<I> {
 
     pub(super) fn leader_deadline_ms(&self, leader: &Leader) -> u64 {
         if leader.phase != Phase::Broadcast {
-            return leader.began_ms + self.settings.init_ms();
+            let give_way_at_ms = leader.give_way_at_ms.unwrap_or(u64::MAX);
+            return give_way_at_ms
+                .min(leader.disk_limit_ms(self.settings.tick_ms))
+                .min(leader.began_ms + self.settings.init_ms());
         }
         let expiry = leader.sessions.as_ref().and_then(SessionTracker::deadline_ms);
         leader.ping_at_ms.min(leader.check_at_ms).min(expiry.unwrap_or(u64::MAX))
@@ -606,7 +500,7 @@ impl<I: Probe<Observation>> Replica<I> {
         self.send(connection, bytes);
     }
 
-    fn set_phase(&mut self, phase: Phase) {
+    pub(super) fn set_phase(&mut self, phase: Phase) {
         if let Role::Leading(leader) = &mut self.role {
             leader.phase = phase;
         }
@@ -619,7 +513,7 @@ impl<I: Probe<Observation>> Replica<I> {
     }
 }
 
-fn leader_info(zxid: Zxid) -> QuorumPacket {
+pub(super) fn leader_info(zxid: Zxid) -> QuorumPacket {
     let mut data = Vec::new();
     let info = LeaderInfo { protocol_version: PROTOCOL_VERSION, extra: Bytes::new() };
     info.encode(&mut data);

@@ -4,7 +4,7 @@ use crate::effect::Effect;
 use crate::ids::ServerId;
 use crate::observation::Observation;
 use crate::wire::election::{Notification, ServerState};
-use crate::zab::election::{Elected, Output, Vote};
+use crate::zab::election::{ASIDE_TICKS, Elected, Output, Vote};
 use crate::{planted, reachable, sometimes};
 use probe::Probe;
 
@@ -84,9 +84,45 @@ impl<I: Probe<Observation>> Replica<I> {
             let output = self.election.receive(self.now, &self.ensemble, from, &notification);
             self.mark_vote(round, proposal, &notification, &output);
             self.on_election_output(output);
-        } else if notification.state == ServerState::Looking {
-            self.notify(from);
+            return;
         }
+        self.election.hear(self.now, from);
+        if notification.state == ServerState::Looking {
+            self.notify(from);
+            self.note_looker(from, notification.round);
+        } else {
+            self.lookers.remove(&from);
+        }
+    }
+
+    /// Before a server serves, it waits for a leader, or as one for followers. If so many others look for a
+    /// leader again that this one cannot have a quorum, there is nothing to wait for: `initLimit` would pass
+    /// in vain, while those others may need this server for a quorum of theirs. Who still looks in the same round
+    /// after a while has not taken this leader either. And if anybody looks for one again, a leader from whom
+    /// nothing has come for `syncLimit` is gone, although it may be silent for longer while it waits for others.
+    fn note_looker(&mut self, from: ServerId, round: u64) {
+        let (elected, elected_in) = (self.settled.0.leader, self.settled.1);
+        let is_late = self.now.mono_ms >= self.settled_ms + ASIDE_TICKS * self.settings.tick_ms;
+        let looks_again = round > elected_in || (round == elected_in && is_late);
+        if self.is_serving() || !looks_again {
+            return;
+        }
+        self.lookers.insert(from);
+        if self.is_leader_silent() {
+            self.shun_leader();
+            return self.look("the leader is silent, and others look for one again");
+        }
+        let voters = self.ensemble.voters.difference(&self.lookers).copied().collect();
+        if !self.ensemble.is_quorum(&voters) {
+            let for_ms = self.settings.tick_ms * ASIDE_TICKS;
+            self.election.shun(self.now, elected, for_ms);
+            self.look("so many look for a leader again that this one has no quorum");
+        }
+    }
+
+    fn is_leader_silent(&self) -> bool {
+        let Role::Following(follower) = &self.role else { return false };
+        self.now.mono_ms > follower.heard_ms + self.settings.sync_ms()
     }
 
     /// Tells what a vote has changed; before it, the round and the own vote were these.
@@ -136,6 +172,8 @@ impl<I: Probe<Observation>> Replica<I> {
 
     fn take_role(&mut self, elected: Elected) {
         self.settled = (elected.vote, elected.round);
+        self.settled_ms = self.now.mono_ms;
+        self.lookers.clear();
         let leader = elected.vote.leader;
         if leader == self.ensemble.me {
             self.lead();

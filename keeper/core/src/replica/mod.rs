@@ -13,6 +13,7 @@
 
 mod apply;
 mod clients;
+mod discovery;
 mod follower;
 mod following;
 mod forward;
@@ -109,6 +110,10 @@ pub struct Replica<I: Probe<Observation> = Off> {
     role: Role,
     /// The vote to report while following or leading.
     settled: (Vote, u64),
+    /// When the last election was decided here, in monotonic milliseconds.
+    settled_ms: u64,
+    /// Who is known to look for a leader again since the last election was decided here.
+    lookers: BTreeSet<ServerId>,
     last_token: DiskToken,
     persisted: DiskToken,
     /// The last change of an epoch file.
@@ -146,6 +151,7 @@ impl<I: Probe<Observation>> Replica<I> {
             history.push(Entry { zxid, txn, token: DiskToken(0) });
         }
         let next_session = first_session_id(ensemble.me.0, now.wall_ms) | (entropy & 0xffff) as i64;
+        let tick_ms = settings.tick_ms;
         let mut replica = Replica {
             probe,
             ensemble,
@@ -160,9 +166,11 @@ impl<I: Probe<Observation>> Replica<I> {
             watches: WatchTable::new(),
             clients: Clients::default(),
             outstanding: Outstanding::default(),
-            election: Election::new(),
+            election: Election::new(tick_ms),
             role: Role::Looking,
             settled: (Vote::default(), 0),
+            settled_ms: 0,
+            lookers: BTreeSet::new(),
             last_token: DiskToken(0),
             persisted: DiskToken(0),
             epochs_token: DiskToken(0),

@@ -15,6 +15,9 @@ use crate::session::{Origin, SessionTracker};
 use crate::wire::quorum::QuorumDecoder;
 use crate::zab::ensemble::Ensemble;
 
+/// For how many ticks a leader's own disk may take to hold the new epoch.
+const DISK_TICKS_MAX: u64 = 3;
+
 /// How far the leader itself has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -24,6 +27,8 @@ pub enum Phase {
     Proposing {
         /// The disk operation.
         token: DiskToken,
+        /// When it was asked for, in monotonic milliseconds.
+        from_ms: u64,
     },
     /// Waiting for a quorum to promise the epoch.
     AwaitingEpochAcks,
@@ -47,6 +52,12 @@ pub enum LearnerPhase {
     AwaitingEpochAck,
     /// Waits until a quorum has promised.
     Promised {
+        /// The end of its log.
+        last: Zxid,
+    },
+    /// As [`LearnerPhase::Promised`], but its history is newer than the leader's, so that its promise does
+    /// not count.
+    Newer {
         /// The end of its log.
         last: Zxid,
     },
@@ -172,6 +183,8 @@ pub struct Leader {
     pub sessions: Option<SessionTracker>,
     /// When leading began, for the time limit on the first two phases.
     pub began_ms: u64,
+    /// When the leader gives way to one whose history is newer, unless a quorum has promised without it.
+    pub give_way_at_ms: Option<u64>,
     /// When learners are pinged next.
     pub ping_at_ms: u64,
     /// When a quorum must next be seen to follow.
@@ -198,6 +211,7 @@ impl Leader {
             own_synced: false,
             sessions: None,
             began_ms: now_ms,
+            give_way_at_ms: None,
             ping_at_ms: now_ms + (tick_ms / 2).max(1),
             check_at_ms: now_ms + tick_ms,
             barriers: VecDeque::new(),
@@ -231,6 +245,27 @@ impl Leader {
         voters.insert(ensemble.me);
         voters.retain(|voter| !self.spent.contains(voter));
         ensemble.is_quorum(&voters)
+    }
+
+    /// When the leader's own disk should hold the new epoch, while nothing else is waited for.
+    pub fn disk_limit_ms(&self, tick_ms: u64) -> u64 {
+        match self.phase {
+            Phase::Proposing { from_ms, .. } => from_ms + DISK_TICKS_MAX * tick_ms,
+            _ => u64::MAX,
+        }
+    }
+
+    /// Those who wait here although their history is newer than the leader's.
+    pub fn newer(&self) -> impl Iterator<Item = ServerId> {
+        let is_newer = |learner: &&Learner| matches!(learner.phase, LearnerPhase::Newer { .. });
+        self.learners.values().filter(is_newer).filter_map(|learner| learner.server)
+    }
+
+    /// Whether the other voters, connected or not, could make a quorum of promises.
+    pub fn may_do_without_newer(&self, ensemble: &Ensemble) -> bool {
+        let newer: BTreeSet<ServerId> = self.newer().collect();
+        let is_free = |voter: &&ServerId| !newer.contains(voter) && !self.spent.contains(voter);
+        ensemble.is_quorum(&ensemble.voters.iter().filter(is_free).copied().collect())
     }
 
     /// The voters that acknowledged NEWLEADER, this server among them if it did.
@@ -439,6 +474,22 @@ mod tests {
         leader.learners.get_mut(&ConnectionId(2)).unwrap().pings_echoed = 4;
         assert_eq!(leader.passed_barriers(&ensemble()), vec![request]);
         assert!(leader.passed_barriers(&ensemble()).is_empty());
+    }
+
+    #[test]
+    fn a_quorum_may_do_without_one_whose_history_is_newer_and_not_without_two() {
+        let mut leader = leader();
+        assert!(leader.may_do_without_newer(&ensemble()));
+        for (server, may) in [(2, true), (3, false)] {
+            let learner = leader.learners.get_mut(&ConnectionId(server)).unwrap();
+            learner.phase = LearnerPhase::Newer { last: Zxid(9) };
+            assert_eq!(leader.may_do_without_newer(&ensemble()), may, "{server}");
+        }
+        assert!(leader.newer().eq([ServerId(2), ServerId(3)]));
+        let learner = leader.learners.get_mut(&ConnectionId(3)).unwrap();
+        learner.phase = LearnerPhase::AwaitingEpochAck;
+        leader.spent.insert(ServerId(3));
+        assert!(!leader.may_do_without_newer(&ensemble()), "3 cannot promise this epoch");
     }
 
     #[test]

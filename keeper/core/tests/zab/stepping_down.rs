@@ -41,11 +41,32 @@ fn a_leader_that_hears_no_quorum_steps_down_after_the_limit() {
         n3 -> n1 closes
         n2: looking for a leader: the connection to the leader ended
         n1: looking for a leader: the connection to the leader ended
-        n2: following server 3
-        n2 -> n3 connects
-        n1: following server 3
-        n1 -> n3 connects
-        n3: leading: waiting for a quorum of followers
+        n3: following server 2
+        n3 -> n2 connects
+        n1: following server 2
+        n1 -> n2 connects
+        n2: leading: waiting for a quorum of followers
+        n3 -> n2 FOLLOWERINFO accepted epoch 1
+        n1 -> n2 FOLLOWERINFO accepted epoch 1
+        n2 disk acceptedEpoch 2
+        n2 disk durable
+        n2 -> n3 LEADERINFO epoch 2
+        n2 -> n1 LEADERINFO epoch 2
+        n1 disk acceptedEpoch 2
+        n1 disk durable
+        n1 -> n2 ACKEPOCH current epoch 1, log ends 0x0
+        n2 disk currentEpoch 2
+        n2: server 1 at 0x0 is synchronised by Diff from 0x0
+        n2 -> n1 DIFF 0x0
+        n2 -> n1 NEWLEADER 0x200000000
+        n2 disk durable
+        n1 disk currentEpoch 2
+        n1 disk durable
+        n1 -> n2 ACK 0x200000000
+        n2: serving as the leader of epoch 2 from 0x0
+        n2 -> n1 UPTODATE 0x0
+        n1: serving as a follower in epoch 2 from 0x0
+        n1 -> n2 ACK 0x200000000
     "#]]
     .assert_eq(&world.take());
 }
