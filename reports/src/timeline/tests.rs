@@ -323,7 +323,7 @@ fn what_servers_logged_up_to_then_is_on_the_page() {
 
 #[test]
 fn the_filter_shows_an_example_of_this_run() {
-    let story = story();
+    let story = story(0);
     let text = timeline(&story);
     let document = parsed(&text);
     let filter = document.descendants().find(|node| node.attribute("id") == Some("filter"));
