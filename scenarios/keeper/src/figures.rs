@@ -225,7 +225,11 @@ mod tests {
         record.faults = vec![down("n1")];
         assert_eq!(stats(&record).figures.samples["availability-gaps"], [200, 500]);
         record.faults.extend([down("n2"), down("n3")]);
-        assert_eq!(stats(&record).figures.samples["availability-gaps"], [200], "two of five are left");
+        assert_eq!(
+            stats(&record).figures.samples["availability-gaps"],
+            [200],
+            "two of five are left"
+        );
     }
 
     #[test]

@@ -47,8 +47,14 @@ impl<'a> Replay<'a> {
                 Step::Failed(index) => differences.extend(self.failed(index)),
                 Step::Unanswered(index) => {
                     let operation = &self.history.operations[index];
+                    let parts = operation.request.parts();
+                    if self.tree.are_parts_in_doubt(&parts) {
+                        // What it did, such as which number a sequential znode got, cannot be told.
+                        self.tree.doubt_parts(&parts);
+                        continue;
+                    }
                     // It may have been committed as an error; then it changed nothing.
-                    let _ = self.tree.apply(&operation.request.parts(), operation.session, zxid);
+                    let _ = self.tree.apply(&parts, operation.session, zxid);
                 }
                 Step::Close(session) => {
                     self.tree.close(session, zxid);

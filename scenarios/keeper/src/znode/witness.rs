@@ -249,6 +249,28 @@ mod tests {
         assert!(text(&honest).contains("it must fail with BadVersion"), "{}", text(&honest));
     }
 
+    /// Which number the sequential znode got hangs on the znode before it, of which nobody knows either.
+    #[test]
+    fn an_unanswered_sequential_create_after_another_unanswered_one_is_in_doubt() {
+        let mut ensemble = Ensemble::new();
+        let a = ensemble.session(1);
+        ensemble.create(a, "/a", "a", CreateMode::Persistent);
+        let lost = [
+            ensemble.create(a, "/a/x", "a", CreateMode::Persistent),
+            ensemble.create(a, "/a/s-", "a", CreateMode::EphemeralSequential),
+        ];
+        ensemble.delete(a, "/b", -1);
+        ensemble.set(a, "/a/s-0000000001", "a", -1);
+        let mut history = ensemble.into_history();
+        for lost in lost {
+            history.operations[lost].outcome = Outcome::Unknown;
+            history.operations[lost].zxid = None;
+        }
+        assert_eq!(check(&history), Verdict::Valid);
+        history.commits = None;
+        assert_eq!(check(&history), Verdict::Valid);
+    }
+
     fn sample_with_commits_but_without(lost: usize) -> ZHistory {
         let mut ensemble = Ensemble::new();
         let (a, b) = (ensemble.session(1), ensemble.session(2));
