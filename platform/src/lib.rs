@@ -223,12 +223,16 @@ pub trait Files: Clone + Send + Sync + 'static {
     fn sync_dir(&self, dir: &str) -> impl Future<Output = io::Result<()>> + Send;
 }
 
-/// An open file for appending. [`File::append`] and [`File::truncate`] only queue, in order; the
-/// first error sticks and every later [`File::sync`] reports it. `Ok` from `sync` covers all that
+/// An open file for appending. [`File::append`], [`File::write_at`] and [`File::truncate`] only queue, in
+/// order; the first error sticks and every later [`File::sync`] reports it. `Ok` from `sync` covers all that
 /// was queued before it. Reads through [`Files`] see queued bytes only after a `sync`.
 pub trait File: Send + 'static {
     /// Queues bytes behind those already queued.
     fn append(&mut self, bytes: Vec<u8>);
+
+    /// Queues writing bytes in place of those at `offset`, within the file as it will be by then. That needs no
+    /// space, and does not change where [`File::append`] writes.
+    fn write_at(&mut self, offset: u64, bytes: Vec<u8>);
 
     /// Queues cutting the file to `len` bytes; later appends continue from there.
     fn truncate(&mut self, len: u64);

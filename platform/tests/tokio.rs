@@ -147,9 +147,10 @@ fn files_keep_their_contract() {
         drop(file);
 
         let mut again = files.open_append(&path).await.unwrap();
+        again.write_at(1, b"ipp".to_vec());
         again.append(b"?".to_vec());
         again.sync().await.unwrap();
-        assert_eq!(files.len(&path).await.unwrap(), 7);
+        assert_eq!(files.read(&path).await.unwrap(), b"hippo!?", "appends go to the end as before");
 
         let moved = format!("{dir}/moved");
         files.rename(&path, &moved).await.unwrap();

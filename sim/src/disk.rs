@@ -91,6 +91,8 @@ pub struct Disk {
     syncs: u64,
     /// How many sectors were written elsewhere.
     strays: u64,
+    /// What the last sync of a file made durable: nothing was made durable after it.
+    newest: Option<(InodeId, BTreeSet<u64>)>,
 }
 
 impl Disk {
@@ -114,6 +116,7 @@ impl Disk {
             syncs_begun: 0,
             syncs: 0,
             strays: 0,
+            newest: None,
         }
     }
 
@@ -376,7 +379,10 @@ impl Disk {
                 Change::Append(bytes) | Change::WriteAt(_, bytes) => (OpKind::Write, bytes.len()),
                 Change::Truncate(_) => (OpKind::Truncate, 0),
             };
-            let Some(errno) = self.faults.injected_error(kind) else {
+            let injected = self.faults.injected_error(kind);
+            // A full disk takes what needs no space.
+            let needs_space = !self.is_overwriting(inode, change);
+            let Some(errno) = injected.filter(|errno| *errno != ENOSPC || needs_space) else {
                 let gone = match kind {
                     OpKind::Write => self.faults.next_write_is(),
                     _ => None,
@@ -405,10 +411,20 @@ impl Disk {
             self.file(inode).fail_sync();
             return Err(errno);
         }
+        self.newest = Some((inode, self.file(inode).unsynced_sectors()));
         let strays = self.file(inode).sync();
         self.misdirect(inode, strays);
         self.syncs += 1;
         Ok(())
+    }
+
+    /// Whether a change writes nothing but what the file has room for already.
+    fn is_overwriting(&self, inode: InodeId, change: &Change) -> bool {
+        let len = self.inodes.get(&inode).map_or(0, |file| file.content().len() as u64);
+        match change {
+            Change::WriteAt(offset, bytes) => offset.saturating_add(bytes.len() as u64) <= len,
+            Change::Append(_) | Change::Truncate(_) => false,
+        }
     }
 
     fn create(&mut self, path: &str) -> Result<Outcome, Errno> {

@@ -115,6 +115,10 @@ impl<D: DiskAccess> File for DiskFile<D> {
         self.queued.push(Change::Append(bytes));
     }
 
+    fn write_at(&mut self, offset: u64, bytes: Vec<u8>) {
+        self.queued.push(Change::WriteAt(offset, bytes));
+    }
+
     fn truncate(&mut self, len: u64) {
         self.queued.push(Change::Truncate(len));
     }

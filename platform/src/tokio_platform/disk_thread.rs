@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 use std::sync::mpsc;
 
 use super::AbortUnlessDefused;
@@ -70,6 +71,11 @@ impl Disk {
 
     pub(super) fn append(&mut self, key: FileKey, bytes: &[u8]) {
         self.attempt(key, |open| open.file.write_all(bytes));
+    }
+
+    /// The place of appends stays what it is: pwrite(2).
+    pub(super) fn write_at(&mut self, key: FileKey, offset: u64, bytes: &[u8]) {
+        self.attempt(key, |open| open.file.write_all_at(bytes, offset));
     }
 
     pub(super) fn truncate(&mut self, key: FileKey, len: u64) {

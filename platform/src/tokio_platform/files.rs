@@ -120,6 +120,11 @@ impl File for TokioFile {
         self.files.tell(move |disk| disk.append(key, &bytes));
     }
 
+    fn write_at(&mut self, offset: u64, bytes: Vec<u8>) {
+        let key = self.key;
+        self.files.tell(move |disk| disk.write_at(key, offset, &bytes));
+    }
+
     fn truncate(&mut self, len: u64) {
         let key = self.key;
         self.files.tell(move |disk| disk.truncate(key, len));

@@ -33,6 +33,33 @@ impl Disk {
     /// such file with anything durable in it.
     pub fn rot(&mut self, part: &str, sectors: u64, draws: &mut Draws) -> Option<Rotten> {
         let files = self.files_with_clean_sectors(part);
+        self.rot_one_of(files, sectors, draws)
+    }
+
+    /// As [`Disk::rot`], but nothing rots that the last sync of a file made durable. All else was followed by a
+    /// sync, which may have told of it: a program can know that it is missing.
+    pub fn rot_what_was_told(
+        &mut self,
+        part: &str,
+        sectors: u64,
+        draws: &mut Draws,
+    ) -> Option<Rotten> {
+        let mut files = self.files_with_clean_sectors(part);
+        if let Some((newest, untold)) = &self.newest {
+            for (_, _, clean) in files.iter_mut().filter(|(_, inode, _)| inode == newest) {
+                clean.retain(|sector| !untold.contains(sector));
+            }
+        }
+        files.retain(|(_, _, clean)| !clean.is_empty());
+        self.rot_one_of(files, sectors, draws)
+    }
+
+    fn rot_one_of(
+        &mut self,
+        files: Vec<(String, InodeId, Vec<u64>)>,
+        sectors: u64,
+        draws: &mut Draws,
+    ) -> Option<Rotten> {
         let (path, inode, mut clean) = draws.pick(&files)?.clone();
         let mut offsets = Vec::new();
         for _ in 0..sectors.min(clean.len() as u64) {

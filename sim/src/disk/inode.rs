@@ -150,6 +150,11 @@ impl Inode {
         all.filter(|sector| !other.contains(sector)).collect()
     }
 
+    /// The sectors that the next sync makes durable.
+    pub(super) fn unsynced_sectors(&self) -> BTreeSet<u64> {
+        self.unsynced.keys().copied().collect()
+    }
+
     /// Puts something else on the disk in place of a clean sector.
     pub(super) fn overwrite_unseen(&mut self, sector: u64, content: Sector) {
         self.wrong.insert(sector, Some(content));

@@ -157,6 +157,19 @@ fn full_disk_refuses_what_needs_space_until_it_ends() {
 }
 
 #[test]
+fn full_disk_takes_bytes_in_place_of_others_and_a_cut() {
+    let (mut disk, log) = log_with(b"kept");
+    fault(&mut disk, &[OpKind::Write, OpKind::Create], ENOSPC, None);
+    let change = |change| Operation::Commit { file: log, changes: vec![change], sync: true };
+    let inside = change(Change::WriteAt(1, b"EP".to_vec()));
+    assert_eq!(run(&mut disk, inside), Ok(Outcome::Done));
+    assert_eq!(run(&mut disk, change(Change::Truncate(3))), Ok(Outcome::Done));
+    assert_eq!(disk.peek("log"), Some(&b"kEP"[..]));
+    let beyond = change(Change::WriteAt(2, b"PT".to_vec()));
+    assert_eq!(run(&mut disk, beyond), Err(ENOSPC));
+}
+
+#[test]
 fn failed_fsync_reports_once_and_the_next_one_lies() {
     let (mut disk, log) = log_with(b"");
     fault(&mut disk, &[OpKind::Sync], EIO, Some(1));

@@ -156,9 +156,10 @@ fn files_keep_their_contract<W: World>() {
             file.flush().await.unwrap();
             drop(file);
             let mut again = files.open_append("a/b/log").await.unwrap();
+            again.write_at(1, b"ipp".to_vec());
             again.append(b"?".to_vec());
             again.sync().await.unwrap();
-            assert_eq!(files.len("a/b/log").await.unwrap(), 7);
+            assert_eq!(files.read("a/b/log").await.unwrap(), b"hippo!?");
             files.rename("a/b/log", "a/b/moved").await.unwrap();
             assert_eq!(files.list("a/b").await.unwrap(), ["moved"]);
             assert_eq!(files.list("/").await.unwrap(), ["a"]);

@@ -185,6 +185,24 @@ fn rot_flips_bits_of_one_byte_for_each_sector_and_reads_see_it_at_once() {
 }
 
 #[test]
+fn rot_that_is_told_spares_what_the_last_sync_of_a_file_made_durable() {
+    let tells = |disk: &mut Disk, seed| {
+        disk.rot_what_was_told("", 9, &mut Draws::new(seed, "rot", 0)).map(|rotten| rotten.path)
+    };
+    let (mut disk, log) = log_with(&sector(b'a'));
+    assert_eq!(tells(&mut disk, 1), None, "a sync of the directory tells of no content");
+    write(&mut disk, log, &sector(b'b'));
+    assert_eq!(tells(&mut disk, 1).as_deref(), Some("log"));
+    let content = disk.peek("log").unwrap();
+    assert!(content[..SECTOR_BYTES] != sector(b'a') && content[SECTOR_BYTES..] == sector(b'b'));
+    let other = create(&mut disk, "other");
+    write(&mut disk, other, b"later");
+    let found = (0..20).filter_map(|seed| tells(&mut disk, seed)).collect::<Vec<_>>();
+    assert!(found.iter().all(|path| path == "log") && found.len() == 20, "{found:?}");
+    assert!(disk.peek("log").unwrap()[SECTOR_BYTES..] != sector(b'b'));
+}
+
+#[test]
 fn rot_spares_what_is_not_durable() {
     let mut disk = disk();
     let log = create(&mut disk, "log");
