@@ -5,7 +5,7 @@ use std::hint::black_box;
 use benches::samples::{create_txn, directory_txns};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use keeper_core::ids::Zxid;
-use keeper_core::log::{FileName, Recovery, append_header, append_record};
+use keeper_core::log::{FileName, Recovery, Rule, append_header, append_record};
 use keeper_core::txn::{Txn, encode_txn};
 
 /// Transactions of the segment that is recovered.
@@ -21,7 +21,7 @@ fn append(criterion: &mut Criterion) {
             encoded.clear();
             out.clear();
             encode_txn(black_box(&txn), None, &mut encoded);
-            append_record(&mut out, &encoded);
+            append_record(&mut out, &encoded, Zxid::ZERO);
             out.len()
         });
     });
@@ -42,7 +42,7 @@ fn segment() -> Vec<u8> {
     for txn in directories.into_iter().chain(nodes).collect::<Vec<Txn>>() {
         encoded.clear();
         encode_txn(&txn, None, &mut encoded);
-        append_record(&mut file, &encoded);
+        append_record(&mut file, &encoded, Zxid::ZERO);
     }
     file
 }
@@ -55,7 +55,7 @@ fn recover(criterion: &mut Criterion) {
     let name = FileName::Log(Zxid(1));
     group.bench_function("recover a segment of 20 000 records", |bencher| {
         bencher.iter(|| {
-            let mut recovery = Recovery::new([name.to_string()]);
+            let mut recovery = Recovery::new([name.to_string()], Rule::default());
             recovery.feed(name, black_box(&file)).expect("the segment is whole");
             let recovered = recovery.finish().expect("the segment begins at the beginning");
             assert_eq!(recovered.last_zxid(), Zxid(RECORDS));

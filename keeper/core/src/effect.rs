@@ -102,6 +102,8 @@ pub enum DiskOp {
     AcceptedEpoch(Epoch),
     /// Replace the file `currentEpoch`.
     CurrentEpoch(Epoch),
+    /// Forget that the data of this server were damaged: what a leader has sent is durable.
+    ClearDamage,
     /// Begin the file `snapshot.<zxid>`, as a temporary file.
     SnapshotBegin {
         /// The last transaction that it covers.

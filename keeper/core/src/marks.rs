@@ -265,6 +265,14 @@ probe::marks! {
     Sometimes TornLogRemoved = "torn-log-removed",
     /// A start passes over a newer snapshot and uses an older one.
     Sometimes OlderSnapshotUsed = "older-snapshot-used",
+    /// A start finds damage, and sets the files aside.
+    Reachable DamageSetAside = "damage-set-aside",
+    /// A server without a voice hears of a leader that others follow.
+    Reachable VoicelessFollows = "voiceless-follows",
+    /// A server without a voice has a leader's history, and its voice again.
+    Reachable VoiceRegained = "voice-regained",
+    /// A leader leaves a learner without a voice out of a count.
+    Reachable VoicelessNotCounted = "voiceless-not-counted",
     /// A start removes a file that was never finished.
     Reachable UnfinishedFileRemoved = "unfinished-file-removed",
     /// A start has read its files, and writes out anew what it will rely on.

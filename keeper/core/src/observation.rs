@@ -111,6 +111,15 @@ pub enum Observation {
         /// The tree's digest at the snapshot.
         digest: u64,
     },
+    /// A start found that what had been synced is not there any more, and set everything aside.
+    DamageFound {
+        /// What.
+        what: String,
+    },
+    /// The server starts without a voice, because its data were damaged.
+    Voiceless,
+    /// A leader has brought the server up to its history: it has a voice again.
+    VoiceRegained,
     /// The epoch numbers as the server now believes them; both are durable.
     Epochs {
         /// The last epoch promised to.

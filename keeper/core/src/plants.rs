@@ -50,6 +50,10 @@ probe::plants! {
     Zk4352 = "ZK-4352",
     /// A commit of what came before NEWLEADER finds nothing to commit after it.
     Zk4394 = "ZK-4394",
+    /// A damaged log is cut off where it is damaged, as if a crash had torn it.
+    DamageIsTorn = "damage-is-torn",
+    /// A server whose data were damaged votes, and its promises count.
+    DamagedVotes = "damaged-votes",
     /// Proposals are acknowledged before NEWLEADER is.
     Zk4685 = "ZK-4685",
     /// Followers report the epoch in which their leader was elected, not the one that it leads.

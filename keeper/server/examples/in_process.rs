@@ -30,6 +30,7 @@ fn config(port: u16, folder: &str) -> NodeConfig {
         client_address: "127.0.0.1".to_owned(),
         client_port: port,
         servers: BTreeMap::new(),
+        accepts_loss: false,
         listen_on_all_addresses: false,
         max_client_connections: None,
     }

@@ -14,14 +14,19 @@ use keeper_core::ids::{Epoch, Zxid};
 use keeper_core::log::{FileName, append_header, append_record, epoch, truncated_len};
 use keeper_core::observation::Observation;
 use keeper_core::{always, planted, reachable, sometimes};
-use platform::{File, Files};
+use platform::{File, Files, Platform};
 use probe::Probe;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
+use crate::aside::Aside;
 use crate::purge::purge;
+use crate::witness::WitnessFile;
 
 /// Operations taken at once.
 const BATCH_MAX: usize = 1_024;
+/// Without an append for so long the witness is synced, in milliseconds: seldom enough not to be in the way of the
+/// next append, and soon enough that little is ever written of which nothing tells that it was synced.
+const WITNESS_IDLE_MS: u64 = 10;
 
 /// What the disk reports.
 #[derive(Debug)]
@@ -41,19 +46,55 @@ pub struct Directories {
     pub log: String,
 }
 
-/// Performs operations until the node is gone or one fails. `last` is the last transaction of the
-/// history that was read back.
-pub(crate) async fn run<F: Files, I: Probe<Observation>>(
-    files: F,
+/// What the disk side knows of the directories at the start.
+pub(crate) struct Start<W> {
+    /// The last transaction of the history that was read back, and made durable.
+    pub(crate) last: Zxid,
+    /// The witness; none if there is no room for one.
+    pub(crate) witness: Option<WitnessFile<W>>,
+    /// What acceptedEpoch and currentEpoch hold durably.
+    pub(crate) epochs: [Option<Epoch>; 2],
+}
+
+/// Performs operations until the node is gone or one fails.
+pub(crate) async fn run<P: Platform, I: Probe<Observation>>(
+    platform: P,
     probe: I,
     directories: Directories,
-    last: Zxid,
+    start: Start<<P::Files as Files>::File>,
     mut operations: UnboundedReceiver<(DiskToken, DiskOp)>,
     reports: UnboundedSender<DiskReport>,
 ) {
-    let mut disk = Disk { files, probe, directories, log: None, last, snapshot: None };
+    let files = platform.files();
+    let Start { last, witness, epochs } = start;
+    let mut disk = Disk {
+        files,
+        probe,
+        directories,
+        log: None,
+        last,
+        synced: last,
+        snapshot: None,
+        witness,
+        epochs,
+    };
     let mut batch = Vec::new();
-    while operations.recv_many(&mut batch, BATCH_MAX).await > 0 {
+    loop {
+        let arrived = operations.recv_many(&mut batch, BATCH_MAX);
+        let count = match disk.witness_waits() {
+            false => Ok(arrived.await),
+            true => platform.timeout(WITNESS_IDLE_MS, arrived).await,
+        };
+        let Ok(count) = count else {
+            if let Err(error) = disk.settle_witness().await {
+                let _ = reports.send(DiskReport::Failed(error));
+                return;
+            }
+            continue;
+        };
+        if count == 0 {
+            return;
+        }
         let last = batch.last().map(|(token, _)| *token).expect("at least one was received");
         let is_log_only = batch.iter().all(|(_, op)| matches!(op, DiskOp::Append { .. }));
         let report = match disk.perform_all(batch.drain(..)).await {
@@ -61,7 +102,7 @@ pub(crate) async fn run<F: Files, I: Probe<Observation>>(
             // Planted: what could not be logged is let go; the machine keeps it in memory.
             Err(_) if is_log_only && planted!(disk, Zk4882) => {
                 disk.log = None;
-                disk.last = Zxid::ZERO;
+                (disk.last, disk.synced) = (Zxid::ZERO, Zxid::ZERO);
                 continue;
             }
             Err(error) => DiskReport::Failed(error),
@@ -80,7 +121,12 @@ struct Disk<F: Files, I: Probe<Observation>> {
     log: Option<Log<F::File>>,
     /// The last transaction of the history, in the log or in a snapshot; zero if it is not known.
     last: Zxid,
+    /// The last transaction that is durable; zero if it is not known.
+    synced: Zxid,
     snapshot: Option<Snapshot<F::File>>,
+    witness: Option<WitnessFile<F::File>>,
+    /// What acceptedEpoch and currentEpoch hold durably; none if that is not known.
+    epochs: [Option<Epoch>; 2],
 }
 
 /// The log file that is appended to.
@@ -114,8 +160,9 @@ impl<F: Files, I: Probe<Observation>> Disk<F, I> {
                     self.log = None;
                 }
                 DiskOp::Truncate { zxid } => self.truncate(zxid).await?,
-                DiskOp::AcceptedEpoch(value) => self.write_epoch(ACCEPTED_EPOCH, value).await?,
-                DiskOp::CurrentEpoch(value) => self.write_epoch(CURRENT_EPOCH, value).await?,
+                DiskOp::AcceptedEpoch(value) => self.write_epoch(Which::Accepted, value).await?,
+                DiskOp::CurrentEpoch(value) => self.write_epoch(Which::Current, value).await?,
+                DiskOp::ClearDamage => self.clear_damage().await?,
                 DiskOp::SnapshotBegin { zxid } => self.begin_snapshot(zxid).await?,
                 DiskOp::SnapshotChunk(chunk) => self.add_to_snapshot(&chunk).await?,
                 DiskOp::SnapshotEnd { zxid } => self.end_snapshot(zxid).await?,
@@ -133,15 +180,17 @@ impl<F: Files, I: Probe<Observation>> Disk<F, I> {
     }
 
     async fn append(&mut self, zxid: Zxid, txn: &Bytes) -> io::Result<()> {
-        let mut bytes = Vec::with_capacity(txn.len() + 32);
+        let mut bytes = Vec::with_capacity(txn.len() + 48);
         if self.log.is_none() {
             let path = join(&self.directories.log, &FileName::Log(zxid).to_string());
             let file = self.files.create(&path).await?;
+            // Before a log is begun, everything is synced.
+            self.synced = self.last;
             append_header(&mut bytes, self.last);
             reachable!(self, LogBegun);
             self.log = Some(Log { file, unsynced: 0, last: Zxid::ZERO, new: true });
         }
-        append_record(&mut bytes, txn);
+        append_record(&mut bytes, txn, self.synced);
         if let Some(log) = &mut self.log {
             always!(self, LogInOrder, log.last < zxid, "{zxid} after {}", log.last);
             log.file.append(bytes);
@@ -160,12 +209,16 @@ impl<F: Files, I: Probe<Observation>> Disk<F, I> {
             Some(less) if planted!(self, Zk1156) => Zxid(less),
             _ => zxid,
         };
+        // The witness first: a crash in the middle of a cut may leave whole records behind torn ones, which is
+        // no damage here. Whoever starts then finishes the cut.
+        self.note_cut(upto, true).await?;
         let cut = match self.cut_logs(upto).await {
             // Planted: whether it could be done is not looked at.
             Err(_) if planted!(self, Zk3701) => None,
             cut => cut?,
         };
-        self.last = upto;
+        self.note_cut(upto, false).await?;
+        (self.last, self.synced) = (upto, upto);
         // Planted: the log is written on at the offset that it had before the cut.
         if let (Some(mut log), Some(hole)) = (open, cut)
             && planted!(self, Zk1489)
@@ -187,13 +240,49 @@ impl<F: Files, I: Probe<Observation>> Disk<F, I> {
         if std::mem::take(&mut log.new) {
             self.files.sync_dir(&self.directories.log).await?;
         }
+        self.note_synced(self.last);
         Ok(())
     }
 
+    fn note_synced(&mut self, synced: Zxid) {
+        self.synced = synced;
+        if let Some(witness) = &mut self.witness {
+            witness.note_synced(synced);
+        }
+    }
+
+    async fn note_cut(&mut self, synced: Zxid, is_cutting: bool) -> io::Result<()> {
+        match &mut self.witness {
+            Some(witness) => witness.note_cut(synced, is_cutting).await,
+            None => Ok(()),
+        }
+    }
+
+    fn witness_waits(&self) -> bool {
+        self.witness.as_ref().is_some_and(WitnessFile::is_pending)
+    }
+
+    async fn settle_witness(&mut self) -> io::Result<()> {
+        match &mut self.witness {
+            Some(witness) => witness.settle().await,
+            None => Ok(()),
+        }
+    }
+
     /// The log before the epoch: a server must not claim an epoch whose history it may lose
-    /// (ZOOKEEPER-4643).
-    async fn write_epoch(&mut self, name: &str, value: Epoch) -> io::Result<()> {
+    /// (ZOOKEEPER-4643). The witness before the file: nothing in the file tells its number from another. A file
+    /// that holds the epoch stays: a full disk then keeps no server from joining its leader.
+    async fn write_epoch(&mut self, which: Which, value: Epoch) -> io::Result<()> {
         self.sync_log().await?;
+        if self.epochs[which as usize] == Some(value) {
+            return Ok(());
+        }
+        self.epochs[which as usize] = None;
+        if let Some(witness) = &mut self.witness {
+            witness.note_epoch(which, value);
+            witness.settle().await?;
+        }
+        let name = which.file();
         // Planted: a crash in between leaves neither the old value nor the new one.
         if planted!(self, Zk1653) {
             let mut file = self.files.create(&join(&self.directories.data, name)).await?;
@@ -203,8 +292,16 @@ impl<F: Files, I: Probe<Observation>> Disk<F, I> {
         }
         reachable!(self, EpochUnwritten);
         replace(&self.files, &self.directories.data, name, epoch::encode(value)).await?;
+        self.epochs[which as usize] = Some(value);
         reachable!(self, EpochWritten);
         Ok(())
+    }
+
+    /// A leader has brought this server up to its history, all of which is durable.
+    async fn clear_damage(&mut self) -> io::Result<()> {
+        self.sync_log().await?;
+        self.settle_witness().await?;
+        Aside { files: &self.files, directories: &self.directories }.clear_mark().await
     }
 
     async fn begin_snapshot(&mut self, zxid: Zxid) -> io::Result<()> {
@@ -230,6 +327,7 @@ impl<F: Files, I: Probe<Observation>> Disk<F, I> {
     async fn end_snapshot(&mut self, zxid: Zxid) -> io::Result<()> {
         let Some(mut snapshot) = self.snapshot.take() else { return Ok(()) };
         self.sync_log().await?;
+        self.settle_witness().await?;
         snapshot.file.sync().await?;
         drop(snapshot.file);
         reachable!(self, SnapshotUnnamed);
@@ -238,6 +336,7 @@ impl<F: Files, I: Probe<Observation>> Disk<F, I> {
         self.files.sync_dir(&self.directories.data).await?;
         // A leader's snapshot is ahead of the log.
         self.last = self.last.max(zxid);
+        self.note_synced(self.last);
         reachable!(self, SnapshotFinished);
         Ok(())
     }
@@ -280,6 +379,22 @@ impl<F: Files, I: Probe<Observation>> Disk<F, I> {
             break;
         }
         Ok(None)
+    }
+}
+
+/// One of the epoch files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    Accepted,
+    Current,
+}
+
+impl Which {
+    fn file(self) -> &'static str {
+        match self {
+            Which::Accepted => ACCEPTED_EPOCH,
+            Which::Current => CURRENT_EPOCH,
+        }
     }
 }
 

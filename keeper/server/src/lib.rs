@@ -3,6 +3,7 @@
 //! One loop per server owns the machine, takes what has arrived in batches, steps the machine and
 //! performs its effects in order. Reading, writing and syncing happen in tasks beside it.
 
+mod aside;
 pub mod config;
 mod connection;
 mod disk;
@@ -11,6 +12,7 @@ mod lock;
 pub mod node;
 mod purge;
 pub mod recover;
+mod witness;
 
 pub use disk::Directories;
 pub use election::PeerAddress;

@@ -1,6 +1,6 @@
 //! `keeperd`: a ZooKeeper-compatible coordination server.
 //!
-//! `keeperd CONFIG` runs one server from Apache's `zoo.cfg`. Exit codes: 0 after SIGINT or SIGTERM,
+//! `keeperd [--accept-loss] CONFIG` runs one server from Apache's `zoo.cfg`. Exit codes: 0 after SIGINT or SIGTERM,
 //! 1 when the server cannot go on, 64 for a wrong command line or configuration, 70 when the
 //! operating system refuses what every program gets.
 
@@ -22,7 +22,7 @@ const SOFTWARE: u8 = 70;
 const HELP: &str = "\
 A ZooKeeper-compatible coordination server.
 
-Usage: keeperd CONFIG
+Usage: keeperd [--accept-loss] CONFIG
        keeperd purge -n COUNT CONFIG
 
 CONFIG is a zoo.cfg as Apache ZooKeeper reads it; the server's own number is in
@@ -33,7 +33,13 @@ purge removes all but the newest COUNT snapshots, at least 3, and the logs that
 only older ones need; the server may run meanwhile. A server does so by itself
 with autopurge.purgeInterval.
 
+Files that are damaged, and not torn by a crash, are set aside in damaged-N in
+the data directory; the server then counts for nothing until a leader has
+brought it up to its history. One that stands alone does not start.
+
 Options:
+  --accept-loss  Go on with what is before the damage: what follows is lost.
+                 The files as they are stay in damaged-N
   -h, --help     Print this help
   -V, --version  Print the version
 
@@ -51,7 +57,10 @@ fn main() -> ExitCode {
             println!("keeperd {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS
         }
-        [path] if !path.starts_with('-') => serve(Path::new(path)),
+        [path] if !path.starts_with('-') => serve(Path::new(path), false),
+        [option, path] if option == "--accept-loss" && !path.starts_with('-') => {
+            serve(Path::new(path), true)
+        }
         [verb, option, count, path] if verb == "purge" && option == "-n" => {
             purge(count, Path::new(path))
         }
@@ -64,11 +73,12 @@ fn usage(message: impl fmt::Display) -> ExitCode {
     ExitCode::from(USAGE)
 }
 
-fn serve(path: &Path) -> ExitCode {
-    let (config, warnings) = match load(path) {
+fn serve(path: &Path, accepts_loss: bool) -> ExitCode {
+    let (mut config, warnings) = match load(path) {
         Ok(loaded) => loaded,
         Err(message) => return usage(message),
     };
+    config.accepts_loss = accepts_loss;
     for warning in &warnings {
         eprintln!("keeperd: warning: {warning}");
     }
@@ -175,6 +185,7 @@ fn node_config(config: &Config, myid: Option<&str>, myid_name: &str) -> Result<N
         client_port: client.port,
         servers,
         listen_on_all_addresses: config.quorum_listen_on_all,
+        accepts_loss: false,
         max_client_connections: config.max_client_connections,
     })
 }

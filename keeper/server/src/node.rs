@@ -14,13 +14,13 @@ use keeper_core::time::Now;
 use keeper_core::wire::election::ServerState;
 use keeper_core::zab::ensemble::{Ensemble, Settings};
 use keeper_core::{reachable, sometimes};
-use platform::{Listener, Mono, Platform, Stream, Task, Timer};
+use platform::{Files, Listener, Mono, Platform, Stream, Task, Timer};
 use probe::Probe;
 use thiserror::Error;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::connection::{Arrival, Connection};
-use crate::disk::{self, Directories, DiskReport};
+use crate::disk::{self, Directories, DiskReport, Start};
 use crate::election::{ElectionArrival, ElectionChange, Elections, PeerAddress};
 use crate::recover::{Found, RecoverError, Recoverer};
 
@@ -28,6 +28,8 @@ use crate::recover::{Found, RecoverError, Recoverer};
 const BATCH_MAX: usize = 256;
 /// The pause before a server whose disk failed reads it back and starts over, in milliseconds.
 const DISK_RETRY_MS: u64 = 1_000;
+/// How often a file is tried to be read before it counts as damaged.
+const READ_TRIES_MAX: u32 = 10;
 /// The pause after a connection could not be accepted (no file descriptors left), in milliseconds.
 const ACCEPT_RETRY_MS: u64 = 100;
 /// Bytes that a client may leave unread before it is hung up on.
@@ -52,6 +54,8 @@ pub struct NodeConfig {
     pub servers: BTreeMap<ServerId, PeerAddress>,
     /// Whether the server ports listen on every address (`quorumListenOnAllIPs`).
     pub listen_on_all_addresses: bool,
+    /// An operator takes what is left where the files are damaged (`--accept-loss`).
+    pub accepts_loss: bool,
     /// Client connections from one address (`maxClientCnxns`); `None`: as many as come.
     pub max_client_connections: Option<u32>,
 }
@@ -90,7 +94,7 @@ pub async fn run<P: Platform, I: Probe<Observation>>(
     let mut listeners = Listeners::open(&platform, &config).await?;
     loop {
         let probe = probe();
-        let found = read_back(&platform, &config.directories, probe.clone()).await?;
+        let found = read_back(&platform, &config, probe.clone()).await?;
         let mut node = Node::start(&platform, &config, found, probe);
         let error = node.serve(&mut listeners).await?;
         reachable!(node, DiskRestartsMachine);
@@ -100,14 +104,26 @@ pub async fn run<P: Platform, I: Probe<Observation>>(
     }
 }
 
-/// What the data directory holds. One that cannot be read is tried again until it can.
+/// What the data directory holds. One that cannot be read is tried again until it can; a file of it that cannot be
+/// read is damaged at last.
 async fn read_back<P: Platform, I: Probe<Observation>>(
     platform: &P,
-    directories: &Directories,
+    config: &NodeConfig,
     probe: I,
-) -> Result<Found, NodeError> {
-    let recoverer = Recoverer { files: platform.files(), directories, probe };
+) -> Result<FoundOn<P>, NodeError> {
+    let ensemble = &config.ensemble;
+    let mut recoverer = Recoverer {
+        files: platform.files(),
+        directories: &config.directories,
+        probe,
+        server: Some(ensemble.me).filter(|_| ensemble.voters.len() > 1),
+        accepts_loss: config.accepts_loss,
+        is_last_try: false,
+    };
+    let mut tries = 1;
     loop {
+        recoverer.is_last_try = tries >= READ_TRIES_MAX;
+        tries += 1;
         match recoverer.recover().await {
             Ok(found) => return Ok(found),
             Err(error @ RecoverError::Io { .. }) => {
@@ -119,6 +135,9 @@ async fn read_back<P: Platform, I: Probe<Observation>>(
         }
     }
 }
+
+/// What was found in files of a platform.
+type FoundOn<P> = Found<<<P as Platform>::Files as Files>::File>;
 
 /// The ports of a server. They stay open over a restart of the machine.
 struct Listeners<P: Platform> {
@@ -211,7 +230,7 @@ impl<P: Platform, I: Probe<Observation>> Drop for Node<P, I> {
 }
 
 impl<P: Platform, I: Probe<Observation>> Node<P, I> {
-    fn start(platform: &P, config: &NodeConfig, found: Found, probe: I) -> Node<P, I> {
+    fn start(platform: &P, config: &NodeConfig, found: FoundOn<P>, probe: I) -> Node<P, I> {
         for warning in &found.warnings {
             tracing::warn!("{warning}");
         }
@@ -220,14 +239,12 @@ impl<P: Platform, I: Probe<Observation>> Node<P, I> {
         let (dialed, dialed_inbox) = unbounded_channel();
         let (operations, queue) = unbounded_channel();
         let (reports, disk_inbox) = unbounded_channel();
-        let disk = platform.spawn(disk::run(
-            platform.files(),
-            probe.clone(),
-            config.directories.clone(),
-            found.recovered.last_zxid(),
-            queue,
-            reports,
-        ));
+        let last = found.recovered.last_zxid();
+        let start = Start { last, witness: found.witness, epochs: found.epochs };
+        let directories = config.directories.clone();
+        let running =
+            disk::run(platform.clone(), probe.clone(), directories, start, queue, reports);
+        let disk = platform.spawn(running);
         let me = config.ensemble.me;
         let tick_ms = config.settings.tick_ms;
         let elections =

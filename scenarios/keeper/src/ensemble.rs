@@ -99,6 +99,7 @@ fn node_config(plan: &Plan, number: u32) -> NodeConfig {
         client_port: CLIENT_PORT,
         servers,
         listen_on_all_addresses: true,
+        accepts_loss: false,
         max_client_connections: None,
     }
 }

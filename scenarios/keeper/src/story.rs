@@ -40,6 +40,9 @@ pub(crate) fn words(observation: &Observation) -> (String, bool) {
         Observation::Recovered { snapshot, last, .. } => {
             (format!("recovers snapshot {snapshot}, log to {last}"), true)
         }
+        Observation::DamageFound { what } => (format!("finds damage: {what}"), true),
+        Observation::Voiceless => ("starts without a voice".to_owned(), true),
+        Observation::VoiceRegained => ("has its voice again".to_owned(), true),
         Observation::Epochs { accepted, current, .. } => {
             (format!("accepted epoch {accepted}, current epoch {current}"), false)
         }

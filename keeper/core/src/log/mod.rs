@@ -10,12 +10,14 @@ pub mod purge;
 mod record;
 mod recovery;
 mod snapshot;
+mod witness;
 
 pub use names::{FileName, logs_needed};
 pub use record::{
-    End, LogRecord, Scan, TornReason, append_header, append_record, scan, truncated_len,
+    Beyond, End, LogRecord, Scan, TornReason, append_header, append_record, scan, truncated_len,
 };
-pub use recovery::{Recovered, Recovery, RecoveryError, Truncate, Warning};
+pub use recovery::{Recovered, Recovery, RecoveryError, Rule, Truncate, Warning};
 pub use snapshot::{
     Progress, SnapshotData, SnapshotDigest, SnapshotError, SnapshotReader, SnapshotWriter,
 };
+pub use witness::{WITNESS_BYTES, Witness};

@@ -4,6 +4,18 @@
 //! A record is the Adler-32 checksum of the transaction as a long, the transaction as a buffer, and
 //! the byte `B`. A crash leaves any subset of the sectors written since the last fsync; the checksum
 //! finds that, and reading ends there.
+//!
+//! But whole records may lie behind a place that is not right, and then it matters whether that place had been
+//! synced: a crash tears only what had not (Alagappan and others, "Protocol-Aware Recovery for
+//! Consensus-Based Storage", FAST 2018, section 3.3.3). So a log of ours carries a *mark* in its header, and each
+//! of its records says behind its transaction, within the buffer, which transaction was the last that had been
+//! synced when the record was written. It stands there as Apache's digest of the tree would, under a version that
+//! is none of Apache's: `SerializeUtils.deserializeTxn` reads what follows a transaction as a digest,
+//! `DataTree.compareDigest` passes over one of another version. The version reads as a null list, too: an
+//! old closeSession has no body, and Apache would take the next four bytes for the length of one. On disk
+//! only: no proposal carries it.
+
+mod beyond;
 
 use std::ops::Range;
 
@@ -11,6 +23,8 @@ use thiserror::Error;
 
 use crate::ids::Zxid;
 use crate::jute::{Reader, put_buffer, put_int, put_long};
+
+pub use beyond::Beyond;
 
 /// `ZKLG`.
 const MAGIC: [u8; 4] = *b"ZKLG";
@@ -21,6 +35,8 @@ pub(super) const HEADER_BYTES: usize = 16;
 /// never reads. Ours is the last transaction before the file: without it nobody could see that the
 /// end of a log is missing, where the next log begins with another epoch.
 const AFTER: Range<usize> = 8..16;
+/// In the same place: the records say what was synced. No zxid has this bit, the epoch's uppermost.
+const MARK: u64 = 1 << 63;
 /// Ends every record.
 const END_MARK: u8 = b'B';
 /// Checksum, length and end mark.
@@ -29,10 +45,16 @@ const FRAME_BYTES: usize = 8 + 4 + 1;
 const TXN_HEADER_BYTES: usize = 8 + 4 + 8 + 8 + 4;
 /// The zxid within a transaction.
 const ZXID: Range<usize> = 12..20;
+/// What was synced, as a version and a number.
+const SYNCED_BYTES: usize = 4 + 8;
+/// None of the versions of Apache's digests, and the length of a null list.
+const SYNCED_VERSION: [u8; 4] = (-1_i32).to_be_bytes();
 
 /// What a log file holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scan {
+    /// Whether the records say what was synced.
+    pub is_marked: bool,
     /// The last transaction before the file, if it says so; zero if not. Apache's files never do, and
     /// Apache does not look.
     pub after: Zxid,
@@ -43,6 +65,8 @@ pub struct Scan {
     pub valid_len: usize,
     /// What comes behind them.
     pub end: End,
+    /// Whole records of ours behind what is not right.
+    pub beyond: Vec<Beyond>,
 }
 
 /// One record.
@@ -54,6 +78,15 @@ pub struct LogRecord {
     pub zxid: Zxid,
     /// Where the encoded transaction lies.
     pub txn: Range<usize>,
+    /// The last transaction that was synced when this one was written, if the log is marked.
+    pub synced: Option<Zxid>,
+}
+
+impl LogRecord {
+    /// Where the next record begins.
+    pub(super) fn end(&self) -> usize {
+        self.txn.end + if self.synced.is_some() { SYNCED_BYTES } else { 0 } + 1
+    }
 }
 
 /// What comes behind the last record.
@@ -87,49 +120,116 @@ pub enum TornReason {
     /// The record is too short to be a transaction.
     #[error("record is no transaction")]
     Malformed,
+    /// Header and records are whole, and disagree about whether records say what was synced, or about what was
+    /// before the first. No crash leaves that.
+    #[error("header that contradicts the records")]
+    Contradiction,
 }
 
-/// Begins a log file, after the last transaction of the history; zero if that is not known.
+/// Begins a log file of ours, after the last transaction of the history; zero if that is not known. Everything
+/// up to it must have been synced.
 pub fn append_header(out: &mut Vec<u8>, after: Zxid) {
+    put_header(out, after.0 | MARK);
+}
+
+fn put_header(out: &mut Vec<u8>, database: u64) {
     out.extend_from_slice(&MAGIC);
     put_int(out, VERSION);
-    put_long(out, after.0 as i64);
+    put_long(out, database as i64);
 }
 
-/// Appends the record of one encoded transaction.
-pub fn append_record(out: &mut Vec<u8>, txn: &[u8]) {
-    assert!(txn.len() >= TXN_HEADER_BYTES, "a transaction has a header");
-    put_long(out, i64::from(adler2::adler32_slice(txn)));
-    put_buffer(out, Some(txn));
+/// Appends the record of one encoded transaction to a log of ours; `synced` is the last transaction that has
+/// been synced.
+pub fn append_record(out: &mut Vec<u8>, txn: &[u8], synced: Zxid) {
+    let mut content = Vec::with_capacity(txn.len() + SYNCED_BYTES);
+    content.extend_from_slice(txn);
+    content.extend_from_slice(&SYNCED_VERSION);
+    put_long(&mut content, synced.0 as i64);
+    put_record(out, &content);
+}
+
+fn put_record(out: &mut Vec<u8>, content: &[u8]) {
+    assert!(content.len() >= TXN_HEADER_BYTES, "a transaction has a header");
+    put_long(out, i64::from(adler2::adler32_slice(content)));
+    put_buffer(out, Some(content));
     out.push(END_MARK);
+}
+
+/// A log without a mark, as Apache writes it and as builds of ours did that wrote no more than what was before
+/// the file.
+#[cfg(test)]
+pub(super) mod unmarked {
+    use super::*;
+
+    pub(in crate::log) fn append_header(out: &mut Vec<u8>, after: Zxid) {
+        put_header(out, after.0);
+    }
+
+    pub(in crate::log) fn append_record(out: &mut Vec<u8>, txn: &[u8]) {
+        put_record(out, txn);
+    }
 }
 
 /// Reads a whole log file.
 pub fn scan(bytes: &[u8]) -> Scan {
-    let mut records = Vec::new();
-    if !has_header(bytes) {
+    let Some(database) = database(bytes) else {
         let end = match bytes.is_empty() {
             true => End::Clean,
             false => End::Torn { offset: 0, reason: TornReason::Header },
         };
-        return Scan { after: Zxid::ZERO, records, valid_len: 0, end };
-    }
-    let after = Zxid(u64::from_be_bytes(bytes[AFTER].try_into().expect("eight bytes")));
+        return Scan { end, beyond: beyond::records(bytes, 0), ..Scan::default() };
+    };
+    let (is_marked, after) = (database & MARK != 0, Zxid(database & !MARK));
+    let mut records = Vec::new();
     let mut offset = HEADER_BYTES;
-    loop {
-        match read_record(bytes, offset) {
-            Ok(Some((record, next))) => {
+    let end = loop {
+        match read_record(bytes, offset, is_marked) {
+            Ok(Some(record)) => {
+                offset = record.end();
                 records.push(record);
-                offset = next;
             }
-            Ok(None) => {
-                let end = if offset == bytes.len() { End::Clean } else { End::ZeroPadding };
-                return Scan { after, records, valid_len: offset, end };
-            }
-            Err(reason) => {
-                let end = End::Torn { offset, reason };
-                return Scan { after, records, valid_len: offset, end };
-            }
+            Ok(None) if offset == bytes.len() => break End::Clean,
+            Ok(None) => break End::ZeroPadding,
+            Err(reason) => break End::Torn { offset, reason },
+        }
+    };
+    if contradicts(bytes, is_marked, after, &records) {
+        let end = End::Torn { offset: 0, reason: TornReason::Contradiction };
+        let beyond = beyond::records(bytes, HEADER_BYTES);
+        return Scan { is_marked, after, end, beyond, ..Scan::default() };
+    }
+    let beyond = match end {
+        End::Torn { offset, .. } => beyond::records(bytes, offset + 1),
+        End::Clean | End::ZeroPadding => Vec::new(),
+    };
+    Scan { is_marked, after, records, valid_len: offset, end, beyond }
+}
+
+impl Default for Scan {
+    fn default() -> Scan {
+        Scan {
+            is_marked: false,
+            after: Zxid::ZERO,
+            records: Vec::new(),
+            valid_len: 0,
+            end: End::Clean,
+            beyond: Vec::new(),
+        }
+    }
+}
+
+/// Whether header and records disagree. The header has no checksum; but where it says that records say what was
+/// synced, the first says what the header does, and where it does not, no record does.
+fn contradicts(bytes: &[u8], is_marked: bool, after: Zxid, records: &[LogRecord]) -> bool {
+    let Some(first) = records.first() else {
+        // The mark may be what is wrong.
+        return is_marked && matches!(read_record(bytes, HEADER_BYTES, false), Ok(Some(_)));
+    };
+    match first.synced {
+        Some(synced) => synced != after,
+        None => {
+            !is_marked
+                && records.iter().all(|record| synced_in(&bytes[record.txn.clone()]).is_some())
         }
     }
 }
@@ -143,15 +243,21 @@ pub fn truncated_len(bytes: &[u8], last: Zxid) -> Option<usize> {
     (len < bytes.len()).then_some(len)
 }
 
-fn has_header(bytes: &[u8]) -> bool {
+/// What the header holds in the place of a database's identifier; none if there is no header.
+fn database(bytes: &[u8]) -> Option<u64> {
     let mut reader = Reader::new(bytes);
-    reader.raw(4).is_ok_and(|magic| magic == MAGIC)
-        && reader.int().is_ok_and(|version| version == VERSION)
-        && reader.long().is_ok()
+    let is_log = reader.raw(4).is_ok_and(|magic| magic == MAGIC)
+        && reader.int().is_ok_and(|version| version == VERSION);
+    let database = bytes.get(AFTER).filter(|_| is_log)?;
+    Some(u64::from_be_bytes(database.try_into().expect("eight bytes")))
 }
 
-/// The record at `offset` and where the next one begins; `None` if only zeros follow, or nothing.
-fn read_record(bytes: &[u8], offset: usize) -> Result<Option<(LogRecord, usize)>, TornReason> {
+/// The record at `offset`; `None` if only zeros follow, or nothing.
+fn read_record(
+    bytes: &[u8],
+    offset: usize,
+    is_marked: bool,
+) -> Result<Option<LogRecord>, TornReason> {
     let mut reader = Reader::new(&bytes[offset..]);
     let (Ok(checksum), Ok(len)) = (reader.long(), reader.int()) else {
         return zeros_or(&bytes[offset..], TornReason::Unfinished);
@@ -159,20 +265,32 @@ fn read_record(bytes: &[u8], offset: usize) -> Result<Option<(LogRecord, usize)>
     if len <= 0 {
         return zeros_or(&bytes[offset..], TornReason::Unfinished);
     }
-    let Ok(txn) = reader.raw(len as usize) else { return Err(TornReason::Unfinished) };
+    let Ok(content) = reader.raw(len as usize) else { return Err(TornReason::Unfinished) };
     if reader.byte() != Ok(END_MARK) {
         return Err(TornReason::Unfinished);
     }
-    if checksum != i64::from(adler2::adler32_slice(txn)) {
+    if checksum != i64::from(adler2::adler32_slice(content)) {
         return Err(TornReason::Checksum);
     }
-    if txn.len() < TXN_HEADER_BYTES {
+    let synced = if is_marked { synced_in(content) } else { None };
+    let txn_len = content.len() - synced.map_or(0, |_| SYNCED_BYTES);
+    if txn_len < TXN_HEADER_BYTES || is_marked && synced.is_none() {
         return Err(TornReason::Malformed);
     }
-    let zxid = u64::from_be_bytes(txn[ZXID].try_into().expect("eight bytes"));
     let start = offset + FRAME_BYTES - 1;
-    let record = LogRecord { offset, zxid: Zxid(zxid), txn: start..start + txn.len() };
-    Ok(Some((record, offset + FRAME_BYTES + txn.len())))
+    Ok(Some(LogRecord { offset, zxid: zxid_in(content), txn: start..start + txn_len, synced }))
+}
+
+fn zxid_in(content: &[u8]) -> Zxid {
+    Zxid(u64::from_be_bytes(content[ZXID].try_into().expect("eight bytes")))
+}
+
+/// What a record's content says to have been synced before it, if it says so: something earlier than itself.
+fn synced_in(content: &[u8]) -> Option<Zxid> {
+    let at = content.len().checked_sub(SYNCED_BYTES).filter(|at| *at >= TXN_HEADER_BYTES)?;
+    let (version, synced) = content[at..].split_at(SYNCED_VERSION.len());
+    let synced = Zxid(u64::from_be_bytes(synced.try_into().expect("eight bytes")));
+    (version == SYNCED_VERSION && synced < zxid_in(content)).then_some(synced)
 }
 
 fn zeros_or<T>(bytes: &[u8], reason: TornReason) -> Result<Option<T>, TornReason> {
@@ -180,146 +298,4 @@ fn zeros_or<T>(bytes: &[u8], reason: TornReason) -> Result<Option<T>, TornReason
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// A transaction in form: its header with this zxid, and a body.
-    fn txn(zxid: u64, body: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![1; TXN_HEADER_BYTES];
-        bytes[ZXID].copy_from_slice(&zxid.to_be_bytes());
-        bytes.extend_from_slice(body);
-        bytes
-    }
-
-    /// A log of these bodies, and where each record ends.
-    fn log(bodies: &[Vec<u8>]) -> (Vec<u8>, Vec<usize>) {
-        let mut bytes = Vec::new();
-        append_header(&mut bytes, Zxid::ZERO);
-        let mut ends = vec![bytes.len()];
-        for (zxid, body) in (1..).zip(bodies) {
-            append_record(&mut bytes, &txn(zxid, body));
-            ends.push(bytes.len());
-        }
-        (bytes, ends)
-    }
-
-    fn zxids(scan: &Scan) -> Vec<u64> {
-        scan.records.iter().map(|record| record.zxid.0).collect()
-    }
-
-    #[test]
-    fn the_format_is_apaches() {
-        let mut bytes = Vec::new();
-        append_header(&mut bytes, Zxid::ZERO);
-        assert_eq!(bytes, *b"ZKLG\0\0\0\x02\0\0\0\0\0\0\0\0");
-        let txn = txn(5, b"x");
-        append_record(&mut bytes, &txn);
-        assert_eq!(bytes[16..20], [0; 4]);
-        assert_eq!(bytes[20..24], adler2::adler32_slice(&txn).to_be_bytes());
-        assert_eq!(bytes[24..28], (txn.len() as u32).to_be_bytes());
-        assert_eq!(bytes[28..28 + txn.len()], txn);
-        assert_eq!(bytes[28 + txn.len()..], *b"B");
-        let scan = scan(&bytes);
-        assert_eq!(scan.records, [LogRecord { offset: 16, zxid: Zxid(5), txn: 28..61 }]);
-        assert_eq!((scan.valid_len, scan.end), (62, End::Clean));
-    }
-
-    #[test]
-    fn every_end_is_told() {
-        let (whole, ends) = log(&[b"a".to_vec(), b"b".to_vec()]);
-        let last = ends[1];
-        let torn = |offset, reason| End::Torn { offset, reason };
-        assert_eq!(scan(&whole).end, End::Clean);
-        assert_eq!(scan(&[&whole[..], &[0; 700]].concat()).end, End::ZeroPadding);
-        assert_eq!(scan(&[&whole[..], &[0; 3]].concat()).end, End::ZeroPadding);
-        let late = [&whole[..], &[0; 700], &[1]].concat();
-        assert_eq!(scan(&late).end, torn(ends[2], TornReason::Unfinished));
-        assert_eq!(scan(&whole[..last + 5]).end, torn(last, TornReason::Unfinished));
-        assert_eq!(scan(&whole[..whole.len() - 1]).end, torn(last, TornReason::Unfinished));
-        let mut rotten = whole.clone();
-        rotten[last + 40] ^= 1;
-        assert_eq!(scan(&rotten).end, torn(last, TornReason::Checksum));
-        assert_eq!(zxids(&scan(&rotten)), [1]);
-        assert_eq!(scan(b"ZKLG").end, torn(0, TornReason::Header));
-        assert_eq!(scan(&whole[..16]).end, End::Clean);
-        assert_eq!((scan(b"").valid_len, scan(b"").end), (0, End::Clean));
-        let mut short = whole[..16].to_vec();
-        put_long(&mut short, i64::from(adler2::adler32_slice(b"abc")));
-        put_buffer(&mut short, Some(b"abc"));
-        short.push(END_MARK);
-        assert_eq!(scan(&short).end, torn(16, TornReason::Malformed));
-    }
-
-    #[test]
-    fn truncation_keeps_what_it_should() {
-        let (bytes, ends) = log(&[vec![], vec![7; 600], vec![]]);
-        assert_eq!(truncated_len(&bytes, Zxid(3)), None);
-        assert_eq!(truncated_len(&bytes, Zxid(2)), Some(ends[2]));
-        assert_eq!(truncated_len(&bytes, Zxid(0)), Some(HEADER_BYTES));
-        let padded = [&bytes[..], &[0; 50]].concat();
-        assert_eq!(truncated_len(&padded, Zxid(3)), Some(bytes.len()));
-        assert_eq!(truncated_len(b"", Zxid(3)), None);
-    }
-
-    fn bodies() -> impl Strategy<Value = Vec<Vec<u8>>> {
-        let body = prop_oneof![
-            proptest::collection::vec(any::<u8>(), 0..80),
-            proptest::collection::vec(Just(0), 0..1500),
-            proptest::collection::vec(any::<u8>(), 500..1500),
-        ];
-        proptest::collection::vec(body, 1..12)
-    }
-
-    proptest! {
-        /// After a crash each 512-byte sector of what was written since the last fsync holds what it
-        /// held at some moment in between; its bytes from before the fsync stay.
-        #[test]
-        fn a_crash_leaves_a_prefix_with_all_that_was_synced(
-            bodies in bodies(),
-            synced in any::<prop::sample::Index>(),
-            sectors in proptest::collection::vec(any::<prop::sample::Index>(), 64),
-            allocated in 0_usize..3000,
-        ) {
-            let (whole, ends) = log(&bodies);
-            let synced = synced.index(ends.len());
-            let mut crashed = whole.clone();
-            for (at, byte) in crashed.iter_mut().enumerate().skip(ends[synced]) {
-                let moments = ends.len() - synced;
-                let reached = ends[synced + sectors[at / 512 % sectors.len()].index(moments)];
-                if at >= reached {
-                    *byte = 0;
-                }
-            }
-            crashed.resize(crashed.len() + allocated, 0);
-            let scan = scan(&crashed);
-            let found = scan.records.len();
-            prop_assert!(found >= synced, "{found} of {synced}");
-            prop_assert_eq!(scan.valid_len, ends[found]);
-            for (record, (zxid, body)) in scan.records.iter().zip((1..).zip(&bodies)) {
-                prop_assert_eq!(&crashed[record.txn.clone()], &txn(zxid, body)[..]);
-            }
-        }
-
-        #[test]
-        fn a_cut_log_is_a_prefix(bodies in bodies(), cut in any::<prop::sample::Index>()) {
-            let (whole, ends) = log(&bodies);
-            let cut = cut.index(whole.len() + 1);
-            let scan = scan(&whole[..cut]);
-            let complete = ends.iter().filter(|end| **end <= cut).count().saturating_sub(1);
-            prop_assert_eq!(scan.records.len(), complete);
-        }
-
-        #[test]
-        fn no_bytes_panic(bytes: Vec<u8>, headed: bool, last: u64) {
-            let mut file = Vec::new();
-            if headed {
-                append_header(&mut file, Zxid::ZERO);
-            }
-            file.extend_from_slice(&bytes);
-            let scan = scan(&file);
-            prop_assert!(scan.valid_len <= file.len());
-            let _ = truncated_len(&file, Zxid(last));
-        }
-    }
-}
+mod tests;

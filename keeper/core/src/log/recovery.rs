@@ -4,6 +4,14 @@
 //! line. A torn end of the log is what a crash leaves and is cut off; anything else that is missing
 //! has been lost by somebody, and a server that starts without it could elect itself and lose it for
 //! all (ZOOKEEPER-2325). So it is an error, and the message names the files.
+//!
+//! A crash tears only what had not been synced, and three things tell what had: a record behind the bad place,
+//! or the beginning of a later log (both say what was synced when they were written), and, of what was written
+//! last, the witness. Where one of them tells of more than is there, the log is damaged and not torn. Logs without
+//! a mark (Apache's, and those of builds before it) tell nothing: there a torn end is cut off as ever.
+//!
+//! A snapshot that is not whole is passed over where an older one, with all logs after it, or the log from its
+//! first transaction on, brings everything back.
 
 mod line;
 
@@ -17,8 +25,9 @@ use thiserror::Error;
 
 use crate::ids::Zxid;
 
+use super::Witness;
 use super::names::{FileName, logs_needed};
-use super::record::{TornReason, scan};
+use super::record::{Scan, TornReason, scan};
 use super::snapshot::{SnapshotData, SnapshotError, SnapshotReader};
 
 use line::Line;
@@ -26,13 +35,25 @@ use line::Line;
 /// Reads the files of a data directory in the order in which it asks for them.
 #[derive(Clone, Debug)]
 pub struct Recovery {
+    rule: Rule,
     /// Not tried yet, the newest last.
     snapshots: Vec<Zxid>,
     logs: Vec<Zxid>,
     stage: Stage,
     /// Snapshots that were tried in vain or cannot be read.
-    rejected: usize,
+    rejected: Vec<FileName>,
+    /// How many only Apache reads.
+    compressed: usize,
     warnings: Vec<Warning>,
+}
+
+/// By what recovery judges.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rule {
+    /// What the witness says, if it can be read and Apache has not run since.
+    pub witness: Option<Witness>,
+    /// An operator takes what is left: the line ends where it is damaged.
+    pub accepts_loss: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -40,7 +61,7 @@ enum Stage {
     /// Looking for a snapshot.
     Snapshot,
     /// Reading these logs, in order.
-    Logs { snapshot: Box<SnapshotData>, wanted: VecDeque<Zxid>, line: Line },
+    Logs { snapshot: Box<SnapshotData>, wanted: VecDeque<Zxid>, line: Box<Line> },
     /// There are logs, and no snapshot that they could follow.
     Stuck,
 }
@@ -54,13 +75,32 @@ pub struct Recovered {
     pub tail: Vec<(Zxid, Bytes)>,
     /// Cut this log before the next append.
     pub truncate: Option<Truncate>,
-    /// Remove these logs before the next append: no transaction in them is whole.
+    /// Remove these files before the next append: logs in which no transaction is whole, or whose transactions
+    /// are given up, and where a loss is accepted snapshots that are not whole.
     pub remove: Vec<FileName>,
+    /// The log that was read last, and up to where it was certainly synced. What is behind that may read back and
+    /// not be durable.
+    pub sure: Option<Truncate>,
+    /// Whether the newest transactions are in a log without a mark.
+    pub ends_unmarked: bool,
     /// What an operator should know.
     pub warnings: Vec<Warning>,
 }
 
 impl Recovered {
+    /// Of a server that has never run, or has nothing left.
+    pub fn nothing() -> Recovered {
+        Recovered {
+            snapshot: SnapshotData::empty(),
+            tail: Vec::new(),
+            truncate: None,
+            remove: Vec::new(),
+            sure: None,
+            ends_unmarked: false,
+            warnings: Vec::new(),
+        }
+    }
+
     /// The last transaction on disk.
     pub fn last_zxid(&self) -> Zxid {
         self.tail.last().map_or(self.snapshot.last_zxid, |(zxid, _)| *zxid)
@@ -138,6 +178,12 @@ pub enum Warning {
         /// Which.
         zxid: Zxid,
     },
+    /// An operator takes what is left.
+    #[error("{error}; what follows is given up, since the loss is accepted")]
+    LossAccepted {
+        /// What was lost.
+        error: Box<RecoveryError>,
+    },
     /// There is no snapshot, but the log begins with the first transaction.
     #[error("there is no snapshot; the whole history is replayed from {file}")]
     NoSnapshot {
@@ -187,6 +233,21 @@ pub enum RecoveryError {
         /// That record's transaction.
         found: Zxid,
     },
+    /// The history ends before what had been synced.
+    #[error(
+        "{synced} had been synced, but the history ends with {last}{}{}",
+        file_text(*.file), torn_text(*.torn)
+    )]
+    Short {
+        /// The last transaction that is there.
+        last: Zxid,
+        /// The log that holds it; `None` if none does.
+        file: Option<FileName>,
+        /// What the witness tells.
+        synced: Zxid,
+        /// What is wrong behind it, if something is there: in which log, where, and what.
+        torn: Option<(FileName, usize, TornReason)>,
+    },
     /// Two different transactions under one zxid.
     #[error("{file} holds another transaction {zxid} than a log before it")]
     Conflict {
@@ -209,6 +270,15 @@ fn logs_text(first: Option<FileName>) -> String {
     first.map_or_else(String::new, |file| format!(", but logs from {file} on"))
 }
 
+fn file_text(file: Option<FileName>) -> String {
+    file.map_or_else(String::new, |file| format!(" ({file})"))
+}
+
+fn torn_text(torn: Option<(FileName, usize, TornReason)>) -> String {
+    let text = |(file, offset, reason)| format!("; {file}, byte {offset}: {reason}");
+    torn.map_or_else(String::new, text)
+}
+
 fn before_text(before: Option<FileName>) -> String {
     before.map_or_else(|| "the snapshot's last".to_owned(), |file| file.to_string())
 }
@@ -216,12 +286,14 @@ fn before_text(before: Option<FileName>) -> String {
 impl Recovery {
     /// From the names of all files in the data directory (and in the log's, if that is another);
     /// names of other files are ignored.
-    pub fn new<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Recovery {
+    pub fn new<N: AsRef<str>>(names: impl IntoIterator<Item = N>, rule: Rule) -> Recovery {
         let mut recovery = Recovery {
+            rule,
             snapshots: Vec::new(),
             logs: Vec::new(),
             stage: Stage::Snapshot,
-            rejected: 0,
+            rejected: Vec::new(),
+            compressed: 0,
             warnings: Vec::new(),
         };
         for name in names {
@@ -230,7 +302,7 @@ impl Recovery {
                 Some(FileName::Snapshot(zxid)) => recovery.snapshots.push(zxid),
                 Some(FileName::Log(zxid)) => recovery.logs.push(zxid),
                 None if FileName::is_compressed_snapshot(name) => {
-                    recovery.rejected += 1;
+                    recovery.compressed += 1;
                     recovery.warnings.push(Warning::SnapshotCompressed { name: name.to_owned() });
                 }
                 None => {}
@@ -262,14 +334,26 @@ impl Recovery {
     /// If another file is wanted.
     pub fn feed(&mut self, name: FileName, bytes: &[u8]) -> Result<(), RecoveryError> {
         self.take_wanted(name);
-        let Stage::Logs { line, .. } = &mut self.stage else {
+        let Stage::Logs { line, .. } = &self.stage else {
             match read_snapshot(name.zxid(), bytes) {
                 Ok(snapshot) => self.start_from(snapshot, name),
-                Err(error) => self.reject(Warning::SnapshotInvalid { file: name, error }),
+                Err(error) => self.reject(name, Warning::SnapshotInvalid { file: name, error }),
             }
             return Ok(());
         };
-        line.log(name, &scan(bytes), bytes, &mut self.warnings)
+        let from_snapshot = line.is_behind_a_snapshot();
+        let scan = scan(bytes);
+        let is_first = self.logs.first() == Some(&name.zxid());
+        if is_first && !from_snapshot && !self.begins_the_history(&scan) {
+            if self.rule.accepts_loss {
+                self.stage = Stage::Stuck;
+                return Ok(());
+            }
+            let (rejected, first_log) = (self.rejected.len(), Some(name));
+            return Err(RecoveryError::NoSnapshot { rejected, first_log });
+        }
+        let Stage::Logs { line, .. } = &mut self.stage else { unreachable!("looked at above") };
+        line.log(name, &scan, bytes, &mut self.warnings)
     }
 
     /// The file wanted next could not be read: an older snapshot will do, a log will not.
@@ -284,10 +368,11 @@ impl Recovery {
     pub fn unreadable(&mut self, name: FileName, reason: &str) -> Result<(), RecoveryError> {
         self.take_wanted(name);
         let reason = reason.to_owned();
-        if let FileName::Log(_) = name {
-            return Err(RecoveryError::Unreadable { file: name, reason });
+        if let Stage::Logs { line, .. } = &mut self.stage {
+            let error = RecoveryError::Unreadable { file: name, reason };
+            return line.unreadable(name, error, &mut self.warnings);
         }
-        self.reject(Warning::SnapshotUnreadable { file: name, reason });
+        self.reject(name, Warning::SnapshotUnreadable { file: name, reason });
         Ok(())
     }
 
@@ -295,24 +380,48 @@ impl Recovery {
     ///
     /// # Errors
     ///
-    /// [`RecoveryError::NoSnapshot`] if the server must not start.
+    /// [`RecoveryError`] if the server must not start.
     ///
     /// # Panics
     ///
     /// If a file is still wanted, or an error was passed over.
     pub fn finish(mut self) -> Result<Recovered, RecoveryError> {
         assert_eq!(self.next_wanted(), None, "every wanted file is fed before the end");
-        match self.stage {
-            Stage::Logs { snapshot, line, .. } => {
-                let (tail, truncate, remove) = line.finish(&mut self.warnings);
-                let warnings = self.warnings;
-                Ok(Recovered { snapshot: *snapshot, tail, truncate, remove, warnings })
+        let no_snapshot = RecoveryError::NoSnapshot {
+            rejected: self.rejected.len() + self.compressed,
+            first_log: self.logs.first().copied().map(FileName::Log),
+        };
+        let accepts_loss = self.rule.accepts_loss;
+        let Stage::Logs { snapshot, line, .. } = self.stage else {
+            if !accepts_loss || self.compressed > 0 {
+                return Err(no_snapshot);
             }
-            Stage::Snapshot | Stage::Stuck => {
-                let first_log = self.logs.first().copied().map(FileName::Log);
-                Err(RecoveryError::NoSnapshot { rejected: self.rejected, first_log })
-            }
+            self.warnings.push(Warning::LossAccepted { error: Box::new(no_snapshot) });
+            let logs = self.logs.into_iter().map(FileName::Log);
+            let remove = self.rejected.into_iter().chain(logs).collect();
+            return Ok(Recovered { remove, warnings: self.warnings, ..Recovered::nothing() });
+        };
+        let last = line.last().unwrap_or(Zxid::ZERO);
+        let is_nonsense = |file: &FileName| {
+            // Beyond all that was synced: nobody's snapshot.
+            file.zxid() <= last || self.rule.witness.is_some()
+        };
+        let found = line.finish(&mut self.warnings)?;
+        let mut remove = found.remove;
+        if accepts_loss {
+            remove.extend(&self.rejected);
+        } else if !self.rejected.iter().all(is_nonsense) {
+            return Err(no_snapshot);
         }
+        Ok(Recovered {
+            snapshot: *snapshot,
+            tail: found.tail,
+            truncate: found.truncate,
+            remove,
+            sure: found.sure,
+            ends_unmarked: found.ends_unmarked,
+            warnings: self.warnings,
+        })
     }
 
     fn take_wanted(&mut self, name: FileName) {
@@ -327,8 +436,8 @@ impl Recovery {
         }
     }
 
-    fn reject(&mut self, warning: Warning) {
-        self.rejected += 1;
+    fn reject(&mut self, file: FileName, warning: Warning) {
+        self.rejected.push(file);
         self.warnings.push(warning);
         self.go_on();
     }
@@ -338,7 +447,7 @@ impl Recovery {
             self.warnings.push(Warning::UnknownAcls { file, nodes: snapshot.unknown_acls });
         }
         let wanted = logs_needed(self.logs.iter().copied(), snapshot.last_zxid).into();
-        let line = Line::after(snapshot.last_zxid);
+        let line = Box::new(Line::after(Some(snapshot.last_zxid), self.rule));
         self.stage = Stage::Logs { snapshot: Box::new(snapshot), wanted, line };
     }
 
@@ -348,7 +457,8 @@ impl Recovery {
             return;
         }
         let first = self.logs.first().copied();
-        if self.rejected > 0 || first.is_some_and(|first| first.counter() != 1) {
+        let is_all_there = first.map_or(self.rejected.is_empty(), |first| first.counter() == 1);
+        if self.compressed > 0 || !is_all_there {
             self.stage = Stage::Stuck;
             return;
         }
@@ -357,7 +467,14 @@ impl Recovery {
         }
         let snapshot = Box::new(SnapshotData::empty());
         let wanted = self.logs.iter().copied().collect();
-        self.stage = Stage::Logs { snapshot, wanted, line: Line::from_the_beginning() };
+        let line = Box::new(Line::after(None, self.rule));
+        self.stage = Stage::Logs { snapshot, wanted, line };
+    }
+
+    /// Where a snapshot was passed over, the log must say itself that it begins with the first transaction: in
+    /// one without a mark that cannot be seen.
+    fn begins_the_history(&self, first: &Scan) -> bool {
+        self.rejected.is_empty() || first.is_marked && first.after == Zxid::ZERO
     }
 }
 

@@ -19,11 +19,16 @@ use super::leading::leader_info;
 use super::{Replica, Role};
 
 impl<I: Probe<Observation>> Replica<I> {
-    /// A voter (this server among them) told which epoch it accepted last.
-    pub(super) fn learner_connects(&mut self, server: ServerId, accepted: Epoch) {
+    /// A voter (this server among them) told which epoch it accepted last. One whose data were damaged counts in no
+    /// quorum yet.
+    pub(super) fn learner_connects(&mut self, server: ServerId, accepted: Epoch, counts: bool) {
         let Role::Leading(leader) = &mut self.role else { return };
+        if !counts {
+            reachable!(self, VoicelessNotCounted);
+            leader.leave_out(server, accepted);
+        }
         if leader.phase == Phase::Discovery {
-            if leader.connect(&self.ensemble, server, accepted) {
+            if counts && leader.connect(&self.ensemble, server, accepted) {
                 let epoch = leader.epoch;
                 self.accepted_epoch = epoch;
                 let token = self.log_own_epoch(DiskOp::AcceptedEpoch(epoch));
@@ -67,11 +72,11 @@ impl<I: Probe<Observation>> Replica<I> {
         server: ServerId,
         accepted: Epoch,
     ) {
-        if let Some(learner) = self.learner(connection) {
-            learner.server = Some(server);
-            learner.phase = LearnerPhase::AwaitingEpoch;
-        }
-        self.learner_connects(server, accepted);
+        let Some(learner) = self.learner(connection) else { return };
+        learner.server = Some(server);
+        learner.phase = LearnerPhase::AwaitingEpoch;
+        let counts = !learner.is_damaged;
+        self.learner_connects(server, accepted, counts);
         self.announce_epoch();
     }
 
@@ -93,11 +98,13 @@ impl<I: Probe<Observation>> Replica<I> {
         }
         let Some(learner) = leader.learners.get_mut(&connection) else { return };
         learner.phase = LearnerPhase::Promised { last };
-        let server = learner.server;
+        let (server, is_damaged) = (learner.server, learner.is_damaged);
         if established {
             return self.synchronise(connection, last);
         }
         match (server, current) {
+            // It is brought up with the others, once they have promised.
+            _ if is_damaged => {}
             (Some(server), Some(_)) => self.promise(server),
             (Some(server), None) => {
                 leader.spent.insert(server);

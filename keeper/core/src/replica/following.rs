@@ -63,7 +63,7 @@ impl<I: Probe<Observation>> Replica<I> {
             server: self.ensemble.me,
             protocol_version: PROTOCOL_VERSION,
             config_version: Some(self.ensemble.config_version as i64),
-            extra: Bytes::new(),
+            extra: self.own_condition(),
         };
         let Role::Following(follower) = &mut self.role else { return self.close(connection) };
         if follower.connection != connection {
@@ -143,7 +143,10 @@ impl<I: Probe<Observation>> Replica<I> {
         use FollowerPhase::*;
         let Role::Following(follower) = &mut self.role else { return Ok(()) };
         match (follower.phase, packet.kind) {
-            (AwaitingEpoch, PacketKind::LeaderInfo) => self.on_leader_info(packet.zxid),
+            (AwaitingEpoch, PacketKind::LeaderInfo) => {
+                self.expect_a_fair_count(packet.data.as_deref().unwrap_or_default())?;
+                self.on_leader_info(packet.zxid)
+            }
             (AwaitingSync, PacketKind::Diff) => self.on_diff(packet.zxid),
             (AwaitingSync, PacketKind::Trunc) => self.on_trunc(packet.zxid),
             (AwaitingSync, PacketKind::Snap) => self.on_snap(packet.zxid),
@@ -327,7 +330,8 @@ impl<I: Probe<Observation>> Replica<I> {
         if let Role::Following(follower) = &self.role {
             self.current_epoch = follower.epoch;
         }
-        self.disk(DiskOp::CurrentEpoch(self.current_epoch))
+        let joined = self.disk(DiskOp::CurrentEpoch(self.current_epoch));
+        self.clear_damage().unwrap_or(joined)
     }
 
     pub(super) fn on_follower_persisted(&mut self) {
@@ -354,6 +358,7 @@ impl<I: Probe<Observation>> Replica<I> {
         follower.phase = FollowerPhase::AwaitingUpToDate;
         reachable!(self, NewLeaderAnswered);
         let zxid = Zxid::new(follower.epoch, 0);
+        self.regain_voice();
         self.observe_epochs();
         let durable = self.history.durable(self.persisted);
         self.observe(|| Observation::Acknowledged { zxid: upto, durable });

@@ -10,7 +10,7 @@ use crate::limits;
 use crate::log::SnapshotWriter;
 use crate::observation::{Observation, SyncKind};
 use crate::session::{Origin, SessionTracker};
-use crate::wire::quorum::payload::PROTOCOL_VERSION;
+use crate::wire::quorum::payload::{KNOWS_DAMAGED, PROTOCOL_VERSION};
 use crate::wire::quorum::{LeaderInfo, PacketKind, QuorumPacket};
 use crate::zab::leader::{Leader, Learner, LearnerPhase, Phase, SyncRequest};
 use crate::zab::sync;
@@ -31,7 +31,7 @@ impl<I: Probe<Observation>> Replica<I> {
         self.role = Role::Leading(Box::new(leader));
         self.info("leading: waiting for a quorum of followers".to_owned());
         self.observe(|| Observation::Leading);
-        self.learner_connects(self.ensemble.me, self.accepted_epoch);
+        self.learner_connects(self.ensemble.me, self.accepted_epoch, true);
         for (connection, bytes) in std::mem::take(&mut self.early_learners) {
             self.on_learner(connection);
             self.on_bytes(connection, &bytes);
@@ -105,8 +105,13 @@ impl<I: Probe<Observation>> Replica<I> {
         let durable = self.history.durable(persisted);
         let Role::Leading(leader) = &mut self.role else { return };
         let is_serving = leader.phase == Phase::Broadcast;
-        sometimes!(self, LeaderLogged, is_serving && leader.own_acked < durable);
+        let is_more = leader.own_acked < durable;
+        sometimes!(self, LeaderLogged, is_serving && is_more);
         leader.own_acked = durable;
+        if is_more {
+            self.observe(|| Observation::Acknowledged { zxid: durable, durable });
+        }
+        let Role::Leading(leader) = &mut self.role else { return };
         match leader.phase {
             Phase::Proposing { token, .. } if persisted >= token => {
                 leader.phase = Phase::AwaitingEpochAcks;
@@ -221,6 +226,7 @@ impl<I: Probe<Observation>> Replica<I> {
         let Some(learner) = leader.learners.get_mut(&connection) else { return };
         learner.acked = learner.acked.max(learner.synced_upto);
         learner.phase = LearnerPhase::Synced;
+        learner.is_damaged = false;
         if serving {
             self.bring_up_to_date(connection);
             self.commit_what_is_acked();
@@ -515,7 +521,8 @@ impl<I: Probe<Observation>> Replica<I> {
 
 pub(super) fn leader_info(zxid: Zxid) -> QuorumPacket {
     let mut data = Vec::new();
-    let info = LeaderInfo { protocol_version: PROTOCOL_VERSION, extra: Bytes::new() };
+    let extra = Bytes::from_static(KNOWS_DAMAGED);
+    let info = LeaderInfo { protocol_version: PROTOCOL_VERSION, extra };
     info.encode(&mut data);
     QuorumPacket::with_data(PacketKind::LeaderInfo, zxid, data)
 }

@@ -5,6 +5,7 @@ use crate::jute::{Decode, Encode, Reader, from_bytes};
 use crate::observation::Observation;
 use crate::session::Origin;
 use crate::wire::client::Request;
+use crate::wire::quorum::payload::DAMAGED;
 use crate::wire::quorum::{
     EpochAck, ForwardedRequest, LearnerInfo, PacketKind, QuorumPacket, Revalidate, Revalidated,
     SessionTouches,
@@ -55,6 +56,9 @@ impl<I: Probe<Observation>> Replica<I> {
                 let config = self.ensemble.config_version;
                 if info.config_version.is_some_and(|version| version > config as i64) {
                     return Err(format!("server {} has a later configuration", info.server));
+                }
+                if let Some(learner) = self.learner(connection) {
+                    learner.is_damaged = info.extra == DAMAGED;
                 }
                 self.learner_informs(connection, info.server, packet.zxid.epoch());
             }

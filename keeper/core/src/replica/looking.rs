@@ -4,7 +4,7 @@ use crate::effect::Effect;
 use crate::ids::ServerId;
 use crate::observation::Observation;
 use crate::wire::election::{Notification, ServerState};
-use crate::zab::election::{ASIDE_TICKS, Elected, Output, Vote};
+use crate::zab::election::{ASIDE_TICKS, Elected, NOBODY, Output, Vote};
 use crate::{planted, reachable, sometimes};
 use probe::Probe;
 
@@ -54,7 +54,10 @@ impl<I: Probe<Observation>> Replica<I> {
         self.observe_epochs();
         let logged = self.history.last();
         let zxid = if I::EVENTS { self.spoilt_vote(logged) } else { logged };
-        let own = Vote { peer_epoch: self.current_epoch, zxid, leader: self.ensemble.me };
+        let is_voiceless = self.is_voiceless();
+        self.election.set_voiceless(is_voiceless);
+        let leader = if is_voiceless { NOBODY } else { self.ensemble.me };
+        let own = Vote { peer_epoch: self.current_epoch, zxid, leader };
         let output = self.election.start(self.now, &self.ensemble, own);
         self.on_election_output(output);
     }
@@ -89,7 +92,10 @@ impl<I: Probe<Observation>> Replica<I> {
         self.election.hear(self.now, from);
         if notification.state == ServerState::Looking {
             self.notify(from);
-            self.note_looker(from, notification.round);
+            // Who votes for nobody has no voice, and would be no help to anybody else.
+            if self.ensemble.is_voter(notification.leader) {
+                self.note_looker(from, notification.round);
+            }
         } else {
             self.lookers.remove(&from);
         }
@@ -159,9 +165,14 @@ impl<I: Probe<Observation>> Replica<I> {
             Role::Looking => (self.election.proposal(), self.election.round()),
             _ => self.settled,
         };
+        // Without a voice a server says the same whatever it does, lest it be counted.
+        let (state, leader) = match self.is_voiceless() {
+            true => (ServerState::Looking, NOBODY),
+            false => (self.state(), vote.leader),
+        };
         let notification = Notification {
-            state: self.state(),
-            leader: vote.leader,
+            state,
+            leader,
             zxid: vote.zxid,
             round,
             peer_epoch: vote.peer_epoch,
@@ -171,6 +182,9 @@ impl<I: Probe<Observation>> Replica<I> {
     }
 
     fn take_role(&mut self, elected: Elected) {
+        if self.must_wait_for(elected) {
+            return self.election.keep_looking(self.now);
+        }
         self.settled = (elected.vote, elected.round);
         self.settled_ms = self.now.mono_ms;
         self.lookers.clear();

@@ -24,6 +24,7 @@ mod plants;
 mod reads;
 mod snapshot;
 mod submit;
+mod voice;
 
 pub use follower::{Follower, FollowerPhase};
 
@@ -49,6 +50,7 @@ use crate::{always, sometimes};
 use probe::{Off, Probe};
 
 use snapshot::SnapshotJob;
+use voice::Voice;
 
 /// What a server found in its data directory.
 #[derive(Debug)]
@@ -63,6 +65,8 @@ pub struct Recovered {
     pub accepted_epoch: Epoch,
     /// The file `currentEpoch`.
     pub current_epoch: Epoch,
+    /// Something that had been synced was lost, and no leader has made up for it yet: see the module `voice`.
+    pub is_damaged: bool,
 }
 
 impl Recovered {
@@ -79,6 +83,7 @@ impl Recovered {
             tail: Vec::new(),
             accepted_epoch: Epoch(0),
             current_epoch: Epoch(0),
+            is_damaged: false,
         }
     }
 }
@@ -100,6 +105,8 @@ pub struct Replica<I: Probe<Observation> = Off> {
     now: Now,
     accepted_epoch: Epoch,
     current_epoch: Epoch,
+    /// What this server lost must come back from a leader before it counts.
+    voice: Voice,
     history: History,
     tree: Tree,
     sessions: BTreeMap<SessionId, i32>,
@@ -144,7 +151,8 @@ impl<I: Probe<Observation>> Replica<I> {
         entropy: u64,
         probe: I,
     ) -> Replica<I> {
-        let Recovered { tree, sessions, tail, accepted_epoch, current_epoch } = recovered;
+        let Recovered { tree, sessions, tail, accepted_epoch, current_epoch, is_damaged } =
+            recovered;
         let snapshot = tree.last_zxid();
         let mut history = History::new(snapshot, Vec::new());
         for (zxid, txn) in tail {
@@ -159,6 +167,7 @@ impl<I: Probe<Observation>> Replica<I> {
             now,
             accepted_epoch,
             current_epoch,
+            voice: Voice::new(is_damaged),
             transactions_since_snapshot: history.unapplied() as u64,
             history,
             tree,
@@ -190,6 +199,9 @@ impl<I: Probe<Observation>> Replica<I> {
         }
         let (last, digest) = (replica.history.last(), replica.digest());
         replica.observe(|| Observation::Recovered { snapshot, last, digest });
+        if is_damaged {
+            replica.observe(|| Observation::Voiceless);
+        }
         replica
     }
 

@@ -40,6 +40,10 @@ const HEARD_PAUSES: u64 = 2;
 /// No ensemble gets this far; a peer that says so is not believed.
 const ROUND_MAX: u64 = 1 << 62;
 
+/// Whom a server without a voice votes for: nobody. Apache's observers send this number, too, and who is no voter
+/// is passed over by every server.
+pub const NOBODY: ServerId = ServerId(1 << 63);
+
 /// A candidate for leadership, ordered by what makes it preferable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Vote {
@@ -99,6 +103,9 @@ pub struct Election {
     resend_at_ms: u64,
     resend_pause_ms: u64,
     looking: bool,
+    /// This server has no voice: it votes for nobody, ends no round, and joins only whom a quorum of others
+    /// follows.
+    is_voiceless: bool,
     /// `tickTime`: the time in which a peer that hears a vote is expected to have answered it.
     tick_ms: u64,
     /// Candidates that are voted for only where there is no other, and until when.
@@ -125,6 +132,7 @@ impl Election {
             resend_at_ms: 0,
             resend_pause_ms: RESEND_FIRST_MS,
             looking: false,
+            is_voiceless: false,
             tick_ms: tick_ms.max(1),
             shunned: BTreeMap::new(),
             unreached: BTreeMap::new(),
@@ -155,6 +163,18 @@ impl Election {
         self.heard_ms.insert(peer, now.mono_ms);
     }
 
+    /// Whether this server has no voice from now on.
+    pub fn set_voiceless(&mut self, is_voiceless: bool) {
+        self.is_voiceless = is_voiceless;
+    }
+
+    /// The server found is not to be followed yet: others are asked again after a tick.
+    pub fn keep_looking(&mut self, now: Now) {
+        self.looking = true;
+        self.established.clear();
+        self.resend_at_ms = now.mono_ms + self.tick_ms;
+    }
+
     /// Begins a round with this server's own vote.
     pub fn start(&mut self, now: Now, ensemble: &Ensemble, own: Vote) -> Output {
         self.round += 1;
@@ -167,15 +187,17 @@ impl Election {
         self.looking = true;
         self.weigh_later(now);
         let mut out = Output::default();
-        if self.is_shunned(now, ensemble.me) {
+        if self.is_shunned(now, ensemble.me) && !self.is_voiceless {
             // Others would take this server's own vote over before it could take over theirs.
             self.finalize_at_ms = None;
             self.resend_at_ms = now.mono_ms + self.resend_pause_ms;
         } else {
             self.announce(now, ensemble, &mut out);
         }
-        self.count_own(ensemble);
-        self.judge(now, ensemble, &mut out);
+        if !self.is_voiceless {
+            self.count_own(ensemble);
+            self.judge(now, ensemble, &mut out);
+        }
         out
     }
 
@@ -189,7 +211,7 @@ impl Election {
             self.unreachable.insert(peer);
             self.heard_ms.remove(&peer);
         }
-        if self.looking {
+        if self.looking && !self.is_voiceless {
             self.judge(now, ensemble, &mut out);
         }
         out
@@ -214,6 +236,7 @@ impl Election {
         }
         let cast = Cast { vote, round: message.round, state: message.state };
         match message.state {
+            ServerState::Looking if self.is_voiceless => {}
             ServerState::Looking => self.receive_looking(now, ensemble, from, cast, &mut out),
             ServerState::Following | ServerState::Leading => {
                 self.receive_established(now, ensemble, from, cast, &mut out);
@@ -229,9 +252,14 @@ impl Election {
         if !self.looking {
             return out;
         }
-        self.weigh(now, ensemble);
-        self.revise(now, ensemble, &mut out);
-        self.judge(now, ensemble, &mut out);
+        if self.is_voiceless {
+            self.shunned.retain(|_, until_ms| now.mono_ms < *until_ms);
+            self.weigh_later(now);
+        } else {
+            self.weigh(now, ensemble);
+            self.revise(now, ensemble, &mut out);
+            self.judge(now, ensemble, &mut out);
+        }
         if self.looking && now.mono_ms >= self.resend_at_ms {
             self.resend_pause_ms = (self.resend_pause_ms * 2).min(self.resend_longest_ms());
             self.resend_at_ms = now.mono_ms + self.resend_pause_ms;
@@ -406,7 +434,7 @@ impl Election {
         if is_out_of_reach {
             return;
         }
-        if cast.round == self.round {
+        if cast.round == self.round && !self.is_voiceless {
             self.received.insert(from, cast);
             if self.supports(&self.received, ensemble, cast) {
                 return self.finish(cast, out);
@@ -432,7 +460,7 @@ impl Election {
         let supporters = votes.iter().filter(|(_, other)| is_same(other));
         let mut supporters: BTreeSet<ServerId> = supporters.map(|(server, _)| *server).collect();
         let mut decided = votes.values().filter(|other| other.state != ServerState::Looking);
-        if decided.all(is_same) {
+        if !self.is_voiceless && decided.all(is_same) {
             supporters.insert(ensemble.me);
         }
         ensemble.is_quorum(&supporters) && self.leads(votes, ensemble, cast.vote.leader, cast.round)

@@ -92,6 +92,8 @@ pub struct Learner {
     pub held_back: Vec<u8>,
     /// The snapshot that is being sent.
     pub snapshot: Option<SnapshotWriter>,
+    /// Its data were damaged, and it has not acknowledged NEWLEADER since: it counts in no quorum.
+    pub is_damaged: bool,
     /// Its incoming packets.
     pub decoder: QuorumDecoder,
 }
@@ -109,6 +111,7 @@ impl Learner {
             pings_echoed: 0,
             held_back: Vec::new(),
             snapshot: None,
+            is_damaged: false,
             decoder: QuorumDecoder::new(QUORUM_PACKET_BYTES_MAX),
         }
     }
@@ -230,6 +233,17 @@ impl Leader {
         self.connecting.contains(&ensemble.me) && ensemble.is_quorum(&self.connecting)
     }
 
+    /// A server's data were damaged: its accepted epoch counts still, but neither itself nor what it promised on
+    /// an earlier connection.
+    pub fn leave_out(&mut self, server: ServerId, accepted: Epoch) {
+        if self.phase == Phase::Discovery && accepted >= self.epoch {
+            self.epoch = Epoch(accepted.0.saturating_add(1));
+        }
+        self.connecting.remove(&server);
+        self.promised.remove(&server);
+        self.spent.remove(&server);
+    }
+
     /// A voter promised the epoch. True once a quorum has.
     pub fn promise(&mut self, ensemble: &Ensemble, server: ServerId) -> bool {
         if ensemble.is_voter(server) {
@@ -240,8 +254,7 @@ impl Leader {
 
     /// Whether those who are connected could still make a quorum of promises.
     pub fn may_be_promised(&self, ensemble: &Ensemble) -> bool {
-        let mut voters: BTreeSet<ServerId> =
-            self.learners.values().filter_map(|learner| learner.server).collect();
+        let mut voters = self.counted();
         voters.insert(ensemble.me);
         voters.retain(|voter| !self.spent.contains(voter));
         ensemble.is_quorum(&voters)
@@ -323,10 +336,15 @@ impl Leader {
         }
     }
 
+    /// Learners that are connected and count.
+    fn counted(&self) -> BTreeSet<ServerId> {
+        let counted = self.learners.values().filter(|learner| !learner.is_damaged);
+        counted.filter_map(|learner| learner.server).collect()
+    }
+
     /// Whether a quorum (this server included) is still connected.
     pub fn quorum_connected(&self, ensemble: &Ensemble) -> bool {
-        let mut connected: BTreeSet<ServerId> =
-            self.learners.values().filter_map(|learner| learner.server).collect();
+        let mut connected = self.counted();
         connected.insert(ensemble.me);
         ensemble.is_quorum(&connected)
     }
@@ -427,6 +445,27 @@ mod tests {
         assert_eq!(leader.next_zxid(2), Some(Zxid::new(Epoch(8), 2)));
         leader.last_proposed = Zxid::new(Epoch(8), 2);
         assert_eq!(leader.next_zxid(2), None);
+    }
+
+    #[test]
+    fn who_is_damaged_counts_in_no_quorum_whatever_it_promised_before() {
+        let ensemble = ensemble();
+        let mut leader = Leader::new(0, Zxid(5), Epoch(2), 100);
+        leader.connect(&ensemble, ServerId(1), Epoch(2));
+        assert!(leader.connect(&ensemble, ServerId(2), Epoch(3)));
+        leader.leave_out(ServerId(2), Epoch(7));
+        assert_eq!(leader.epoch, Epoch(8), "what it accepted counts still");
+        assert!(!leader.connect(&ensemble, ServerId(1), Epoch(2)));
+        leader.promise(&ensemble, ServerId(2));
+        leader.leave_out(ServerId(2), Epoch(7));
+        assert!(!leader.promise(&ensemble, ServerId(1)));
+        assert!(leader.promise(&ensemble, ServerId(3)));
+        let mut learner = Learner::new(0);
+        (learner.server, learner.is_damaged) = (Some(ServerId(2)), true);
+        leader.learners.insert(ConnectionId(2), learner);
+        assert!(!leader.quorum_connected(&ensemble) && !leader.may_be_promised(&ensemble));
+        leader.learners.get_mut(&ConnectionId(2)).unwrap().is_damaged = false;
+        assert!(leader.quorum_connected(&ensemble) && leader.may_be_promised(&ensemble));
     }
 
     #[test]

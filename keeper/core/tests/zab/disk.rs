@@ -19,6 +19,8 @@ pub(crate) struct Disk {
     accepted: Epoch,
     current: Epoch,
     pending: VecDeque<(DiskToken, DiskOp)>,
+    /// Whether what had been synced was lost.
+    is_damaged: bool,
     /// Whether operations wait for the script.
     pub(crate) held: bool,
 }
@@ -31,6 +33,11 @@ impl Disk {
         let mut writer = SnapshotWriter::file(&mut tree, &sessions, &mut bytes);
         while !writer.chunk(&mut tree, 1 << 20, &mut bytes) {}
         Disk { snapshot: Some((zxid, bytes)), ..Disk::default() }
+    }
+
+    /// A disk whose data were set aside.
+    pub(crate) fn damaged() -> Disk {
+        Disk { is_damaged: true, ..Disk::default() }
     }
 
     pub(crate) fn queue(&mut self, token: DiskToken, op: DiskOp) {
@@ -55,6 +62,7 @@ impl Disk {
                 assert_eq!(last, None, "{zxid} is logged twice");
             }
             DiskOp::Roll | DiskOp::Purge { .. } => {}
+            DiskOp::ClearDamage => self.is_damaged = false,
             DiskOp::Truncate { zxid } => self.log.retain(|at, _| *at <= zxid),
             DiskOp::AcceptedEpoch(epoch) => self.accepted = epoch,
             DiskOp::CurrentEpoch(epoch) => self.current = epoch,
@@ -82,6 +90,7 @@ impl Disk {
         let mut recovered = Recovered {
             accepted_epoch: self.accepted,
             current_epoch: self.current,
+            is_damaged: self.is_damaged,
             ..Recovered::empty()
         };
         if let Some((zxid, bytes)) = &self.snapshot {
@@ -103,6 +112,7 @@ pub(crate) fn op_text(op: &DiskOp) -> String {
     match op {
         DiskOp::Append { zxid, .. } => format!("append {zxid}"),
         DiskOp::Roll => "roll".to_owned(),
+        DiskOp::ClearDamage => "clear damage".to_owned(),
         DiskOp::Truncate { zxid } => format!("truncate {zxid}"),
         DiskOp::AcceptedEpoch(epoch) => format!("acceptedEpoch {epoch}"),
         DiskOp::CurrentEpoch(epoch) => format!("currentEpoch {epoch}"),

@@ -22,3 +22,4 @@ mod plants;
 mod sessions;
 mod stepping_down;
 mod synchronisation;
+mod voice;

@@ -143,6 +143,11 @@ impl World {
         lines.lines().filter(|line| !line.contains(": vote n")).map(|l| format!("{l}\n")).collect()
     }
 
+    /// A server that is down loses what it had synced, and knows it.
+    pub(crate) fn damage(&mut self, server: u64) {
+        self.set_disk(server, Disk::damaged());
+    }
+
     pub(crate) fn set_disk(&mut self, server: u64, disk: Disk) {
         self.disks.insert(server, disk);
     }

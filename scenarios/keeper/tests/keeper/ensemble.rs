@@ -44,6 +44,7 @@ fn node_config(number: u32) -> NodeConfig {
         client_address: "0.0.0.0".to_owned(),
         client_port: 2181,
         servers,
+        accepts_loss: false,
         listen_on_all_addresses: true,
         max_client_connections: None,
     }

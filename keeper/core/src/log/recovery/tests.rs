@@ -1,10 +1,12 @@
 //! Recovery: what it makes of whole, torn, missing and wrong files.
 
 mod crash;
+mod damage;
 
 use super::*;
 use crate::ids::Epoch;
-use crate::log::record::{append_header, append_record};
+use crate::ids::ServerId;
+use crate::log::record::{append_header, append_record, unmarked};
 use crate::log::snapshot::SnapshotWriter;
 use crate::tree::{Tree, TreeBuilder};
 
@@ -31,9 +33,21 @@ fn log(zxids: &[Zxid]) -> (FileName, Vec<u8>) {
 /// A log file of these transactions that says what stands before it.
 fn log_after(after: Zxid, zxids: &[Zxid]) -> (FileName, Vec<u8>) {
     let mut bytes = Vec::new();
-    append_header(&mut bytes, after);
+    unmarked::append_header(&mut bytes, after);
     for zxid in zxids {
-        append_record(&mut bytes, &txn(*zxid, b"body"));
+        unmarked::append_record(&mut bytes, &txn(*zxid, b"body"));
+    }
+    (FileName::Log(zxids[0]), bytes)
+}
+
+/// A log file of ours, synced after each transaction.
+fn our_log(after: Zxid, zxids: &[Zxid]) -> (FileName, Vec<u8>) {
+    let mut bytes = Vec::new();
+    append_header(&mut bytes, after);
+    let mut synced = after;
+    for zxid in zxids {
+        append_record(&mut bytes, &txn(*zxid, b"body"), synced);
+        synced = *zxid;
     }
     (FileName::Log(zxids[0]), bytes)
 }
@@ -50,7 +64,11 @@ fn snapshot(zxid: Zxid) -> (FileName, Vec<u8>) {
 }
 
 fn recover(disk: &Disk) -> Result<Recovered, RecoveryError> {
-    let mut recovery = Recovery::new(disk.keys().map(FileName::to_string));
+    recover_by(disk, Rule::default())
+}
+
+fn recover_by(disk: &Disk, rule: Rule) -> Result<Recovered, RecoveryError> {
+    let mut recovery = Recovery::new(disk.keys().map(FileName::to_string), rule);
     while let Some(name) = recovery.next_wanted() {
         recovery.feed(name, &disk[&name])?;
     }
@@ -99,7 +117,7 @@ fn the_newest_snapshot_and_what_follows_it_count() {
         log(&line(1, 5..=7)),
         log(&line(3, 1..=2)),
     ]);
-    let mut recovery = Recovery::new(disk.keys().map(FileName::to_string));
+    let mut recovery = Recovery::new(disk.keys().map(FileName::to_string), Rule::default());
     let mut asked = Vec::new();
     while let Some(name) = recovery.next_wanted() {
         asked.push(name);
@@ -146,7 +164,7 @@ fn without_a_usable_snapshot_nothing_starts() {
     let late = log(&line(1, 3..=4));
     let error = RecoveryError::NoSnapshot { rejected: 0, first_log: Some(late.0) };
     assert_eq!(recover(&disk(&[late])), Err(error));
-    let recovery = Recovery::new(["snapshot.5.gz", "log.100000001", "myid"]);
+    let recovery = Recovery::new(["snapshot.5.gz", "log.100000001", "myid"], Rule::default());
     assert_eq!(recovery.next_wanted(), None);
     let error = RecoveryError::NoSnapshot { rejected: 1, first_log };
     assert_eq!(recovery.finish(), Err(error));
@@ -272,8 +290,8 @@ fn a_repeated_transaction_is_harmless_and_a_different_one_is_not() {
     assert_eq!(tail(&recovered), line(1, 1..=5));
     assert_eq!(recovered.warnings.len(), 2);
     let mut other = Vec::new();
-    append_header(&mut other, Zxid::ZERO);
-    append_record(&mut other, &txn(zxid(1, 3), b"another"));
+    unmarked::append_header(&mut other, Zxid::ZERO);
+    unmarked::append_record(&mut other, &txn(zxid(1, 3), b"another"));
     let file = FileName::Log(zxid(1, 3));
     let files = [snapshot(Zxid::ZERO), log(&line(1, 1..=4)), (file, other)];
     let error = RecoveryError::Conflict { file, zxid: zxid(1, 3) };
@@ -282,7 +300,7 @@ fn a_repeated_transaction_is_harmless_and_a_different_one_is_not() {
 
 #[test]
 fn a_log_that_cannot_be_read_is_not_passed_over_and_a_snapshot_is() {
-    let mut recovery = Recovery::new(["snapshot.5", "snapshot.2", "log.1"]);
+    let mut recovery = Recovery::new(["snapshot.5", "snapshot.2", "log.1"], Rule::default());
     recovery.unreadable(FileName::Snapshot(Zxid(5)), "EIO").unwrap();
     let (name, bytes) = snapshot(Zxid(2));
     recovery.feed(name, &bytes).unwrap();

@@ -14,6 +14,12 @@ use crate::wire::client::OpCode;
 /// The protocol in which learners acknowledge epochs; every server since 3.3.
 pub const PROTOCOL_VERSION: i32 = 0x1_0000;
 
+/// What follows in a [`LearnerInfo`] of a server whose data were damaged: it counts in no quorum before it has
+/// acknowledged NEWLEADER.
+pub const DAMAGED: &[u8] = b"keeperd: damaged";
+/// What follows in a [`LeaderInfo`] of a leader that knows what [`DAMAGED`] means.
+pub const KNOWS_DAMAGED: &[u8] = b"keeperd: knows damaged";
+
 /// FOLLOWERINFO and OBSERVERINFO: who the learner is. Apache's leader reads as much as it finds
 /// (8, 12 or 20 bytes) and ignores what follows.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,6 +14,8 @@ struct Server {
     written: Vec<(Zxid, Vec<u8>)>,
     synced: usize,
     synced_len: usize,
+    /// What the witness says, or said before the last sync: it is written behind it, and not synced at once.
+    witnesses: [usize; 2],
 }
 
 #[derive(Clone, Debug)]
@@ -46,6 +48,7 @@ impl Server {
             written: Vec::new(),
             synced: 0,
             synced_len: 0,
+            witnesses: [0, 0],
         }
     }
 
@@ -67,7 +70,7 @@ impl Server {
     }
 
     fn append(&mut self, body: &[u8]) {
-        let after = self.written.last().map_or(Zxid::ZERO, |(zxid, _)| *zxid);
+        let synced = self.synced.checked_sub(1).map_or(Zxid::ZERO, |last| self.written[last].0);
         self.last = self.last.next().unwrap();
         let file = *self.open.get_or_insert_with(|| {
             self.synced_len = 0;
@@ -75,14 +78,15 @@ impl Server {
         });
         let bytes = self.disk.entry(file).or_default();
         if bytes.is_empty() {
-            append_header(bytes, after);
+            append_header(bytes, synced);
         }
-        append_record(bytes, &txn(self.last, body));
+        append_record(bytes, &txn(self.last, body), synced);
         self.written.push((self.last, txn(self.last, body)));
     }
 
     fn sync(&mut self) {
         self.synced = self.written.len();
+        self.witnesses = [self.witnesses[1], self.synced];
         self.synced_len = self.open.map_or(0, |open| self.disk[&open].len());
     }
 
@@ -107,7 +111,14 @@ impl Server {
 
     /// Recovers, does what recovery says, and goes on from there.
     fn recover(&mut self) {
-        let recovered = recover(&self.disk).unwrap();
+        for witness in self.witnesses {
+            let synced = witness.checked_sub(1).map_or(Zxid::ZERO, |last| self.written[last].0);
+            let by = super::damage::rule(synced);
+            let told = recover_by(&self.disk, by).expect("no crash is called damage");
+            let sure = told.sure.filter(|sure| self.disk.contains_key(&sure.file));
+            assert!(sure.is_none_or(|sure| sure.len <= self.disk[&sure.file].len()));
+        }
+        let recovered = recover(&self.disk).expect("no crash is called damage");
         let found = recovered.tail.len();
         assert!(found >= self.synced, "{found} found, {} synced", self.synced);
         self.written.truncate(found);
@@ -125,6 +136,7 @@ impl Server {
             self.last = Zxid::new(self.last.epoch(), 0);
         }
         self.synced = found;
+        self.witnesses = [found, found];
         let again = recover(&self.disk).unwrap();
         assert_eq!((again.tail, again.truncate), (recovered.tail, None));
         assert!(again.remove.is_empty());
