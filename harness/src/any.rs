@@ -37,6 +37,9 @@ pub trait AnySystem: Send + Sync + 'static {
     fn scenarios(&self) -> &'static [Scenario];
     /// See [`System::checked_files`].
     fn checked_files(&self) -> &'static [&'static str];
+
+    /// See [`System::tells_damage`].
+    fn tells_damage(&self) -> bool;
     /// See [`System::upgrade`].
     fn upgrade(&self) -> Option<fn(&mut Draws) -> Settings>;
     /// See [`System::marks`].
@@ -139,6 +142,10 @@ impl<S: System> AnySystem for S {
 
     fn checked_files(&self) -> &'static [&'static str] {
         System::checked_files(self)
+    }
+
+    fn tells_damage(&self) -> bool {
+        System::tells_damage(self)
     }
 
     fn upgrade(&self) -> Option<fn(&mut Draws) -> Settings> {

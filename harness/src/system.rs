@@ -107,6 +107,12 @@ pub trait System: Send + Sync + Sized + 'static {
         &[]
     }
 
+    /// Whether a server that finds damage in one of those files knows it for what it is, and nothing is lost by it:
+    /// [`Standing::copies`] then says who holds what.
+    fn tells_damage(&self) -> bool {
+        false
+    }
+
     /// Whether its servers send datagrams: only then are they made to get lost, to arrive twice or out of order.
     fn sends_datagrams(&self) -> bool {
         false

@@ -177,6 +177,7 @@ impl System for Store {
         let leaders = those(&|server, notes| notes.serves && server == LEADER);
         let followers = those(&|server, notes| notes.serves && server != LEADER);
         Standing {
+            copies: None,
             servers: servers.to_vec(),
             serving: leaders.iter().chain(&followers).map(|(host, _)| *host).collect(),
             // All that a follower has is a copy.

@@ -313,6 +313,7 @@ impl Disk {
     fn perform(&mut self, operation: Operation) -> Result<Outcome, Errno> {
         if let Some(kind) = operation.kind()
             && let Some(errno) = self.faults.injected_error(kind)
+            && !(errno == ENOSPC && self.is_there(&operation))
         {
             return Err(errno);
         }
@@ -416,6 +417,11 @@ impl Disk {
         self.misdirect(inode, strays);
         self.syncs += 1;
         Ok(())
+    }
+
+    /// Whether an operation makes directories of which there is nothing to make.
+    fn is_there(&self, operation: &Operation) -> bool {
+        matches!(operation, Operation::CreateDirs(dir) if self.names.list(&normal(dir)).is_ok())
     }
 
     /// Whether a change writes nothing but what the file has room for already.

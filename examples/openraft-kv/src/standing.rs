@@ -130,6 +130,7 @@ impl State {
         });
         let hosts = |those: &[u32]| those.iter().map(|server| host(*server)).collect::<Vec<_>>();
         Standing {
+            copies: None,
             servers: servers.to_vec(),
             serving: [hosts(&leader), hosts(&followers), hosts(&strangers)].concat(),
             replaceable: hosts(&strangers),

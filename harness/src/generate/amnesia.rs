@@ -8,7 +8,7 @@ use super::FIRST_FAULT_MS;
 use super::faults::{Kind, Need, Site};
 
 /// Every kind of amnesia.
-pub(super) const AMNESIAS: [Kind; 5] = [
+pub(super) const AMNESIAS: [Kind; 6] = [
     Kind {
         name: "lost write",
         family: FaultFamily::Disk,
@@ -38,6 +38,12 @@ pub(super) const AMNESIAS: [Kind; 5] = [
         family: FaultFamily::Process,
         needs: &[Need::Several, Need::Amnesia],
         draw: restore,
+    },
+    Kind {
+        name: "rot where few are left",
+        family: FaultFamily::Disk,
+        needs: &[Need::Minority, Need::ToldDamage],
+        draw: rot_where_few_are_left,
     },
 ];
 
@@ -75,6 +81,28 @@ fn rot(site: &mut Site<'_>) -> Vec<TimedFault> {
     let (target, file) = (follower(site), file(site));
     let sectors = site.draws.log_uniform(1, 8);
     vec![site.for_ms(500, 5_000, Fault::Rot { target, file, sectors })]
+}
+
+/// A minority is away while the others write. Then the others are away, but for so few that they make a majority only
+/// with those who come back; and just those have rotted. Whoever takes their damage for the end of their logs
+/// loses what was written, though others hold it still (FAST 2018, section 2).
+fn rot_where_few_are_left(site: &mut Site<'_>) -> Vec<TimedFault> {
+    let mut rotten = site.shuffled();
+    let minority = rotten.len() - (rotten.len() / 2 + 1);
+    let stale = rotten.split_off(rotten.len() - minority);
+    let away = rotten.split_off(rotten.len() - minority);
+    let away_ms = site.at_ms + site.draws.log_uniform(800, 5_000);
+    let back_ms = away_ms + site.draws.log_uniform(50, 1_000);
+    let end_ms = back_ms + site.draws.log_uniform(1_000, 5_000);
+    let crash = |target: Target| Fault::Crash { target };
+    let mut faults: Vec<TimedFault> =
+        stale.into_iter().map(|target| site.until(back_ms, crash(target))).collect();
+    faults.extend(away.into_iter().map(|target| site.between(away_ms, end_ms, crash(target))));
+    for target in rotten {
+        let (file, sectors) = (file(site), site.draws.log_uniform(1, 4));
+        faults.push(site.between(away_ms, back_ms, Fault::Rot { target, file, sectors }));
+    }
+    faults
 }
 
 fn wipe(site: &mut Site<'_>) -> Vec<TimedFault> {

@@ -49,6 +49,8 @@ pub(super) enum Need {
     Marks,
     /// Servers that may forget: somebody who follows, and damage that can be noticed.
     Amnesia,
+    /// Servers that know damage for what it is.
+    ToldDamage,
     /// Settings that an upgrade changes.
     Upgrade,
     /// Servers that send datagrams.
@@ -65,6 +67,7 @@ impl Kind {
             Need::Learner => ground.role(Part::Learns).is_some(),
             Need::Marks => !ground.marks().is_empty(),
             Need::Amnesia => ground.role(Part::Follows).is_some() && !ground.files.is_empty(),
+            Need::ToldDamage => ground.tells_damage && !ground.files.is_empty(),
             Need::Upgrade => ground.upgrade.is_some(),
             Need::Datagrams => ground.sends_datagrams,
         })

@@ -20,6 +20,7 @@ pub struct Ground {
     pub(super) files: &'static [&'static str],
     pub(super) upgrade: Option<fn(&mut Draws) -> Settings>,
     pub(super) own: &'static [OwnFault],
+    pub(super) tells_damage: bool,
     pub(super) sends_datagrams: bool,
     groups: Vec<(&'static Group, Vec<String>)>,
 }
@@ -48,6 +49,7 @@ impl Ground {
             files: system.checked_files(),
             upgrade: system.upgrade(),
             own: system.own_faults(),
+            tells_damage: system.tells_damage(),
             sends_datagrams: system.sends_datagrams(),
             groups,
         }

@@ -17,9 +17,10 @@ const COUNT_MAX: u64 = 1_000_000_000;
 const EPOCH_TRANSACTIONS_MIN: u64 = 4;
 /// How long a client may do nothing, in milliseconds: longer than any session lasts.
 const IDLE_MS_MAX: u64 = 600_000;
-/// How the names of files begin whose content has a checksum. Damage of the epoch files, which are
-/// bare numbers, could not be told from another epoch, by ZooKeeper neither.
-const CHECKED_FILES: [&str; 2] = ["log.", "snapshot."];
+/// How the parts of names begin of files whose damage a server can tell: they have checksums, or, as the epoch
+/// files, stand in the witness once more.
+const CHECKED_FILES: [&str; 6] =
+    ["log.", "snapshot.", "Epoch", "acceptedEpoch", "currentEpoch", "synced"];
 
 /// Checks a setup.
 pub(crate) fn setup(setup: &KeeperSetup) -> Result<(), Contradiction> {
@@ -192,9 +193,9 @@ mod tests {
             let target = Target::named("n1");
             with_fault(1, Fault::Rot { target, file: file.to_owned(), sectors: 1 })
         };
-        let expected = "faults[0].file: `currentEpoch`, expected a part that begins with `log.` \
-                        or `snapshot.`";
-        assert_eq!(rot("currentEpoch"), expected);
+        let expected = "faults[0].file: `myid`, expected a part that begins with `log.` or `snapshot.` \
+                        or `Epoch` or `acceptedEpoch` or `currentEpoch` or `synced`";
+        assert_eq!(rot("myid"), expected);
         let settings = [("snap_cuont".to_owned(), 5)].into();
         let targets = vec![Target::named("n1")];
         let restart = Fault::Restart { targets, down_ms: 1, gap_ms: 1, settings };

@@ -62,6 +62,7 @@ pub(crate) fn standing(state: &KeeperState, servers: &[HostId], now_ns: u64) -> 
             servers.len() > 2 && is_expendable(state, server, servers.len() as u32)
         }),
         refusing: those(&|_, notes| notes.refuses),
+        copies: Some(those(&|server, _| state.holds_everything(server))),
     }
 }
 

@@ -16,6 +16,8 @@ pub struct KeeperState {
     pub(crate) servers: BTreeMap<u32, ServerNotes>,
     /// Clients that have come to the end of their part.
     pub(crate) clients_done: u32,
+    /// The newest transaction that any server has applied: all that clients were told of, and more.
+    committed: Zxid,
     /// A write made after chaos was acknowledged.
     pub(crate) probe_served: bool,
     /// What locks and elections protect.
@@ -37,6 +39,10 @@ pub(crate) struct ServerNotes {
     pub(crate) logged: Zxid,
     /// Its program has given up.
     pub(crate) refuses: bool,
+    /// The last transaction that it holds durably for certain.
+    pub(crate) durable: Zxid,
+    /// Its data were damaged, and no leader has brought it up to its history since.
+    pub(crate) is_voiceless: bool,
 }
 
 impl KeeperState {
@@ -55,6 +61,9 @@ impl KeeperState {
             }
             Seen::Observes(observation) => {
                 entry.observe(at_ns, observation);
+                if let Observation::Delivered { zxid, .. } = observation {
+                    self.committed = self.committed.max(*zxid);
+                }
                 self.states.observe(server, observation)
             }
             Seen::GoesDown => {
@@ -70,6 +79,19 @@ impl KeeperState {
         }
     }
 
+    /// Whether a server's disk holds all that was ever acknowledged: what is committed is in every history that
+    /// reaches as far.
+    pub(crate) fn holds_everything(&self, server: u32) -> bool {
+        let notes = self.servers.get(&server).copied().unwrap_or_default();
+        notes.durable >= self.committed && !notes.is_voiceless
+    }
+
+    /// Whether so many servers have no voice that the others are no majority: then nothing need move.
+    pub(crate) fn may_stand_still(&self, servers: u32) -> bool {
+        let voiceless = self.servers.values().filter(|notes| notes.is_voiceless).count() as u32;
+        2 * (servers - voiceless.min(servers)) <= servers
+    }
+
     /// The server that leads and serves, in the highest epoch if several believe so.
     pub(crate) fn leader(&self) -> Option<u32> {
         self.servers
@@ -81,6 +103,9 @@ impl KeeperState {
 
     /// What is still missing until the ensemble has healed; `None` if nothing.
     pub(crate) fn missing(&self, servers: u32, clients: u32) -> Option<String> {
+        if self.may_stand_still(servers) {
+            return None;
+        }
         let Some(leader) = self.leader() else { return Some("no leader serves".to_owned()) };
         let first = self.servers[&leader];
         for server in 1..=servers {
@@ -146,12 +171,18 @@ impl ServerNotes {
                     self.logged = *zxid;
                 }
             }
-            Observation::Logged { zxid, .. } | Observation::Truncated { zxid } => {
+            Observation::Logged { zxid, .. } => self.logged = *zxid,
+            Observation::Truncated { zxid } => {
                 self.logged = *zxid;
+                self.durable = self.durable.min(*zxid);
             }
+            Observation::Acknowledged { durable, .. } => self.durable = *durable,
+            Observation::Voiceless => self.is_voiceless = true,
+            Observation::VoiceRegained => self.is_voiceless = false,
             Observation::Recovered { snapshot, last, digest } => {
                 self.stop();
-                self.logged = *last;
+                (self.logged, self.durable) = (*last, *last);
+                self.is_voiceless = false;
                 self.applied = *snapshot;
                 self.digest = *digest;
             }

@@ -165,6 +165,8 @@ fn full_disk_takes_bytes_in_place_of_others_and_a_cut() {
     assert_eq!(run(&mut disk, inside), Ok(Outcome::Done));
     assert_eq!(run(&mut disk, change(Change::Truncate(3))), Ok(Outcome::Done));
     assert_eq!(disk.peek("log"), Some(&b"kEP"[..]));
+    assert_eq!(run(&mut disk, Operation::CreateDirs("/".to_owned())), Ok(Outcome::Done));
+    assert_eq!(run(&mut disk, Operation::CreateDirs("/new".to_owned())), Err(ENOSPC));
     let beyond = change(Change::WriteAt(2, b"PT".to_vec()));
     assert_eq!(run(&mut disk, beyond), Err(ENOSPC));
 }

@@ -41,6 +41,10 @@ pub struct Standing {
     pub expendable: Vec<HostId>,
     /// Servers whose program has given up because of what it found on its disk.
     pub refusing: Vec<HostId>,
+    /// Servers, up or down, that hold durably all that was ever acknowledged; none if the system's servers cannot
+    /// tell damage from what a crash leaves. If they can, damage may strike any of them at any time, as long as one
+    /// of these stays undamaged.
+    pub copies: Option<Vec<HostId>>,
 }
 
 /// Who plays a role at a moment, and for how long, in milliseconds; in a stable order.
@@ -292,9 +296,10 @@ impl Schedule {
             }
             Stage::Active(undo) => self.undo(index, undo, world),
             Stage::Waiting(_) => {
+                let can_tell = standing(world).copies.is_some();
                 let who =
                     &mut |world: &S, targets: &[Target]| resolve(world, standing, here, targets);
-                let (undo, hosts) = self.strike(index, &timed.fault, world, who)?;
+                let (undo, hosts) = self.strike(index, &timed.fault, world, can_tell, who)?;
                 let links = match &undo {
                     Undo::Links(undo) => undo.links().to_vec(),
                     _ => Vec::new(),
@@ -314,6 +319,7 @@ impl Schedule {
         index: usize,
         fault: &Fault,
         world: &mut S,
+        can_tell: bool,
         who: &mut dyn FnMut(&S, &[Target]) -> Vec<HostId>,
     ) -> Result<(Undo, Vec<HostId>), RunPanic> {
         let Some(target) = fault.target() else {
@@ -335,6 +341,10 @@ impl Schedule {
             }
             Fault::PowerLoss { .. } => {
                 self.take_down(world, host, How::PowerLoss)?;
+                Undo::Start(host)
+            }
+            Fault::Rot { .. } if can_tell => {
+                self.rot(index, fault, host, world)?;
                 Undo::Start(host)
             }
             Fault::Wipe { .. } | Fault::Restore { .. } | Fault::Rot { .. } => {

@@ -63,6 +63,7 @@ fn roles_of(world: &EngineWorld, is_away: impl Fn(HostId) -> bool) -> Standing {
         expendable: SERVERS[1..].iter().copied().filter(without).collect(),
         replaceable: followers,
         refusing: Vec::new(),
+        copies: None,
     }
 }
 
@@ -263,4 +264,44 @@ fn only_a_minority_of_disks_is_damaged() {
     let who: Vec<_> =
         forgetting(&applied).into_iter().map(|(at_ms, host, _)| (at_ms, host)).collect();
     assert_eq!(who, [(100, FOLLOWER), (300, FOLLOWER), (400, FOLLOWER), (500, OTHER)]);
+}
+
+/// Everybody can tell damage; these hold everything.
+fn telling(world: &EngineWorld, copies: &[HostId]) -> Standing {
+    Standing { copies: Some(copies.to_vec()), ..roles_of(world, |_| false) }
+}
+
+#[test]
+fn damage_that_is_told_strikes_anyone_at_any_time_as_long_as_a_copy_is_left() {
+    let faults = r#"[
+        {"at_ms":100,"until_ms":500,"kind":"crash","target":"n3"},
+        {"at_ms":110,"until_ms":200,"kind":"rot","target":"n1","file":"log","sectors":1},
+        {"at_ms":120,"until_ms":220,"kind":"rot","target":"n2","file":"log","sectors":1},
+        {"at_ms":130,"until_ms":190,"kind":"rot","target":"n3","file":"log","sectors":1},
+        {"at_ms":300,"until_ms":400,"kind":"rot","target":"n2","file":"log","sectors":1}]"#;
+    let (mut world, applied) = run_with(faults, 700, |world| telling(world, &SERVERS));
+    let who = forgetting(&applied);
+    let expected = [
+        (110, LEADER, Forgot::Damaged),
+        (120, FOLLOWER, Forgot::Damaged),
+        (300, FOLLOWER, Forgot::Damaged),
+    ];
+    assert_eq!(who, expected, "n3 is the last copy until others serve again");
+    assert_eq!(letters(&mut world, OTHER), "12", "the last copy is whole");
+    assert!(letters(&mut world, LEADER).contains('?'));
+}
+
+#[test]
+fn damage_that_is_told_spares_the_only_copy_and_waits_for_who_has_forgotten() {
+    let faults = r#"[
+        {"at_ms":100,"until_ms":200,"kind":"rot","target":"n2","file":"log","sectors":1},
+        {"at_ms":100,"until_ms":200,"kind":"rot","target":"n3","file":"log","sectors":1}]"#;
+    let (_, applied) = run_with(faults, 400, |world| telling(world, &[FOLLOWER]));
+    assert_eq!(forgetting(&applied), [(100, OTHER, Forgot::Damaged)]);
+    let faults = r#"[
+        {"at_ms":100,"until_ms":200,"kind":"wipe","target":"n2"},
+        {"at_ms":150,"until_ms":400,"kind":"rot","target":"n3","file":"log","sectors":1}]"#;
+    let (_, applied) = run_with(faults, 500, |world| telling(world, &SERVERS));
+    let expected = [(100, FOLLOWER, Forgot::Wiped), (201, OTHER, Forgot::Damaged)];
+    assert_eq!(forgetting(&applied), expected);
 }

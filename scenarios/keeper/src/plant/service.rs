@@ -143,7 +143,7 @@ pub(super) const BUGS: &[PlantedBug] = &[
         what: "after a snapshot every log begun before it is removed, also the one that holds proposals \
            behind it: a restart loses them",
         scenario: "keeper/register",
-        expected: &["PrefixConsistency", "no server gives up"],
+        expected: &["PrefixConsistency", "damage is found where it was done", "no server gives up"],
         consequence: None,
         budget_seeds: 200,
     },

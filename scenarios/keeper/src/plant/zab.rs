@@ -50,7 +50,13 @@ pub(super) const BUGS: &[PlantedBug] = &[
         what: "a server that leaves its role forgets the part of its log that it has not applied, \
                but the file keeps it: no leader cuts it, and the next start brings it back",
         scenario: "keeper/mixed",
-        expected: &["PrefixConsistency", "log contiguity", "replica digests", "no server gives up"],
+        expected: &[
+            "PrefixConsistency",
+            "log contiguity",
+            "replica digests",
+            "damage is found where it was done",
+            "no server gives up",
+        ],
         consequence: None,
         budget_seeds: 200,
     },
@@ -71,7 +77,11 @@ pub(super) const BUGS: &[PlantedBug] = &[
         what: "after TRUNC the log goes on at its old offset: behind a hole of zeros, where a \
                start takes it to end",
         scenario: "keeper/mixed",
-        expected: &["acknowledged is durable", "no server gives up"],
+        expected: &[
+            "acknowledged is durable",
+            "damage is found where it was done",
+            "no server gives up",
+        ],
         consequence: None,
         budget_seeds: 300,
     },
@@ -81,7 +91,7 @@ pub(super) const BUGS: &[PlantedBug] = &[
         what: "after SNAP the tree is in memory only, and the log goes on where the tree stands; \
                there only if the leader died before NEWLEADER",
         scenario: "keeper/mixed",
-        expected: &["PrefixConsistency", "no server gives up"],
+        expected: &["PrefixConsistency", "damage is found where it was done", "no server gives up"],
         consequence: None,
         budget_seeds: 200,
     },
@@ -91,7 +101,12 @@ pub(super) const BUGS: &[PlantedBug] = &[
         what: "what was on its way to the disk when a role ended is logged once more, behind the \
                cut of TRUNC; the next start takes it for history",
         scenario: "keeper/mixed",
-        expected: &["PrefixConsistency", "a leader delivers first", "no server gives up"],
+        expected: &[
+            "PrefixConsistency",
+            "a leader delivers first",
+            "damage is found where it was done",
+            "no server gives up",
+        ],
         consequence: None,
         budget_seeds: 300,
     },
@@ -99,8 +114,8 @@ pub(super) const BUGS: &[PlantedBug] = &[
         name: "ZK-1653",
         source: "ZOOKEEPER-1653, 2307, 2354: a crash leaves epoch files that no server starts from",
         what: "acceptedEpoch and currentEpoch are written in place: a loss of power in between \
-               leaves an empty file; there the two contradicted each other, which is mended here \
-               at the start",
+               leaves an empty file, and no server starts from one; there the two contradicted each \
+               other, which is mended here at the start",
         scenario: "keeper/mixed",
         expected: &["no server gives up"],
         consequence: None,
@@ -189,6 +204,26 @@ pub(super) const BUGS: &[PlantedBug] = &[
         budget_seeds: 200,
     },
     PlantedBug {
+        name: "damage-is-torn",
+        source: "Alagappan and others, FAST 2018, section 2; ours until issue 11: a damaged log was cut",
+        what: "a log that is damaged in its middle is cut there, as if a crash had torn it: what was \
+               acknowledged behind it is gone, and whoever elects with that server loses it for all",
+        scenario: "keeper/mixed",
+        expected: &["acknowledged writes survive"],
+        consequence: None,
+        budget_seeds: 300,
+    },
+    PlantedBug {
+        name: "damaged-votes",
+        source: "Alagappan and others, FAST 2018, section 3.4.1: a faulty copy takes no part in an election",
+        what: "a server whose data were damaged votes and promises with nothing left: a majority that \
+               has lost what is committed chooses a leader without it",
+        scenario: "keeper/mixed",
+        expected: &["acknowledged writes survive"],
+        consequence: None,
+        budget_seeds: 300,
+    },
+    PlantedBug {
         name: "ZK-1732",
         source: "ZOOKEEPER-1732: a server cannot join an ensemble that is established",
         what: "followers report the vote of the election, their leader the epoch that it leads: a \
@@ -214,7 +249,12 @@ pub(super) const BUGS: &[PlantedBug] = &[
         what: "a server whose log could not be written goes on with what it has in memory, and \
                with its log behind a hole. There it first joined its leader again",
         scenario: "keeper/mixed",
-        expected: &["acknowledged is durable", "PrefixConsistency", "no server gives up"],
+        expected: &[
+            "acknowledged is durable",
+            "PrefixConsistency",
+            "damage is found where it was done",
+            "no server gives up",
+        ],
         consequence: None,
         budget_seeds: 200,
     },
@@ -237,6 +277,7 @@ pub(super) const BUGS: &[PlantedBug] = &[
             "acknowledged is durable",
             "PrefixConsistency",
             "a leader delivers first",
+            "damage is found where it was done",
             "no server gives up",
         ],
         consequence: None,
@@ -248,7 +289,12 @@ pub(super) const BUGS: &[PlantedBug] = &[
         what: "a cut takes along the last transaction that it should keep; the next start finds \
                it missing, or goes on without it",
         scenario: "keeper/mixed",
-        expected: &["acknowledged is durable", "PrefixConsistency", "no server gives up"],
+        expected: &[
+            "acknowledged is durable",
+            "PrefixConsistency",
+            "damage is found where it was done",
+            "no server gives up",
+        ],
         consequence: None,
         budget_seeds: 200,
     },

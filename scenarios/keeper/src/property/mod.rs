@@ -9,6 +9,7 @@
 mod acknowledged_durable;
 mod acknowledged_survives;
 mod agreement;
+mod damage_found;
 mod digests;
 mod ephemerals;
 mod epochs;
@@ -67,8 +68,9 @@ impl Seen for Story {
 pub(crate) type Property = harness::Property<Keeper>;
 
 /// Every property, in the order in which to read their failures: a cause before what follows of it.
-pub(crate) const PROPERTIES: [Property; 32] = [
+pub(crate) const PROPERTIES: [Property; 33] = [
     no_panic(),
+    damage_found::PROPERTY,
     acknowledged_durable::PROPERTY,
     leadership_one::PROPERTY,
     leadership_two::PROPERTY,

@@ -4,6 +4,7 @@
 mod campaigns;
 mod claims;
 mod corpus;
+mod damage;
 mod determinism;
 mod engines;
 mod ensemble;

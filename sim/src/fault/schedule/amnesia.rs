@@ -19,6 +19,14 @@
 //!                              refuses ──────────► disk wiped, starts ─┘
 //! ```
 //!
+//! Damage that a server can tell is another matter (Alagappan and others, "Protocol-Aware Recovery for
+//! Consensus-Based Storage", FAST 2018): where a system says so ([`Standing::copies`]), bits rot at any server at any
+//! time, also at several, while others are away or parted, as long as one server whose disk did not rot holds all
+//! that was acknowledged, up or down. With less than a majority undamaged a system may stand still; it must
+//! lose nothing. Only those sectors rot whose being durable was followed by another sync: of the very last
+//! batch of writes nothing can tell that it was there. What no server can tell stays as it was: another disk, an older
+//! one, and writes that were acknowledged and never made. And damage waits while a server has forgotten so.
+//!
 //! Lost and misdirected writes are armed when their fault begins and show when it ends, in a loss of
 //! power, if the server may forget at that moment. If not, or if the power goes for another reason
 //! before, they are made good: they did not go wrong.
@@ -77,6 +85,8 @@ impl Forgot {
 pub(super) struct Amnesia {
     /// Who has forgotten and not served since, and when it went down, in nanoseconds.
     forgetful: Option<(HostId, u64)>,
+    /// Whose disk rotted that can tell, and that has not served since; and when, in nanoseconds.
+    rotten: BTreeMap<HostId, u64>,
     /// Whose disk may hold damage, and by which fault.
     damaged: BTreeMap<HostId, usize>,
     /// When which fault needs backups that are not taken yet, in nanoseconds.
@@ -138,6 +148,9 @@ impl Schedule {
         let hosts = resolve(world, standing, here, std::slice::from_ref(target));
         let Some(&host) = hosts.first() else { return false };
         let now = standing(world);
+        if let (Fault::Rot { .. }, Some(copies)) = (fault, &now.copies) {
+            return self.may_rot(host, copies);
+        }
         let has_backup = || self.amnesia.backups.get(&index).is_some_and(|b| b.contains_key(&host));
         if matches!(fault, Fault::Restore { .. }) && !has_backup() {
             return false;
@@ -149,6 +162,14 @@ impl Schedule {
             Some(_) => now.replaceable.contains(&host),
             None => self.may_forget(index, host, world, &now),
         }
+    }
+
+    /// Whether a disk may rot whose server can tell: one that holds everything must be left.
+    fn may_rot(&self, host: HostId, copies: &[HostId]) -> bool {
+        let is_left = |other: &&HostId| **other != host && !self.amnesia.rotten.contains_key(other);
+        self.amnesia.forgetful.is_none()
+            && !self.amnesia.rotten.contains_key(&host)
+            && copies.iter().any(|other| is_left(&other))
     }
 
     /// Whether a server has forgotten and not served since, so that nothing else may strike servers.
@@ -180,6 +201,23 @@ impl Schedule {
         let mut damaged: BTreeSet<HostId> = self.amnesia.damaged.keys().copied().collect();
         damaged.insert(host);
         damaged.len() <= disks_in_trouble_max(now.servers.len())
+    }
+
+    /// A server goes down, and bits of its disk have flipped that it can miss.
+    pub(super) fn rot<S: World>(
+        &mut self,
+        index: usize,
+        fault: &Fault,
+        host: HostId,
+        world: &mut S,
+    ) -> Result<(), RunPanic> {
+        let Fault::Rot { file, sectors, .. } = fault else { unreachable!("{fault:?} is no rot") };
+        self.amnesia.rotten.insert(host, world.elapsed_ns());
+        self.amnesia.damaged.insert(host, index);
+        self.take_down(world, host, How::PowerLoss)?;
+        let draws = &mut Draws::for_host(world.seed(), "rot", host.0, index as u64);
+        world.with_disk(host, |disk| disk.rot_what_was_told(file, *sectors, draws));
+        Ok(())
     }
 
     /// A server goes down and forgets.
@@ -251,6 +289,7 @@ impl Schedule {
             }
             Some(Forgot::Wiped | Forgot::SetBack) => {
                 self.amnesia.damaged.remove(&host);
+                self.amnesia.rotten.remove(&host);
             }
             None => {}
         }
@@ -276,6 +315,10 @@ impl Schedule {
         }
         self.amnesia.tended_ns = now_ns;
         let now = standing(world);
+        let down = &self.down;
+        self.amnesia.rotten.retain(|host, since_ns| {
+            *since_ns == now_ns || down.contains_key(host) || !now.serving.contains(host)
+        });
         if let Some((host, since_ns)) = self.amnesia.forgetful
             && since_ns < now_ns
             && !self.down.contains_key(&host)
