@@ -13,7 +13,7 @@ use crate::merge::{MERGE_EXAMPLES, MergeArgs};
 use crate::partition::{PartitionArgument, parse_partition};
 use crate::publish::PublishArgs;
 use crate::report::{REPORT_EXAMPLES, ReportArgs};
-use crate::seed::{SeedArgument, parse_duration, parse_seed, parse_size};
+use crate::seed::{SeedArgument, parse_count, parse_duration, parse_seed, parse_size};
 use crate::selftest::SelftestArgs;
 use crate::shrink::ShrinkArgs;
 
@@ -180,9 +180,13 @@ pub(crate) struct FuzzArgs {
     /// In the end make the plan of each distinct failure smaller.
     #[arg(long)]
     pub(crate) shrink: bool,
-    /// For how long at most for each, as 500ms, 60s, 10m or 1h. 60s, unless given.
+    /// With how much CPU time of all jobs together at most for each, as 500ms, 60s, 10m or 1h. 5m and
+    /// --shrink-work 60M, unless one of them is given.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "shrink")]
     pub(crate) shrink_time: Option<Duration>,
+    /// In so many simulated events at most for each, as 500K, 40M or 2G: the same on every machine.
+    #[arg(long, value_name = "EVENTS", value_parser = parse_count, requires = "shrink")]
+    pub(crate) shrink_work: Option<u64>,
     /// Perform only a part of the runs: slice:K/N, the K-th of N shards from 1, or env for what the
     /// batch engine says (Slurm, Kubernetes, AWS Batch, GitLab, Buildkite). Needs --seed.
     #[arg(long, value_name = "SLICE", value_parser = parse_partition, conflicts_with = "explore")]

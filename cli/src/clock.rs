@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// The time of day, in seconds since 1970.
 pub fn unix_seconds() -> u64 {
     since_1970().as_secs()
@@ -38,4 +40,26 @@ impl Stopwatch {
     pub fn elapsed_ms(&self) -> u64 {
         self.elapsed().as_millis() as u64
     }
+}
+
+/// How much CPU time this program takes, on all cores together: other programs that want the same cores
+/// do not count.
+#[derive(Clone, Copy, Debug)]
+pub struct CpuStopwatch(Duration);
+
+impl CpuStopwatch {
+    /// A stopwatch that starts now.
+    pub fn start() -> CpuStopwatch {
+        CpuStopwatch(cpu_time())
+    }
+
+    /// How much it was since.
+    pub fn elapsed(&self) -> Duration {
+        cpu_time().saturating_sub(self.0)
+    }
+}
+
+fn cpu_time() -> Duration {
+    // The clock of a process never goes back and never was before its start.
+    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()
 }

@@ -11,7 +11,7 @@ use evidence::words;
 use harness::Plan;
 use harness::campaign::cores;
 use harness::judge::Verdict;
-use harness::shrink::{Shrink, ShrinkError, Size, shrink};
+use harness::shrink::{ShrinkError, Size, shrink};
 use harness::stored::StoredPlan;
 use reports::write_atomically;
 use serde::Serialize;
@@ -23,8 +23,8 @@ use crate::keep::plan_text;
 use crate::output::{Output, complain, say};
 use crate::plans::{plan_file, read_plan};
 use crate::progress::Progress;
-use crate::seed::parse_duration;
-use crate::shrink::{SEEDS_DEFAULT, step_text, within};
+use crate::seed::{parse_count, parse_duration};
+use crate::shrink::{Bounds, SEEDS_DEFAULT, step_text};
 use crate::systems::systems;
 
 /// What `squall help corpus` adds.
@@ -104,9 +104,14 @@ struct MinArgs {
     /// The plan.
     #[arg(value_name = "PLAN")]
     plan: PathBuf,
-    /// End after this time, as 500ms, 60s, 10m or 1h, with the smallest plan so far.
+    /// End after this CPU time of all jobs together, as 500ms, 60s, 10m or 1h, with the smallest plan so
+    /// far. No end, unless given.
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     max_time: Option<Duration>,
+    /// End after so many simulated events in all runs together, as 500K, 40M or 2G: the same on every
+    /// machine. No end, unless given.
+    #[arg(long, value_name = "EVENTS", value_parser = parse_count)]
+    max_work: Option<u64>,
     /// Runs at a time. One for each core, unless given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
@@ -403,9 +408,9 @@ fn minimise(args: &MinArgs, stop: &AtomicBool) -> Result<Exit, String> {
     let plan = Plan { found: None, ..stored };
     let jobs = args.jobs.map_or_else(cores, usize::from);
     let mut progress = Progress::new();
-    let shrunk = within(args.max_time.unwrap_or(Duration::MAX), stop, |is_over| {
-        let options = Shrink { jobs, seeds: SEEDS_DEFAULT, fingerprint: None, is_over };
-        shrink(systems(), &plan, &options, &mut |step| progress.show(|| step_text(step)))
+    let bounds = Bounds::asked(args.max_time, args.max_work);
+    let shrunk = bounds.within(jobs, SEEDS_DEFAULT, stop, |options| {
+        shrink(systems(), &plan, options, &mut |step| progress.show(|| step_text(step)))
     });
     progress.end();
     let shrunk = shrunk.map_err(|error| match error {
@@ -421,7 +426,7 @@ fn minimise(args: &MinArgs, stop: &AtomicBool) -> Result<Exit, String> {
     let (before, after) = (Size::of(systems(), &plan), Size::of(systems(), &shrunk.plan));
     output.json(&Line::new(&name.to_string(), &shrunk.plan));
     output.text(&format!("{}\n", before.to(after)));
-    let how = if shrunk.is_complete { "nothing more can be left out" } else { "stopped" };
+    let how = bounds.ended(shrunk.ended, stop);
     say(&format!("{} runs, {how}: {name}", shrunk.performed));
     Ok(if stop.load(Ordering::Relaxed) { Exit::Interrupted } else { Exit::Passed })
 }

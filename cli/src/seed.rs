@@ -70,6 +70,24 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Reads a number as `900`, `500K`, `40M` or `2G`, in thousands.
+pub fn parse_count(text: &str) -> Result<u64, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let each = match unit {
+        "" => Some(1),
+        "K" => Some(1_000),
+        "M" => Some(1_000_000),
+        "G" => Some(1_000_000_000),
+        _ => None,
+    };
+    let number: Option<u64> = number.parse().ok();
+    let count = number.zip(each).and_then(|(number, each)| number.checked_mul(each));
+    count
+        .filter(|count| *count > 0)
+        .ok_or_else(|| "expected a number like 500K, 40M or 2G".to_owned())
+}
+
 /// Reads `500K`, `100M`, `2G` or bytes.
 pub fn parse_size(text: &str) -> Result<u64, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();

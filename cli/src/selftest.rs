@@ -12,7 +12,7 @@ use harness::Plan;
 use harness::campaign::cores;
 use harness::plant::PlantedBug;
 use harness::selftest::{Detection, Doubt, Find, detect, show_again, shrink_find, some_of};
-use harness::shrink::{SMALL_FAULTS_MAX, SMALL_OPERATIONS_MAX, Shrink, Size};
+use harness::shrink::{Ended, SMALL_FAULTS_MAX, SMALL_OPERATIONS_MAX, Size};
 use reports::{FolderError, OutputFolder, folder_name, write_atomically};
 
 use crate::args::Format;
@@ -23,8 +23,8 @@ use crate::names;
 use crate::output::{Output, complain, say};
 use crate::plans::read_plan;
 use crate::progress::Progress;
-use crate::seed::{SeedArgument, parse_duration, parse_seed};
-use crate::shrink::{SEEDS_DEFAULT, SHRINK_TIME_DEFAULT, step_text, within};
+use crate::seed::{SeedArgument, parse_count, parse_duration, parse_seed};
+use crate::shrink::{Bounds, SEEDS_DEFAULT, step_text};
 use crate::systems::systems;
 use report::{Line, Report, Smaller, heading};
 
@@ -68,9 +68,13 @@ pub(crate) struct SelftestArgs {
     /// Make every find smaller.
     #[arg(long)]
     shrink: bool,
-    /// For how long at most for each find, as 500ms, 60s, 10m or 1h. 60s, unless given.
+    /// With how much CPU time of all jobs together at most for each find, as 500ms, 60s, 10m or 1h. 5m
+    /// and --shrink-work 60M, unless one of them is given.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "shrink")]
     shrink_time: Option<Duration>,
+    /// In so many simulated events at most for each find, as 500K, 40M or 2G: the same on every machine.
+    #[arg(long, value_name = "EVENTS", value_parser = parse_count, requires = "shrink")]
+    shrink_work: Option<u64>,
     /// Put the plans of finds that are proven and made smaller into this folder, in the place of
     /// older ones.
     #[arg(long, value_name = "DIR", requires = "shrink")]
@@ -260,11 +264,10 @@ impl Test<'_> {
         line: &mut Line,
     ) -> Result<(), FolderError> {
         let watch = Stopwatch::start();
-        let time_max = self.args.shrink_time.unwrap_or(SHRINK_TIME_DEFAULT);
+        let bounds = Bounds::or_default(self.args.shrink_time, self.args.shrink_work);
         let mut progress = Progress::new();
-        let shrunk = within(time_max, self.stop, |is_over| {
-            let options = Shrink { jobs, seeds: SEEDS_DEFAULT, fingerprint: None, is_over };
-            shrink_find(systems(), find, &options, &mut |step| {
+        let shrunk = bounds.within(jobs, SEEDS_DEFAULT, self.stop, |options| {
+            shrink_find(systems(), find, options, &mut |step| {
                 progress.show(|| format!("{}: {}", bug.name, step_text(step)));
             })
         });
@@ -283,7 +286,9 @@ impl Test<'_> {
             after: Size::of(systems(), &shrunk.plan),
             performed: shrunk.performed,
             wall_ms: watch.elapsed_ms(),
-            complete: shrunk.is_complete,
+            work: shrunk.work,
+            complete: shrunk.ended == Ended::Complete,
+            ended: shrunk.ended,
             plan: file,
         });
         let again = show_again(systems(), bug, &shrunk.plan);

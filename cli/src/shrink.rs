@@ -9,20 +9,20 @@ use clap::Args;
 use evidence::words;
 use harness::Plan;
 use harness::campaign::cores;
-use harness::shrink::{Progress as Step, Shrink, Shrunk, Size, shrink as make_smaller};
+use harness::shrink::{Ended, Progress as Step, Shrink, Shrunk, Size, shrink as make_smaller};
 use harness::tell::message;
 use reports::{failure_text, write_atomically};
 use serde::Serialize;
 
 use crate::args::Format;
-use crate::clock::Stopwatch;
+use crate::clock::{CpuStopwatch, Stopwatch};
 use crate::exit::Exit;
 use crate::keep::plan_text;
 use crate::output::{Output, complain, say};
 use crate::plans::{plan_file, read_plan};
 use crate::program;
 use crate::progress::Progress;
-use crate::seed::parse_duration;
+use crate::seed::{parse_count, parse_duration};
 use crate::systems::systems;
 
 /// What `squall help shrink` adds.
@@ -35,12 +35,18 @@ Examples:
 Leaves out what comes after the contradiction, faults, operations, clients, servers and waiting, as
 long as the earliest contradiction keeps its fingerprint; a fault at a time may become one at a place
 in the code. A plan that stays large is made smaller anew, in another order. Every step is stored: a
-second call goes on where the first was stopped.";
+second call goes on where the first was stopped.
+
+Work is counted in simulated events, about a million in a second: with the same --max-work the result
+is the same on every machine. CPU time is that of all cores together; what else the machine is at does
+not count, but how fast it is does.";
 
 /// With how many seeds of latencies a candidate is tried at most, when nobody says.
 pub(crate) const SEEDS_DEFAULT: u64 = 256;
-/// How long a failure is made smaller where it is not asked for by itself.
-pub(crate) const SHRINK_TIME_DEFAULT: Duration = Duration::from_secs(60);
+/// How much work is done to make a failure smaller where it is not asked for by itself: about a minute.
+const WORK_DEFAULT: u64 = 60_000_000;
+/// And how much CPU time at most, for work that costs far more than it counts.
+const CPU_DEFAULT: Duration = Duration::from_secs(300);
 
 /// Arguments of `shrink`.
 #[derive(Debug, Args)]
@@ -48,9 +54,14 @@ pub(crate) struct ShrinkArgs {
     /// A plan that fails, or a folder with a plan.json.
     #[arg(value_name = "PLAN|DIR")]
     target: PathBuf,
-    /// End after this time, as 500ms, 60s, 10m or 1h, with the smallest plan so far.
+    /// End after this CPU time of all jobs together, as 500ms, 60s, 10m or 1h, with the smallest plan so
+    /// far. No end, unless given.
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     max_time: Option<Duration>,
+    /// End after so many simulated events in all runs together, as 500K, 40M or 2G, with the smallest
+    /// plan so far: the same on every machine. No end, unless given.
+    #[arg(long, value_name = "EVENTS", value_parser = parse_count)]
+    max_work: Option<u64>,
     /// Runs at a time. One for each core, unless given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
@@ -71,24 +82,80 @@ struct Report {
     before: Size,
     after: Size,
     performed: u64,
+    work: u64,
     complete: bool,
+    ended: Ended,
     fingerprint: Option<String>,
     plan: String,
 }
 
-/// Does something that asks whether it is over, which it is after a time or when somebody stops it.
-pub(crate) fn within<T>(
-    time_max: Duration,
-    stop: &AtomicBool,
-    work: impl FnOnce(&(dyn Fn() -> bool + Sync)) -> T,
-) -> T {
-    let watch = Stopwatch::start();
-    work(&|| stop.load(Ordering::Relaxed) || watch.elapsed() >= time_max)
+/// How far a search goes at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    cpu_max: Duration,
+    work_max: u64,
+}
+
+impl Bounds {
+    /// As it was asked for; as far as it goes if nobody says anything.
+    pub(crate) fn asked(cpu_max: Option<Duration>, work_max: Option<u64>) -> Bounds {
+        Bounds { cpu_max: cpu_max.unwrap_or(Duration::MAX), work_max: work_max.unwrap_or(u64::MAX) }
+    }
+
+    /// The same, and not too far if nobody says anything.
+    pub(crate) fn or_default(cpu_max: Option<Duration>, work_max: Option<u64>) -> Bounds {
+        match (cpu_max, work_max) {
+            (None, None) => Bounds { cpu_max: CPU_DEFAULT, work_max: WORK_DEFAULT },
+            asked => Bounds::asked(asked.0, asked.1),
+        }
+    }
+
+    /// Makes something smaller with these options within the bounds, unless somebody stops it.
+    pub(crate) fn within<T>(
+        self,
+        jobs: usize,
+        seeds: u64,
+        stop: &AtomicBool,
+        work: impl FnOnce(&Shrink<'_>) -> T,
+    ) -> T {
+        let watch = CpuStopwatch::start();
+        let is_over = || stop.load(Ordering::Relaxed) || watch.elapsed() >= self.cpu_max;
+        let work_max = self.work_max;
+        work(&Shrink { jobs, seeds, fingerprint: None, work_max, is_over: &is_over })
+    }
+
+    /// What ended a search, in words.
+    pub(crate) fn ended(self, ended: Ended, stop: &AtomicBool) -> String {
+        match ended {
+            Ended::Complete => "nothing more can be left out".to_owned(),
+            Ended::Work => format!("its {} events of work are done", count_text(self.work_max)),
+            Ended::Told if stop.load(Ordering::Relaxed) => "stopped".to_owned(),
+            Ended::Told => {
+                let cpu_ms = u64::try_from(self.cpu_max.as_millis()).unwrap_or(u64::MAX);
+                format!("its CPU time of {} is up", words::duration(cpu_ms))
+            }
+        }
+    }
+}
+
+/// A number as `--max-work` takes it.
+fn count_text(count: u64) -> String {
+    match count {
+        count if count % 1_000_000 == 0 => format!("{}M", count / 1_000_000),
+        count if count % 1_000 == 0 => format!("{}K", count / 1_000),
+        count => count.to_string(),
+    }
 }
 
 /// Where a search stands.
 pub(crate) fn step_text(step: &Step<'_>) -> String {
-    format!("{} runs, without {}: {}", step.performed, step.pass, Size::of(systems(), step.plan))
+    let of = |plan| Size::of(systems(), plan);
+    let Step { performed, pass, .. } = step;
+    let (at, smallest) = (of(step.at), of(step.plan));
+    match at == smallest {
+        true => format!("{performed} runs, without {pass}: {at}"),
+        false => format!("{performed} runs, without {pass}: {at}; smallest so far: {smallest}"),
+    }
 }
 
 /// Makes a failing plan smaller.
@@ -113,9 +180,9 @@ fn begin(args: &ShrinkArgs, stop: &AtomicBool) -> Result<Exit, String> {
     say(&format!("{}: {}", file.display(), Size::of(systems(), &plan)));
     let mut progress = Progress::new();
     let mut failed: Option<String> = None;
-    let ended = within(args.max_time.unwrap_or(Duration::MAX), stop, |is_over| {
-        let options = Shrink { jobs, seeds: args.seeds, fingerprint: None, is_over };
-        make_smaller(systems(), &plan, &options, &mut |step: &Step<'_>| {
+    let bounds = Bounds::asked(args.max_time, args.max_work);
+    let ended = bounds.within(jobs, args.seeds, stop, |options| {
+        make_smaller(systems(), &plan, options, &mut |step: &Step<'_>| {
             progress.show(|| step_text(step));
             if step.is_smaller {
                 // What cannot be stored now may be stored in the end; then it is told.
@@ -129,7 +196,14 @@ fn begin(args: &ShrinkArgs, stop: &AtomicBool) -> Result<Exit, String> {
         complain(&message);
     }
     store(&smallest, &shrunk.plan)?;
-    tell(args, before, &shrunk, &smallest, &words::duration(watch.elapsed_ms()));
+    let how = bounds.ended(shrunk.ended, stop);
+    tell(
+        args,
+        before,
+        &shrunk,
+        &smallest,
+        &format!("{}, {how}", words::duration(watch.elapsed_ms())),
+    );
     let interrupted = stop.load(Ordering::Relaxed);
     Ok(if interrupted { Exit::Interrupted } else { Exit::Passed })
 }
@@ -167,14 +241,16 @@ fn store(file: &Path, plan: &Plan) -> Result<(), String> {
     write_atomically(file, plan_text(plan).as_bytes()).map_err(|error| error.to_string())
 }
 
-fn tell(args: &ShrinkArgs, before: Size, shrunk: &Shrunk, smallest: &Path, time: &str) {
+fn tell(args: &ShrinkArgs, before: Size, shrunk: &Shrunk, smallest: &Path, how: &str) {
     let output = Output::new(args.format);
     let after = Size::of(systems(), &shrunk.plan);
     output.json(&Report {
         before,
         after,
         performed: shrunk.performed,
-        complete: shrunk.is_complete,
+        work: shrunk.work,
+        complete: shrunk.ended == Ended::Complete,
+        ended: shrunk.ended,
         fingerprint: shrunk.plan.found.as_ref().and_then(|found| found.fingerprint.clone()),
         plan: smallest.display().to_string(),
     });
@@ -183,9 +259,8 @@ fn tell(args: &ShrinkArgs, before: Size, shrunk: &Shrunk, smallest: &Path, time:
         message.commands.replay = Some(program::replay(smallest));
         output.text(&format!("{}\n", failure_text(&message)));
     }
-    let how = if shrunk.is_complete { "nothing more can be left out" } else { "stopped" };
     output.text(&format!(
-        "{}\n{} runs in {time}, {how}: {}\n",
+        "{}\n{} runs in {how}: {}\n",
         before.to(after),
         shrunk.performed,
         smallest.display()
@@ -195,6 +270,27 @@ fn tell(args: &ShrinkArgs, before: Size, shrunk: &Shrunk, smallest: &Path, time:
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_search_says_what_ended_it() {
+        let (running, stopped) = (AtomicBool::new(false), AtomicBool::new(true));
+        let minute = Bounds::asked(Some(Duration::from_secs(60)), Some(2_500_000));
+        assert_eq!(minute.ended(Ended::Told, &running), "its CPU time of 1 m 00 s is up");
+        assert_eq!(minute.ended(Ended::Told, &stopped), "stopped");
+        assert_eq!(minute.ended(Ended::Work, &running), "its 2500K events of work are done");
+        assert_eq!(minute.ended(Ended::Complete, &running), "nothing more can be left out");
+    }
+
+    #[test]
+    fn cpu_time_is_what_this_program_takes() {
+        let bounds = Bounds::asked(Some(Duration::from_millis(20)), None);
+        let turns = bounds.within(1, 1, &AtomicBool::new(false), |options| {
+            (0_u64..).find(|_| (options.is_over)()).expect("it takes CPU time to ask")
+        });
+        assert!(turns > 0);
+        assert_eq!(Bounds::or_default(None, None).work_max, WORK_DEFAULT);
+        assert_eq!(Bounds::or_default(Some(CPU_DEFAULT), None).work_max, u64::MAX);
+    }
 
     #[test]
     fn the_smallest_plan_stands_beside_the_whole() {

@@ -161,7 +161,7 @@ pub struct SmallerPlan {
     pub faults: usize,
     /// Runs that it took.
     pub runs: u64,
-    /// Whether nothing more could be left out; otherwise time was up.
+    /// Whether nothing more could be left out; otherwise a limit ended the search.
     pub complete: bool,
 }
 

@@ -105,6 +105,8 @@ pub trait AnySystem: Send + Sync + 'static {
     fn modernise(&self, format: u64, plan: &mut Map<String, Value>);
     /// See [`System::is_read`].
     fn is_read(&self, operation: &Opaque) -> bool;
+    /// See [`System::objects`].
+    fn objects(&self, operation: &Opaque) -> Vec<String>;
     /// See [`System::lasts`].
     fn lasts(&self, operation: &Opaque) -> bool;
     /// See [`System::limits`].
@@ -248,6 +250,10 @@ impl<S: System> AnySystem for S {
 
     fn is_read(&self, operation: &Opaque) -> bool {
         System::is_read(self, operation.get())
+    }
+
+    fn objects(&self, operation: &Opaque) -> Vec<String> {
+        System::objects(self, operation.get())
     }
 
     fn lasts(&self, operation: &Opaque) -> bool {

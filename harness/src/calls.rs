@@ -210,6 +210,10 @@ macro_rules! common_case {
         fn is_read(&self, operation: &Self::Operation) -> bool {
             $crate::model::Model::is_read(&<$model>::default(), operation)
         }
+
+        fn objects(&self, operation: &Self::Operation) -> Vec<String> {
+            vec![$crate::model::Model::key(&<$model>::default(), operation)]
+        }
     };
     ($model:ty) => {
         $crate::common_case!(unjudged: $model);
@@ -285,6 +289,7 @@ impl<M: Model> Calls<M> {
     /// When each call was asked and how it ended, without its texts: for [`System::asked`].
     pub fn asked(&self) -> Vec<Asked> {
         let asked = self.calls.iter().map(|call| Asked {
+            planned: Some(call.planned),
             invoke_ns: call.invoke_ns,
             complete_ns: call.end.as_ref().map(|(at_ns, _)| *at_ns),
             outcome: call.class(),

@@ -1,6 +1,8 @@
 //! The judgement of a run: every property of what the servers did, then every guarantee of what the
 //! clients saw.
 
+use std::collections::BTreeSet;
+
 use evidence::{ExplainLine, Explanation, OutcomeClass, Verdict as GuaranteeVerdict};
 use probe::hash_bytes;
 
@@ -36,6 +38,8 @@ pub struct Failure {
     pub lines: Vec<ExplainLine>,
     /// Which of the lines is the contradiction.
     pub contradiction: Option<usize>,
+    /// The positions of the plan's operations that the lines speak of, ascending.
+    pub operations: Vec<usize>,
 }
 
 /// A guarantee over what clients saw, judged.
@@ -81,12 +85,17 @@ impl Failure {
         }
     }
 
-    fn new(scenario: &str, explanation: Explanation, at_ns: u64) -> Failure {
-        let kind = format!("{scenario}: {}", explanation.fingerprint());
+    fn new(plan: &Plan, explanation: Explanation, at_ns: u64, asked: &[Asked]) -> Failure {
+        let kind = format!("{}: {}", plan.scenario, explanation.fingerprint());
         let hash = hash_bytes(kind.as_bytes());
         let Explanation { property, headline, lines, contradiction } = explanation;
         let fingerprint = format!("{hash:016x}");
-        Failure { property, fingerprint, at_ns, headline, lines, contradiction }
+        let moments: BTreeSet<u64> = lines.iter().filter_map(|line| line.from_ns).collect();
+        let named = asked.iter().filter(|asked| moments.contains(&asked.invoke_ns));
+        let within = |planned: &usize| *planned < plan.operations.len();
+        let named: BTreeSet<usize> = named.filter_map(|a| a.planned).filter(within).collect();
+        let operations = named.into_iter().collect();
+        Failure { property, fingerprint, at_ns, headline, lines, contradiction, operations }
     }
 }
 
@@ -106,7 +115,7 @@ pub fn judge<S: System>(system: &S, plan: &Plan, record: &Record<S>, asked: &[As
                 contradiction: violation.lines.len().checked_sub(1),
                 lines: violation.lines,
             };
-            failures.push(Failure::new(&plan.scenario, explanation, violation.at_ns));
+            failures.push(Failure::new(plan, explanation, violation.at_ns, asked));
         }
     }
     for Guarantee { name, verdict, has_subject, is_second_opinion } in
@@ -118,7 +127,7 @@ pub fn judge<S: System>(system: &S, plan: &Plan, record: &Record<S>, asked: &[As
             GuaranteeVerdict::Invalid(explanation) => {
                 checked.push(name);
                 let at_ns = contradiction_ns(&explanation).unwrap_or(record.end_ns);
-                failures.push(Failure::new(&plan.scenario, explanation, at_ns));
+                failures.push(Failure::new(plan, explanation, at_ns, asked));
             }
             // A scenario without watches, say, says nothing about watches.
             ref nothing if *nothing == GuaranteeVerdict::nothing_checked() => {}

@@ -8,6 +8,7 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use evidence::words;
 use serde::Serialize;
 use sim::seed::Draws;
 
@@ -100,7 +101,9 @@ pub enum Doubt {
     NotReached,
     /// It took effect only afterwards.
     #[error(
-        "the contradiction was complete at {failed_ms} ms, the bug took effect at {reached_ms} ms"
+        "the contradiction was complete at {}, the bug took effect at {}",
+        words::moment(.failed_ms * 1_000_000),
+        words::moment(.reached_ms * 1_000_000)
     )]
     ReachedTooLate {
         /// In simulated milliseconds.
@@ -396,7 +399,8 @@ mod tests {
     fn a_find_becomes_small_and_is_shown_again() {
         let never = AtomicBool::new(false);
         let find = detect(SYSTEMS, &bug(), 1, 2, &never).find.unwrap();
-        let options = Shrink { jobs: 2, seeds: 1, fingerprint: None, is_over: &|| false };
+        let options =
+            Shrink { jobs: 2, seeds: 1, fingerprint: None, work_max: u64::MAX, is_over: &|| false };
         let shrunk = shrink_find(SYSTEMS, &find, &options, &mut |_| {}).unwrap();
         let again = show_again(SYSTEMS, &bug(), &shrunk.plan);
         assert!(again.is_proven(), "{again:?}");
@@ -411,7 +415,8 @@ mod tests {
         let never = AtomicBool::new(false);
         let mut find = detect(SYSTEMS, &bug(), 1, 2, &never).find.unwrap();
         find.fingerprint = "of something else".to_owned();
-        let options = Shrink { jobs: 1, seeds: 1, fingerprint: None, is_over: &|| false };
+        let options =
+            Shrink { jobs: 1, seeds: 1, fingerprint: None, work_max: u64::MAX, is_over: &|| false };
         let refused = shrink_find(SYSTEMS, &find, &options, &mut |_| {}).unwrap_err();
         assert!(matches!(refused, ShrinkError::FailsOtherwise { .. }), "{refused}");
     }

@@ -15,11 +15,14 @@
 //! proposal is accepted, so that the result does not depend on how many run at a time.
 
 mod anchors;
+mod aside;
 mod edit;
 mod passes;
 mod search;
 
 use std::fmt;
+
+use evidence::words;
 
 use crate::any::Systems;
 use crate::plan::Plan;
@@ -55,13 +58,13 @@ impl Size {
     }
 
     /// Whether this one asks less of its reader than the other: small or not, then what there is to
-    /// follow, a fault counting as much as three operations.
+    /// follow, a fault counting as much as three operations. With more faults it never does.
     fn is_less_than(self, other: Size) -> bool {
         let key = |size: Size| {
             let things = size.operations + 3 * size.faults;
             (!size.is_small(), things, size.servers, size.clients, size.chaos_ms)
         };
-        key(self) < key(other)
+        self.faults <= other.faults && key(self) < key(other)
     }
 
     /// Of a plan.
@@ -81,9 +84,8 @@ impl Size {
 
     /// "ops 412 -> 7, faults 9 -> 2, nodes 5 -> 3, ..".
     pub fn to(self, smaller: Size) -> String {
-        let seconds = |ms: u64| format!("{}.{:01}", ms / 1_000, ms % 1_000 / 100);
         format!(
-            "ops {} -> {}, faults {} -> {}, nodes {} -> {}, clients {} -> {}, chaos {} s -> {} s",
+            "ops {} -> {}, faults {} -> {}, nodes {} -> {}, clients {} -> {}, chaos {} -> {}",
             self.operations,
             smaller.operations,
             self.faults,
@@ -92,8 +94,8 @@ impl Size {
             smaller.servers,
             self.clients,
             smaller.clients,
-            seconds(self.chaos_ms),
-            seconds(smaller.chaos_ms),
+            words::duration(self.chaos_ms),
+            words::duration(smaller.chaos_ms),
         )
     }
 }
@@ -101,10 +103,10 @@ impl Size {
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Size { operations, faults, servers, clients, chaos_ms } = self;
+        let chaos = words::duration(*chaos_ms);
         write!(
             f,
-            "{operations} operations, {faults} faults, {servers} servers, {clients} clients, \
-             {chaos_ms} ms"
+            "{operations} operations, {faults} faults, {servers} servers, {clients} clients, {chaos}"
         )
     }
 }
@@ -114,6 +116,8 @@ impl fmt::Display for Size {
 pub struct Progress<'a> {
     /// The smallest plan so far, as it is to be stored.
     pub plan: &'a Plan,
+    /// The plan that is being made smaller at present.
+    pub at: &'a Plan,
     /// Plans that were performed.
     pub performed: u64,
     /// What is being left out at present.
@@ -129,8 +133,22 @@ pub struct Shrunk {
     pub plan: Plan,
     /// Plans that were performed.
     pub performed: u64,
-    /// Whether nothing smaller was left to try; otherwise somebody stopped it.
-    pub is_complete: bool,
+    /// Events of these runs.
+    pub work: u64,
+    /// Why it went no further.
+    pub ended: Ended,
+}
+
+/// Why a search ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ended {
+    /// Nothing smaller was left to try.
+    Complete,
+    /// It has done the work that it was to do at most.
+    Work,
+    /// Somebody told it to end.
+    Told,
 }
 
 /// The plan does not fail that way, so that nothing can be learned from smaller ones.
@@ -161,6 +179,9 @@ pub struct Shrink<'a> {
     /// The fingerprint that must stay, wherever it stands among a run's failures; none for that of
     /// the earliest contradiction, which must stay the earliest.
     pub fingerprint: Option<&'a str>,
+    /// After so many events of the world in all its runs the search ends with what there is: the same on
+    /// every machine, however many runs go on at a time.
+    pub work_max: u64,
     /// Asked between runs and within them; true ends the search with what there is.
     pub is_over: &'a (dyn Fn() -> bool + Sync),
 }

@@ -123,6 +123,7 @@ mod tests {
         let plan = testing::plan();
         let begin_ns = plan.operations[0].at_ms * NS_PER_MS;
         let answered = |after_ms: u64, is_change| Asked {
+            planned: None,
             invoke_ns: begin_ns,
             complete_ns: Some(begin_ns + after_ms * NS_PER_MS),
             outcome: OutcomeClass::Ok,

@@ -216,6 +216,7 @@ mod tests {
             at_ns: 5,
             headline: "h".to_owned(),
             lines: Vec::new(),
+            operations: Vec::new(),
             contradiction: None,
         }
     }

@@ -236,6 +236,13 @@ pub trait System: Send + Sync + Sized + 'static {
         false
     }
 
+    /// The objects that an operation is about, such as its key: shrinking leaves out what is about others
+    /// together. None for an operation that is about none, or about all.
+    fn objects(&self, operation: &Self::Operation) -> Vec<String> {
+        let _ = operation;
+        Vec::new()
+    }
+
     /// Whether what an operation does is needed by those after it, so that it stays when the time around
     /// it goes.
     fn lasts(&self, operation: &Self::Operation) -> bool {
@@ -383,6 +390,8 @@ pub type JudgedGuarantee = (&'static str, evidence::Verdict);
 /// What a client asked, and what is known of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asked {
+    /// Its position among the plan's operations; none if it belongs to none of them.
+    pub planned: Option<usize>,
     /// When it was asked.
     pub invoke_ns: u64,
     /// When its end was known; none if the run ended first.

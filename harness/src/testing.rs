@@ -322,6 +322,10 @@ impl System for Store {
         Registers.is_read(operation)
     }
 
+    fn objects(&self, operation: &RegisterOperation) -> Vec<String> {
+        vec![Model::key(&Registers, operation)]
+    }
+
     fn lasts(&self, operation: &RegisterOperation) -> bool {
         matches!(operation, RegisterOperation::Set { value, .. } if value == FIRST_VALUE)
     }

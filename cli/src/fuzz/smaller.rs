@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use evidence::{FailureMessage, SmallerPlan};
 use harness::Plan;
-use harness::shrink::{Shrink, Shrunk, Size, shrink};
+use harness::shrink::{Ended, Shrunk, Size, shrink};
 use reports::{FolderError, explanation_text};
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use super::Fuzz;
 use crate::exit::Exit;
 use crate::keep::plan_text;
 use crate::program;
-use crate::shrink::{SEEDS_DEFAULT, SHRINK_TIME_DEFAULT, step_text, within};
+use crate::shrink::{Bounds, SEEDS_DEFAULT, step_text};
 use crate::systems::systems;
 
 /// What is kept of the first run that failed in one way.
@@ -45,18 +45,19 @@ impl Fuzz<'_> {
             if stop.load(Ordering::Relaxed) || self.output.is_closed() {
                 return Ok(());
             }
-            let time_max = self.args.shrink_time.unwrap_or(SHRINK_TIME_DEFAULT);
+            let bounds = Bounds::or_default(self.args.shrink_time, self.args.shrink_work);
             let (plan, fingerprint) =
                 (&self.evidence[index].plan, &self.failures[index].fingerprint);
             let progress = &mut self.progress;
-            let shrunk = within(time_max, stop, |is_over| {
-                let options = Shrink { jobs, seeds: SEEDS_DEFAULT, fingerprint: None, is_over };
-                shrink(systems(), plan, &options, &mut |step| {
+            let shrunk = bounds.within(jobs, SEEDS_DEFAULT, stop, |options| {
+                shrink(systems(), plan, options, &mut |step| {
                     progress.show(|| format!("{fingerprint}: {}", step_text(step)));
                 })
             });
             match shrunk {
-                Ok(shrunk) => self.keep_smaller(index, &shrunk)?,
+                Ok(shrunk) => {
+                    self.keep_smaller(index, &shrunk, &bounds.ended(shrunk.ended, stop))?;
+                }
                 // The same plan failed a moment ago.
                 Err(error) => {
                     self.doubts.push(format!("{}/plan.json: {error}", self.failures[index].folder));
@@ -67,7 +68,12 @@ impl Fuzz<'_> {
         Ok(())
     }
 
-    fn keep_smaller(&mut self, index: usize, shrunk: &Shrunk) -> Result<(), FolderError> {
+    fn keep_smaller(
+        &mut self,
+        index: usize,
+        shrunk: &Shrunk,
+        how: &str,
+    ) -> Result<(), FolderError> {
         let (failure, evidence) = (&mut self.failures[index], &mut self.evidence[index]);
         let (before, after) =
             (Size::of(systems(), &evidence.plan), Size::of(systems(), &shrunk.plan));
@@ -81,10 +87,9 @@ impl Fuzz<'_> {
             operations: after.operations,
             faults: after.faults,
             runs: shrunk.performed,
-            complete: shrunk.is_complete,
+            complete: shrunk.ended == Ended::Complete,
         };
         let fingerprint = &failure.fingerprint;
-        let how = if shrunk.is_complete { "nothing more can be left out" } else { "time is up" };
         self.progress.aside(|| {
             self.output.json(&ShrunkLine { fingerprint, before, after, smaller: &smaller });
             self.output.text(&format!(

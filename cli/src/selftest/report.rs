@@ -6,7 +6,7 @@ use crate::systems::systems;
 use evidence::words;
 use harness::plant::PlantedBug;
 use harness::selftest::{Detection, Reached};
-use harness::shrink::Size;
+use harness::shrink::{Ended, Size};
 use serde::Serialize;
 
 /// `selftest.json`.
@@ -72,7 +72,9 @@ pub(super) struct Smaller {
     pub(super) after: Size,
     pub(super) performed: u64,
     pub(super) wall_ms: u64,
+    pub(super) work: u64,
     pub(super) complete: bool,
+    pub(super) ended: Ended,
     pub(super) plan: String,
 }
 
@@ -209,7 +211,9 @@ mod tests {
             after: Size { operations: 7, faults: 2, ..size },
             performed: 90,
             wall_ms: 900,
+            work: 1,
             complete: true,
+            ended: Ended::Complete,
             plan: String::new(),
         });
         assert!(line.is_small());

@@ -188,6 +188,10 @@ impl System for Store {
         squall::model::Model::is_read(&Members, operation)
     }
 
+    fn objects(&self, operation: &Operation) -> Vec<String> {
+        vec![squall::model::Model::key(&Members, operation)]
+    }
+
     fn figure_declarations(&self) -> Vec<FigureDeclaration> {
         vec![
             FigureDeclaration::count("leader-changes", "leader changes"),

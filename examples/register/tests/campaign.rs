@@ -40,7 +40,8 @@ fn no_plan_is_without_the_backup_and_none_becomes_so() {
     let systems = Systems(register::SYSTEMS);
     let mut plan = (AnySystem::scenarios(&register::Replicated)[0].plan)(1);
     plan.plant = Some("answers-before-sync".to_owned());
-    let options = Shrink { jobs: 1, seeds: 1, fingerprint: None, is_over: &|| false };
+    let options =
+        Shrink { jobs: 1, seeds: 1, fingerprint: None, work_max: u64::MAX, is_over: &|| false };
     let shrunk = shrink(systems, &plan, &options, &mut |_| {}).expect("the plan fails");
     assert_eq!(shrunk.plan.count("servers"), 2, "the bug is one of the primary alone");
     plan.topology.insert("servers".to_owned(), 1);

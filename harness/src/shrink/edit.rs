@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sim::fault::{Fault, MarkTarget, Target, TimedFault};
+use sim::fault::{Fault, MarkTarget, Settings, Target, TimedFault};
 use sim::seed::Draws;
 
 use crate::any::AnySystem;
@@ -113,7 +113,8 @@ pub(super) fn without_beginning(system: &dyn AnySystem, plan: &Plan, from_ms: u6
     plan.operations
         .retain(|operation| operation.at_ms >= from_ms || system.lasts(&operation.action));
     once(&mut plan.operations, from_ms);
-    plan.faults = plan.faults.iter().flat_map(one_by_one).collect();
+    let under_way = plan.faults.iter().filter_map(|fault| rest_of_restart(fault, from_ms));
+    plan.faults = under_way.collect();
     plan.faults.sort_by_key(|fault| fault.at_ms);
     plan.faults.retain(|fault| {
         fault.at_ms >= from_ms || fault.until_ms.is_some_and(|until_ms| until_ms > from_ms)
@@ -170,19 +171,33 @@ pub(super) fn without_stretch(
     plan
 }
 
-/// A rolling restart as the crashes that it consists of; any other fault as it is.
-fn one_by_one(fault: &TimedFault) -> Vec<TimedFault> {
-    let (Fault::Restart { targets, down_ms, gap_ms, .. }, None) = (&fault.fault, &fault.when)
-    else {
-        return vec![fault.clone()];
+/// What is not over of a rolling restart by `from_ms`, or nothing if all is; any other fault as it is. It
+/// stays one fault: of a single server a crash, unless the server is to come back with other settings.
+fn rest_of_restart(fault: &TimedFault, from_ms: u64) -> Option<TimedFault> {
+    let Fault::Restart { targets, down_ms, gap_ms, settings } = &fault.fault else {
+        return Some(fault.clone());
     };
-    let at_ms = |turn: usize| fault.at_ms + turn as u64 * (down_ms + gap_ms);
-    let crash = |(turn, target): (usize, &Target)| {
-        let fault = Fault::Crash { target: target.clone() };
-        TimedFault::new(at_ms(turn), Some(at_ms(turn) + down_ms), fault)
-    };
-    let begins = |crash: &TimedFault| fault.until_ms.is_none_or(|until_ms| crash.at_ms < until_ms);
-    targets.iter().enumerate().map(crash).filter(begins).collect()
+    if fault.when.is_some() {
+        return Some(fault.clone());
+    }
+    let begin_ms = |turn: usize| fault.at_ms + turn as u64 * (down_ms + gap_ms);
+    let over = (0..targets.len()).take_while(|turn| begin_ms(*turn) + down_ms <= from_ms).count();
+    let (at_ms, rest) = (begin_ms(over), &targets[over..]);
+    let until_ms = fault.until_ms.unwrap_or(begin_ms(targets.len()));
+    match rest {
+        _ if until_ms <= at_ms => None,
+        [] => None,
+        [target] if *settings == Settings::default() => {
+            let crash = Fault::Crash { target: target.clone() };
+            Some(TimedFault::new(at_ms, Some(until_ms.min(at_ms + down_ms)), crash))
+        }
+        rest => {
+            let (targets, settings) = (rest.to_vec(), settings.clone());
+            let (down_ms, gap_ms) = (*down_ms, *gap_ms);
+            let rest = Fault::Restart { targets, down_ms, gap_ms, settings };
+            Some(TimedFault::new(at_ms, Some(until_ms), rest))
+        }
+    }
 }
 
 /// The plan without one host of a group: those after it move up. The operations of a client go with it,

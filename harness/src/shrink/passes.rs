@@ -3,7 +3,7 @@
 use sim::fault::{FaultKind, TimedFault};
 use sim::seed::Draws;
 
-use super::{Search, anchors, edit};
+use super::{Search, anchors, aside, edit};
 use crate::any::AnySystem;
 use crate::plan::Plan;
 use crate::system::{Group, Limit, Weight};
@@ -84,9 +84,15 @@ const FEW_OPERATIONS: usize = 12;
 const GAMBLE_SEEDS: u64 = 24;
 
 /// In order.
-pub(super) const ALL: [Pass; 17] = [
+pub(super) const ALL: [Pass; 19] = [
     Pass { name: "what comes afterwards", run: afterwards, grain: Grain::Ends },
+    Pass {
+        name: "what the contradiction does not speak of",
+        run: aside::unnamed,
+        grain: Grain::Ends,
+    },
     Pass { name: "what came long before", run: beginning, grain: Grain::Ends },
+    Pass { name: "objects", run: aside::objects, grain: Grain::Coarse },
     Pass { name: "limits", run: limits, grain: Grain::Coarse },
     Pass { name: "most operations", run: most_operations, grain: Grain::Coarse },
     Pass { name: "large values", run: values, grain: Grain::Coarse },
@@ -287,12 +293,12 @@ fn operations(search: &mut Search<'_>, name: &'static str) {
     );
 }
 
-/// Leaves out runs of items: half of them, then a quarter, down to single ones.
-fn sweep(
+/// Leaves out runs of items: all of them, half of them, then a quarter, down to single ones.
+pub(super) fn sweep(
     search: &mut Search<'_>,
     name: &'static str,
-    count: fn(&Plan) -> usize,
-    without: fn(&Plan, usize, usize) -> Plan,
+    count: impl Fn(&Plan) -> usize,
+    without: impl Fn(&Plan, usize, usize) -> Plan,
 ) {
     let all = count(search.best());
     let smallest = all.checked_div(search.stage().parts_max).unwrap_or(0).max(1);

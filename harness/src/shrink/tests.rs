@@ -19,18 +19,21 @@ fn go_on() -> bool {
     false
 }
 
+const OPTIONS: Shrink<'static> =
+    Shrink { jobs: 1, seeds: 1, fingerprint: None, work_max: u64::MAX, is_over: &go_on };
+
 #[test]
 fn a_failing_plan_becomes_small_and_fails_the_same_way() {
     let plan = planted();
     let first = run_plan(&plan);
     let fingerprint = first.fingerprint().unwrap().to_owned();
     let mut sizes = Vec::new();
-    let options = Shrink { jobs: 2, seeds: 1, fingerprint: None, is_over: &go_on };
+    let options = Shrink { jobs: 2, ..OPTIONS };
     let shrunk = shrink(SYSTEMS, &plan, &options, &mut |progress| {
         sizes.push(Size::of(SYSTEMS, progress.plan).operations);
     })
     .unwrap();
-    assert!(shrunk.is_complete);
+    assert_eq!(shrunk.ended, Ended::Complete);
     let size = Size::of(SYSTEMS, &shrunk.plan);
     assert!(size.operations <= 12 && size.faults <= 4, "{size}");
     assert!(sizes.is_sorted_by(|before, after| before >= after), "{sizes:?}");
@@ -44,7 +47,7 @@ fn a_failing_plan_becomes_small_and_fails_the_same_way() {
 
 #[test]
 fn what_does_not_fail_or_fails_otherwise_is_refused() {
-    let options = Shrink { jobs: 1, seeds: 1, fingerprint: None, is_over: &go_on };
+    let options = OPTIONS;
     let honest = Plan { plant: None, ..planted() };
     let refused = shrink(SYSTEMS, &honest, &options, &mut |_| {}).unwrap_err();
     assert_eq!(refused, ShrinkError::DoesNotFail);
@@ -58,15 +61,15 @@ fn what_does_not_fail_or_fails_otherwise_is_refused() {
 #[test]
 fn a_search_that_is_over_keeps_what_it_has() {
     let plan = planted();
-    let options = Shrink { jobs: 1, seeds: 1, fingerprint: None, is_over: &|| true };
+    let options = Shrink { is_over: &|| true, ..OPTIONS };
     let shrunk = shrink(SYSTEMS, &plan, &options, &mut |_| {}).unwrap();
-    assert!(!shrunk.is_complete);
+    assert_eq!(shrunk.ended, Ended::Told);
     assert!(edit::same(&shrunk.plan, &plan));
 }
 
 fn on_way(way: u64, jobs: usize) -> Shrunk {
     let plan = planted();
-    let options = Shrink { jobs, seeds: 1, fingerprint: None, is_over: &go_on };
+    let options = Shrink { jobs, ..OPTIONS };
     let mut ignore = |_: &Progress<'_>| {};
     let mut search = Search::new(SYSTEMS, &plan, &options, &mut ignore).unwrap();
     search.set_out(way);
@@ -84,9 +87,33 @@ fn other_ways_lead_to_small_plans_too_however_many_runs_go_on_at_a_time() {
 }
 
 #[test]
+fn a_search_with_as_much_work_ends_the_same_however_many_runs_go_on_at_a_time() {
+    let plan = planted();
+    let whole = shrink(SYSTEMS, &plan, &OPTIONS, &mut |_| {}).unwrap();
+    for part in 1..6 {
+        let work_max = whole.work * part / 6;
+        let within = |jobs| {
+            let options = Shrink { jobs, work_max, ..OPTIONS };
+            let shrunk = shrink(SYSTEMS, &plan, &options, &mut |progress| {
+                assert!(progress.plan.faults.len() <= plan.faults.len());
+                assert!(progress.at.faults.len() <= plan.faults.len());
+            });
+            shrunk.unwrap()
+        };
+        let (alone, three) = (within(1), within(3));
+        assert_eq!(alone.ended, Ended::Work);
+        assert!(alone.work >= work_max);
+        assert_eq!(
+            (alone.plan, alone.performed, alone.work),
+            (three.plan, three.performed, three.work)
+        );
+    }
+}
+
+#[test]
 fn the_smallest_plan_of_all_ways_is_kept() {
     let plan = planted();
-    let options = Shrink { jobs: 1, seeds: 1, fingerprint: None, is_over: &go_on };
+    let options = OPTIONS;
     let mut kept = Vec::new();
     let mut note = |progress: &Progress<'_>| {
         if progress.is_smaller {
@@ -114,6 +141,7 @@ fn a_plan_that_a_person_can_hold_in_the_head_is_less_than_any_other() {
     assert!(size(12, 4).is_less_than(size(13, 0)));
     assert!(size(2, 1).is_less_than(size(0, 2)), "a fault is more to follow than an operation");
     assert!(!size(3, 1).is_less_than(size(3, 1)));
+    assert!(!size(179, 27).is_less_than(size(1_300, 24)), "more faults are never less");
     let shorter = Size { chaos_ms: 1, ..size(3, 1) };
     assert!(shorter.is_less_than(Size { chaos_ms: 2, ..size(3, 1) }));
 }
@@ -227,23 +255,25 @@ fn the_first_writes_go_and_reads_stay() {
 #[test]
 fn a_beginning_is_cut_out_of_a_rolling_restart() {
     let targets = ["n1", "n2", "n3"].map(Target::named).to_vec();
-    let fault = Fault::Restart {
-        targets: targets.clone(),
+    let restart = |targets: &[Target], settings| Fault::Restart {
+        targets: targets.to_vec(),
         down_ms: 100,
         gap_ms: 400,
-        settings: Settings::default(),
+        settings,
     };
-    let rolling = TimedFault::new(9_000, Some(20_000), fault);
-    let plan = Plan { faults: vec![rolling], ..planted() };
-    let shorter = edit::without_beginning(&STORE, &plan, 9_550).unwrap();
-    let crash = |at_ms, until_ms, target: &Target| {
-        TimedFault::new(at_ms, Some(until_ms), Fault::Crash { target: target.clone() })
+    let plain = Settings::default();
+    let rolling = TimedFault::new(9_000, Some(20_000), restart(&targets, plain.clone()));
+    let cut = |rolling: &TimedFault, from_ms| {
+        let plan = Plan { faults: vec![rolling.clone()], ..planted() };
+        edit::without_beginning(&STORE, &plan, from_ms).unwrap().faults
     };
-    // The first server is back by then, the second one is down.
-    assert_eq!(
-        shorter.faults,
-        [crash(1_000, 1_050, &targets[1]), crash(1_450, 1_550, &targets[2])]
-    );
+    // The first server is back by then, the second one is down: still one fault.
+    let rest = restart(&targets[1..], plain);
+    assert_eq!(cut(&rolling, 9_550), [TimedFault::new(1_000, Some(11_450), rest)]);
+    // Only the last one's turn is left, or nobody's.
+    let crash = Fault::Crash { target: targets[2].clone() };
+    assert_eq!(cut(&rolling, 9_700), [TimedFault::new(1_300, Some(1_400), crash)]);
+    assert_eq!(cut(&rolling, 10_200), []);
 }
 
 #[test]

@@ -98,6 +98,26 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// The znodes that it names, as it spells them; none if it is about a session.
+    pub(crate) fn paths(&self) -> Vec<&str> {
+        match self {
+            Action::Create { path, .. }
+            | Action::Delete { path }
+            | Action::Set { path, .. }
+            | Action::Cas { path, .. }
+            | Action::Get { path, .. }
+            | Action::SyncGet { path }
+            | Action::Exists { path, .. }
+            | Action::Children { path, .. }
+            | Action::Lock { path, .. }
+            | Action::Lead { path, .. } => vec![path],
+            Action::Multi { parts } => parts.iter().map(Part::path).collect(),
+            Action::NewSession | Action::Abandon { .. } => Vec::new(),
+        }
+    }
+}
+
 /// One change of a multi.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "part", rename_all = "kebab-case")]
@@ -135,4 +155,15 @@ pub enum Part {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         version: Option<i32>,
     },
+}
+
+impl Part {
+    fn path(&self) -> &str {
+        match self {
+            Part::Create { path, .. }
+            | Part::Delete { path }
+            | Part::Set { path, .. }
+            | Part::Check { path, .. } => path,
+        }
+    }
 }

@@ -179,6 +179,7 @@ impl System for Keeper {
 
     fn asked(&self, _plan: &Plan, record: &Record<Keeper>) -> Vec<Asked> {
         let asked = record.history.operations.iter().map(|operation| Asked {
+            planned: Some(operation.planned),
             invoke_ns: operation.invoke_ns,
             complete_ns: operation.complete_ns,
             outcome: match operation.outcome {
@@ -244,6 +245,10 @@ impl System for Keeper {
                 | Action::Exists { .. }
                 | Action::Children { .. }
         )
+    }
+
+    fn objects(&self, operation: &Action) -> Vec<String> {
+        operation.paths().into_iter().map(str::to_owned).collect()
     }
 
     fn lasts(&self, operation: &Action) -> bool {

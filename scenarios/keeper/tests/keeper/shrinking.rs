@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use harness::Plan;
 use harness::plant::PlantedBug;
 use harness::selftest::{Doubt, detect, show_again, shrink_find};
-use harness::shrink::{Shrink, Size, shrink};
+use harness::shrink::{Ended, Shrink, Size, shrink};
 use scenarios::plant::planted_bug;
 
 use crate::support::{SYSTEMS, planned, run_plan};
@@ -20,12 +20,13 @@ fn a_failing_plan_becomes_small_and_fails_the_same_way() {
     let first = run_plan(&plan);
     let fingerprint = first.fingerprint().unwrap().to_owned();
     let mut sizes = Vec::new();
-    let options = Shrink { jobs: 2, seeds: 1, fingerprint: None, is_over: &|| false };
+    let options =
+        Shrink { jobs: 2, seeds: 1, fingerprint: None, work_max: u64::MAX, is_over: &|| false };
     let shrunk = shrink(SYSTEMS, &plan, &options, &mut |progress| {
         sizes.push(Size::of(SYSTEMS, progress.plan).operations);
     })
     .unwrap();
-    assert!(shrunk.is_complete);
+    assert_eq!(shrunk.ended, Ended::Complete);
     let size = Size::of(SYSTEMS, &shrunk.plan);
     assert!(size.operations <= 12 && size.faults <= 4, "{size}");
     assert!(sizes.is_sorted_by(|before, after| before >= after), "{sizes:?}");
@@ -46,7 +47,8 @@ fn a_find_is_proven_becomes_small_and_is_shown_again() {
     let reached = find.reached.as_ref().unwrap();
     assert!(reached.site.contains("AckBeforeFsync at "), "{}", reached.site);
     assert!(find.failed.contains(&find.property));
-    let options = Shrink { jobs: 2, seeds: 1, fingerprint: None, is_over: &|| false };
+    let options =
+        Shrink { jobs: 2, seeds: 1, fingerprint: None, work_max: u64::MAX, is_over: &|| false };
     let shrunk = shrink_find(SYSTEMS, &find, &options, &mut |_| {}).unwrap();
     let again = show_again(SYSTEMS, &bug(), &shrunk.plan);
     assert!(again.is_proven(), "{again:?}");
@@ -67,7 +69,8 @@ fn a_bug_that_needs_many_bytes_shows_in_a_few_operations() {
         show_again(SYSTEMS, bug, &plan).find
     };
     let find = (0..bug.budget_seeds).find_map(with_small_values).unwrap();
-    let options = Shrink { jobs: 2, seeds: 24, fingerprint: None, is_over: &|| false };
+    let options =
+        Shrink { jobs: 2, seeds: 24, fingerprint: None, work_max: u64::MAX, is_over: &|| false };
     let shrunk = shrink_find(SYSTEMS, &find, &options, &mut |_| {}).unwrap();
     let size = Size::of(SYSTEMS, &shrunk.plan);
     assert!(size.is_small(), "{size}");
