@@ -164,6 +164,8 @@ pub struct Schedule {
     amnesia: Amnesia,
     upgrades: Upgrades,
     own_faults: OwnFaults,
+    /// Whether everybody whom its faults name exists.
+    is_checked: bool,
 }
 
 impl Schedule {
@@ -176,6 +178,7 @@ impl Schedule {
             amnesia,
             upgrades: Upgrades::default(),
             own_faults: OwnFaults::default(),
+            is_checked: false,
         }
     }
 
@@ -211,12 +214,16 @@ impl Schedule {
     /// asked when a fault strikes someone who is not named.
     ///
     /// # Errors
-    /// What a killed program owned panicked.
+    /// What a killed program owned panicked; or, the first time, a fault names nobody: who is not there by
+    /// then never comes, and its faults would strike nobody in silence.
     pub fn advance<S: World>(
         &mut self,
         world: &mut S,
         standing: &mut dyn FnMut(&S) -> Standing,
     ) -> Result<Vec<Applied>, RunPanic> {
+        if !std::mem::replace(&mut self.is_checked, true) {
+            self.check(world, &standing(world))?;
+        }
         let mut applied = self.tend(world, standing)?;
         let now_ns = world.elapsed_ns();
         loop {
@@ -229,6 +236,36 @@ impl Schedule {
                 None => applied.push(self.advance_one(index, world, standing)?),
             }
         }
+    }
+
+    /// Whether everybody whom faults name is a host of the world, or a role that somebody can play.
+    fn check<S: World>(&self, world: &S, standing: &Standing) -> Result<(), RunPanic> {
+        let is_known = |name: &str| world.find(name).is_some() || standing.players(name).is_some();
+        for (number, entry) in self.entries.iter().enumerate() {
+            let mut unknown = None;
+            entry.timed.fault.for_targets(&mut |field, target| {
+                if let Target::Named(name) = target
+                    && !is_known(name)
+                {
+                    unknown.get_or_insert((field, name));
+                }
+            });
+            let Some((field, name)) = unknown else { continue };
+            let mut hosts: Vec<String> =
+                world.hosts().into_iter().map(|host| world.name(host)).collect();
+            hosts.extend(standing.castings.iter().map(|casting| casting.role.to_owned()));
+            let expected = hosts.join(", ");
+            let message = format!(
+                "faults[{number}].{field}: there is no host or role `{name}`, expected one of {expected}"
+            );
+            return Err(RunPanic {
+                host: None,
+                host_name: None,
+                at_ns: world.elapsed_ns(),
+                message,
+            });
+        }
+        Ok(())
     }
 
     /// What comes of a fault that is due to strike and may not yet; none of any other.

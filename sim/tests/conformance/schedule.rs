@@ -69,10 +69,29 @@ fn faults_that_do_not_concern_a_link_leave_it_alone<W: World>() {
         r#""kind":"enospc","target":"server""#,
         r#""kind":"slow_disk","target":"server","factor":0"#,
         r#""kind":"partition","sides":[["server"],["server"]]"#,
-        r#""kind":"crash","target":"nobody""#,
     ] {
         let [_, during, _] = pongs_around::<W>(fault);
         assert!(during >= 45, "{fault}: {during}");
+    }
+}
+
+fn a_fault_for_a_host_that_does_not_exist_is_refused<W: World>() {
+    for (fault, field) in [
+        (r#""kind":"crash","target":"nobody""#, "target"),
+        (r#""kind":"partition","sides":[["server"],["nobody"]]"#, "sides"),
+    ] {
+        let (mut world, _) = echo_world::<W>(5);
+        let faults = format!(
+            r#"[{{"at_ms":1,"kind":"pause","target":"leader"}},{{"at_ms":100,"until_ms":600,{fault}}}]"#
+        );
+        let refused = run(&mut world, &faults, 1_000).unwrap_err().message;
+        let expected =
+            format!("faults[1].{field}: there is no host or role `nobody`, expected one of ");
+        assert!(refused.starts_with(&expected), "{refused}");
+        assert!(
+            ["server", "client", "leader"].iter().all(|name| refused.contains(name)),
+            "{refused}"
+        );
     }
 }
 
@@ -336,6 +355,7 @@ fn how_far_a_wall_clock_was_off_can_be_drawn<W: World>() {
 in_every_world! {
     faults_that_cut_links_stop_all_answers_until_they_end,
     faults_that_do_not_concern_a_link_leave_it_alone,
+    a_fault_for_a_host_that_does_not_exist_is_refused,
     reset_on_heal_resets,
     crash_and_power_loss_take_down_and_start_again,
     fault_of_a_learner_waits_until_it_has_been_one_for_so_long,
