@@ -2,7 +2,7 @@
 
 use evidence::FailureMessage;
 use harness::tell::{log_lines, story, trace_lines};
-use harness::{Outcome, Plan, look_closer};
+use harness::{Outcome, Plan, Watch, look_closer};
 use reports::{FolderError, OutputFolder, write_story};
 
 use crate::systems::systems;
@@ -24,15 +24,14 @@ pub(crate) fn draw(
     seen: &Outcome,
     message: Option<&FailureMessage>,
 ) -> Result<(), DrawError> {
-    let closer = look_closer(systems(), plan, seen).map_err(DrawError::Differs)?;
+    let until_ns = message.and_then(|message| message.at_ns).unwrap_or(u64::MAX);
+    let until_ns = until_ns.saturating_add(TRACE_AFTER_NS);
+    let watch = Watch { events_max: TRACE_EVENTS_MAX, until_ns };
+    let closer = look_closer(systems(), plan, seen, watch).map_err(DrawError::Differs)?;
     let Some(story) = story(systems(), plan, &closer, message) else { return Ok(()) };
     let written = write_story(&story, output, folder).and_then(|()| {
-        let until_ns = message.and_then(|message| message.at_ns).unwrap_or(u64::MAX);
-        let until_ns = until_ns.saturating_add(TRACE_AFTER_NS);
-        let until = closer.trace.partition_point(|event| event.at_ns <= until_ns);
-        let from = until.saturating_sub(TRACE_EVENTS_MAX);
         let path = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-        let lines = trace_lines(&closer.trace[from..until]);
+        let lines = trace_lines(&closer.trace);
         output.write(&format!("{path}trace.jsonl"), lines.as_bytes())?;
         let lines = log_lines(&closer.log, until_ns);
         match lines.is_empty() {

@@ -14,7 +14,7 @@ use crate::opaque::Opaque;
 use crate::outcome::{Outcome, perform};
 use crate::plan::{Contradiction, Plan, PlanError, load_plan};
 use crate::plant::PlantedBug;
-use crate::run::{RunOptions, run};
+use crate::run::{RunOptions, Watch, run};
 use crate::stored::StoredPlan;
 use crate::system::{Format, Group, Limit, OwnFault, Role, Scenario, System, Weight};
 
@@ -411,15 +411,20 @@ impl Systems {
     }
 }
 
-/// Performs a plan once more to see what the first time could not afford to keep: all of the trace
+/// Performs a plan once more to see what the first time could not afford to keep: more of the trace
 /// and what hosts said. `seen` is how the first time ended.
 ///
 /// # Errors
 /// The run ended with another trace: it is not deterministic. Both hashes, in words.
-pub fn look_closer(systems: Systems, plan: &Plan, seen: &Outcome) -> Result<Outcome, String> {
+pub fn look_closer(
+    systems: Systems,
+    plan: &Plan,
+    seen: &Outcome,
+    watch: Watch,
+) -> Result<Outcome, String> {
     // No more than the first time saw: that one may have been cut off.
     let events_max = Some(seen.stats.events);
-    let options = RunOptions { keep_trace: true, events_max, ..RunOptions::default() };
+    let options = RunOptions { watch: Some(watch), events_max, ..RunOptions::default() };
     let closer = systems.perform(plan, &options);
     if closer.trace_hash == seen.trace_hash {
         return Ok(closer);

@@ -51,7 +51,7 @@ pub use plan::{Plan, PlannedOperation};
 pub use property::Property;
 pub use record::Record;
 pub use recording::Recording;
-pub use run::RunOptions;
+pub use run::{RunOptions, Watch};
 pub use sim::EngineKind;
 pub use stage::Stage;
 pub use system::System;

@@ -100,7 +100,7 @@ pub(crate) fn perform<S: System>(
     let events_max = Some(options.events_max.unwrap_or(EVENTS_MAX));
     let options = RunOptions { events_max, unobserved: false, ..*options };
     let collected = Collected::default();
-    let perform = || match options.keep_trace {
+    let perform = || match options.is_watched() {
         true => collected.during(|| run(system, plan, &options)),
         false => run(system, plan, &options),
     };
@@ -111,7 +111,7 @@ pub(crate) fn perform<S: System>(
         (host.map_or_else(|| line.host.to_string(), |host| host.name.clone()), line)
     };
     let log = collected.lines().into_iter().map(named).collect();
-    Outcome { watched, log, ..judged(system, plan, record, trace, options.keep_trace) }
+    Outcome { watched, log, ..judged(system, plan, record, trace, options.is_watched()) }
 }
 
 /// Judges what a run left behind.

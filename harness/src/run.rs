@@ -32,8 +32,11 @@ const HEALED_EVERY_MS: u64 = 10;
 /// How to run, besides what to run.
 #[derive(Default)]
 pub struct RunOptions<'a> {
-    /// Keep every event of the trace, to name the first that differs, and tap the network.
+    /// Keep every event of the trace, to name the first that differs, and tap the network. What is kept
+    /// grows with the run.
     pub keep_trace: bool,
+    /// Tap the network, collect what programs log, and keep some events more than usual.
+    pub watch: Option<Watch>,
     /// Write down every hit of a mark: see [`MarkNotes::hits`](crate::mark_notes::MarkNotes::hits).
     pub keep_marks: bool,
     /// Asked now and then; true cuts the run off.
@@ -46,6 +49,22 @@ pub struct RunOptions<'a> {
     /// Cut the run off when what it has written down takes more than so many bytes, by an estimate
     /// that is the same each time: see [`Recording`].
     pub memory_max: Option<u64>,
+}
+
+/// How to watch a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// So many events of the trace are kept at most: the last ones until then.
+    pub events_max: usize,
+    /// Until this moment, in nanoseconds since the start of the run.
+    pub until_ns: u64,
+}
+
+impl RunOptions<'_> {
+    /// Whether more is kept of the run than judging it takes.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.keep_trace || self.watch.is_some()
+    }
 }
 
 /// A run's record, and its trace if it was kept.
@@ -370,12 +389,20 @@ fn plant_named<S: System>(system: &S, name: &str) -> Option<PlantId> {
 }
 
 fn world_settings(plan: &Plan, options: &RunOptions<'_>) -> Settings {
+    let usual = Settings::default();
+    let (trace_ring, trace_until_ns) = match options.watch {
+        _ if options.unobserved => (0, usual.trace_until_ns),
+        Some(Watch { events_max, until_ns }) => (events_max, until_ns),
+        None => (usual.trace_ring, usual.trace_until_ns),
+    };
     Settings {
         latency_min_ms: plan.conditions.latency_min_ms,
         latency_max_ms: plan.conditions.latency_max_ms,
         keep_trace: options.keep_trace,
-        trace_ring: if options.unobserved { 0 } else { Settings::default().trace_ring },
+        tap: options.is_watched(),
+        trace_ring,
+        trace_until_ns,
         disk: DiskSettings { sync_us: plan.conditions.fsync_us, ..DiskSettings::default() },
-        ..Settings::default()
+        ..usual
     }
 }

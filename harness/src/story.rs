@@ -268,7 +268,9 @@ mod tests {
     use super::*;
     use crate::record::Observed;
     use crate::testing::{STORE, SYSTEMS, Step as StoreStep, Store, hosts, short_plan};
-    use crate::{RunOptions, look_closer};
+    use crate::{RunOptions, Watch, look_closer};
+
+    const WATCH: Watch = Watch { events_max: 300, until_ns: u64::MAX };
 
     const MS: u64 = 1_000_000;
 
@@ -377,9 +379,9 @@ mod tests {
         .unwrap();
         let first = SYSTEMS.perform(&plan, &RunOptions::default());
         assert_eq!(first.watched, None, "campaigns do not pay for it");
-        let closer = look_closer(SYSTEMS, &plan, &first).unwrap();
+        let closer = look_closer(SYSTEMS, &plan, &first, WATCH).unwrap();
         assert_eq!(closer.verdict, first.verdict);
-        assert_eq!(closer.trace.len() as u64, first.stats.events);
+        assert_eq!(closer.trace.len(), WATCH.events_max, "however many there were");
         let watched = closer.watched.unwrap();
         let has = |tone, from_ms: u64, to_ms: u64| {
             let is_it =
@@ -396,7 +398,7 @@ mod tests {
 
         let mut other = first;
         other.trace_hash ^= 1;
-        let parted = look_closer(SYSTEMS, &plan, &other).err().unwrap();
+        let parted = look_closer(SYSTEMS, &plan, &other, WATCH).err().unwrap();
         assert!(parted.contains("a second run ended"), "{parted}");
     }
 }

@@ -22,8 +22,12 @@ pub struct Settings {
     pub segment_bytes: u64,
     /// How many of the last events of the trace are kept.
     pub trace_ring: usize,
-    /// Whether all events of the trace are kept, and what hosts write to each other.
+    /// After this moment no event is kept any more, in nanoseconds since the start of the run.
+    pub trace_until_ns: u64,
+    /// Whether all events of the trace are kept.
     pub keep_trace: bool,
+    /// Whether what hosts write to each other is overheard.
+    pub tap: bool,
     /// How long disk operations take.
     pub disk: DiskSettings,
 }
@@ -38,7 +42,9 @@ impl Default for Settings {
             window_bytes: 256 * 1024,
             segment_bytes: 64 * 1024,
             trace_ring: 256,
+            trace_until_ns: u64::MAX,
             keep_trace: false,
+            tap: false,
             disk: DiskSettings::default(),
         }
     }

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use crate::host::HostId;
+use crate::settings::Settings;
 
 /// How many leading bytes of an event's content are kept for reports.
 const HEAD_BYTES: usize = 16;
@@ -145,6 +146,8 @@ pub struct Trace {
     count: u64,
     ring: VecDeque<Event>,
     ring_len: usize,
+    /// Later events count, and are not kept.
+    until_ns: u64,
     all: Option<Vec<Event>>,
 }
 
@@ -156,8 +159,15 @@ impl Trace {
             count: 0,
             ring: VecDeque::new(),
             ring_len,
+            until_ns: u64::MAX,
             all: keep_all.then(Vec::new),
         }
+    }
+
+    /// As a world's settings say.
+    pub(crate) fn of(settings: &Settings) -> Trace {
+        let until_ns = settings.trace_until_ns;
+        Trace { until_ns, ..Trace::new(settings.trace_ring, settings.keep_trace) }
     }
 
     /// Appends an event.
@@ -194,7 +204,7 @@ impl Trace {
             self.hash = mix(self.hash, word);
         }
         self.count += 1;
-        if self.ring_len == 0 && self.all.is_none() {
+        if self.ring_len == 0 && self.all.is_none() || at_ns > self.until_ns {
             return;
         }
         let mut head = [0; HEAD_BYTES];
@@ -349,6 +359,20 @@ mod tests {
         assert_eq!(trace.last().map(|event| event.at_ns).collect::<Vec<_>>(), [2, 3]);
         assert_eq!(trace.all().unwrap().len(), 3);
         assert_eq!(trace.count(), 3);
+    }
+
+    #[test]
+    fn what_is_kept_ends_and_the_hash_goes_on() {
+        let settings = Settings { trace_ring: 2, trace_until_ns: 5, ..Settings::default() };
+        let (mut bounded, mut whole) = (Trace::of(&settings), Trace::new(9, true));
+        for at_ns in 1..=9 {
+            for trace in [&mut bounded, &mut whole] {
+                trace.record(at_ns, None, Kind::Fault, b"");
+            }
+        }
+        assert_eq!((bounded.hash(), bounded.count()), (whole.hash(), 9));
+        let kept: Vec<u64> = bounded.events().iter().map(|event| event.at_ns).collect();
+        assert_eq!(kept, [4, 5]);
     }
 
     #[test]

@@ -336,8 +336,8 @@ pub trait World: Sized {
     /// Every event if [`Settings::keep_trace`] asks for them, else the last [`Settings::trace_ring`].
     fn trace_events(&self) -> Vec<Event>;
 
-    /// Ends the tapping of the network, and gives what was overheard: none if
-    /// [`Settings::keep_trace`] does not ask for it, or if it was taken.
+    /// Ends the tapping of the network, and gives what was overheard: none if [`Settings::tap`] does not
+    /// ask for it, or if it was taken.
     fn take_tapped(&self) -> Option<Tapped>;
 }
 

@@ -150,7 +150,9 @@ mod tests {
     use evidence::HostSpan;
     use harness::sketch::Sketch;
     use harness::story::watched;
-    use harness::{RunOptions, look_closer};
+    use harness::{RunOptions, Watch, look_closer};
+
+    const WATCH: Watch = Watch { events_max: 300, until_ns: u64::MAX };
     use keeper_core::ids::ServerId;
     use sim::HostId;
     use sim::tap::Change;
@@ -213,9 +215,9 @@ mod tests {
         )
         .unwrap();
         let first = SYSTEMS.perform(&plan, &RunOptions::default());
-        let closer = look_closer(SYSTEMS, &plan, &first).unwrap();
+        let closer = look_closer(SYSTEMS, &plan, &first, WATCH).unwrap();
         assert_eq!(closer.verdict, first.verdict);
-        assert_eq!(closer.trace.len() as u64, first.stats.events);
+        assert_eq!(closer.trace.len(), WATCH.events_max, "however many there were");
         let watched = closer.watched.unwrap();
         let has = |tone, from_ms: u64, to_ms: u64| {
             let is_it =
@@ -237,7 +239,7 @@ mod tests {
 
         let mut other = first;
         other.trace_hash ^= 1;
-        let parted = look_closer(SYSTEMS, &plan, &other).err().unwrap();
+        let parted = look_closer(SYSTEMS, &plan, &other, WATCH).err().unwrap();
         assert!(parted.contains("a second run ended"));
     }
 }

@@ -92,8 +92,8 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(world: WorldId, seed: u64, settings: EngineSettings) -> State {
-        let trace = Trace::new(settings.common.trace_ring, settings.common.keep_trace);
-        let tap = settings.common.keep_trace.then(Box::default);
+        let trace = Trace::of(&settings.common);
+        let tap = settings.common.tap.then(Box::default);
         State {
             world,
             home: Home::new(),

@@ -78,12 +78,22 @@ impl Said {
     }
 }
 
-/// Every message of a run between different hosts, in the order of sending.
+/// A ping says something where somebody else speaks: further away than this from any other message it only
+/// says that time passes.
+const IDLE_NS: u64 = 2_000_000_000;
+
+/// Every message of a run between different hosts, in the order of sending, but for the pings of a run that
+/// stands idle: those would take memory for as long as it does.
 pub fn messages(tapped: &Tapped) -> Vec<Message> {
     let mut connections: BTreeMap<u64, Vec<&Stream>> = BTreeMap::new();
     for stream in tapped.streams.iter().filter(|stream| stream.from != stream.to) {
         connections.entry(stream.connection).or_default().push(stream);
     }
+    let busy_ns = busy(connections.values());
+    let is_idle = |at_ns: u64| {
+        let next = busy_ns.partition_point(|busy_ns| busy_ns.saturating_add(IDLE_NS) < at_ns);
+        busy_ns.get(next).is_none_or(|busy_ns| *busy_ns > at_ns.saturating_add(IDLE_NS))
+    };
     let mut messages = Vec::new();
     for streams in connections.values() {
         for (stream, protocol, said) in connection(streams) {
@@ -92,12 +102,16 @@ pub fn messages(tapped: &Tapped) -> Vec<Message> {
                 name.cloned().unwrap_or_else(|| format!("host {host}"))
             };
             messages.extend(said.into_iter().filter_map(|said| {
+                let sent = stream.written(said.end)?;
+                if said.is_ping && is_idle(sent.at_ns) {
+                    return None;
+                }
                 Some(Message {
                     from: name(stream.from),
                     to: name(stream.to),
                     connection: stream.connection,
                     protocol,
-                    sent: stream.written(said.end)?,
+                    sent,
                     delivered: stream.read(said.end),
                     label: said.label,
                     detail: said.detail,
@@ -108,6 +122,18 @@ pub fn messages(tapped: &Tapped) -> Vec<Message> {
     }
     messages.sort_by_key(|message| (message.sent, message.connection));
     messages
+}
+
+/// When anything was said that is no ping, sorted.
+fn busy<'a>(connections: impl Iterator<Item = &'a Vec<&'a Stream>>) -> Vec<u64> {
+    let mut moments = Vec::new();
+    for (stream, _, said) in connections.flat_map(|streams| connection(streams)) {
+        let others = said.iter().filter(|said| !said.is_ping);
+        moments.extend(others.filter_map(|said| Some(stream.written(said.end)?.at_ns)));
+    }
+    moments.sort_unstable();
+    moments.dedup();
+    moments
 }
 
 /// What was said on one connection, in each direction.
@@ -171,6 +197,24 @@ mod tests {
         plan.operations.retain(|operation| operation.at_ms < 5_000);
         let options = RunOptions { keep_trace: true, ..RunOptions::default() };
         run(&KEEPER, &plan, &options).tapped.unwrap()
+    }
+
+    #[test]
+    fn pings_of_an_idle_run_are_not_kept() {
+        let mut plan = plan();
+        plan.faults.clear();
+        plan.chaos_ms = 60_000;
+        plan.operations.retain(|operation| operation.at_ms < 3_000);
+        let options = RunOptions { keep_trace: true, ..RunOptions::default() };
+        let messages = messages(&run(&KEEPER, &plan, &options).tapped.unwrap());
+        let pings = |from_s: u64, to_s: u64| {
+            let within = |message: &&Message| {
+                message.is_ping && (from_s..to_s).contains(&(message.sent.at_ns / 1_000_000_000))
+            };
+            messages.iter().filter(within).count()
+        };
+        assert!(pings(0, 4) > 0, "there are pings where something is said");
+        assert_eq!(pings(20, 50), 0);
     }
 
     #[test]
