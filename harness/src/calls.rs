@@ -4,11 +4,12 @@
 //! A system whose history is [`Calls`] gets its clients ([`clients`]), what is counted of them, and the
 //! verdict of linearizability from here.
 
+mod told;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 
 use checker::format::{write_edn, write_text};
-use checker::history::{Event, EventKind, Process, Value};
 use checker::linear::{Budget, Call as Searched, check_calls};
 use evidence::{FaultWindow, History, HistoryFiles, Operation, OutcomeClass, Verdict};
 use platform::Mono;
@@ -19,6 +20,7 @@ use crate::model::{Answered, Model, Sequential};
 use crate::plan::Plan;
 use crate::stage::Stage;
 use crate::system::{Asked, System};
+use told::Style;
 
 /// This module's events in the trace: the ends of calls.
 const TAG_CALL: u32 = 2;
@@ -342,55 +344,17 @@ impl<M: Model> Calls<M> {
     /// The calls as a person reads them, and as files for other tools: for [`System::told`].
     pub fn told(&self, faults: &[FaultWindow]) -> History {
         let operations = self.calls.iter().map(Call::evidence).collect();
-        let events = self.events(faults);
+        let (data, words) = (self.events(faults, Style::Data), self.events(faults, Style::Words));
         let line = |call: &Call<M>| {
             let operation = call.evidence();
             serde_json::to_string(&operation).expect("evidence is plain data") + "\n"
         };
         let files = HistoryFiles {
             json_lines: self.calls.iter().map(line).collect(),
-            edn: write_edn(&events),
-            text: write_text(&events),
+            edn: write_edn(&data),
+            text: write_text(&words),
         };
         History { operations, notes: Vec::new(), files }
-    }
-
-    /// As Jepsen has it: an operation whose end is unknown is the last of its process.
-    fn events(&self, faults: &[FaultWindow]) -> Vec<Event> {
-        let clients = self.calls.iter().map(|call| call.client).max().unwrap_or(0);
-        let mut process: BTreeMap<u32, i64> = BTreeMap::new();
-        let mut unplaced: Vec<(u64, Event)> = Vec::new();
-        let model = M::default();
-        for call in &self.calls {
-            let number = *process.entry(call.client).or_insert(i64::from(call.client));
-            let event = |kind, value: String, at_ns| {
-                event(Process::Client(number), kind, model.kind(&call.operation), value, at_ns)
-            };
-            let asked = format!("{:?}", call.operation);
-            unplaced.push((call.invoke_ns, event(EventKind::Invoke, asked, call.invoke_ns)));
-            let Some((at_ns, outcome)) = &call.end else { continue };
-            let (kind, value) = match outcome {
-                Outcome::Answered(answer) => (EventKind::Ok, format!("{answer:?}")),
-                Outcome::Refused(why) => (EventKind::Fail, why.clone()),
-                Outcome::Unknown(why) => (EventKind::Info, why.clone()),
-            };
-            if kind == EventKind::Info {
-                process.insert(call.client, number + i64::from(clients));
-            }
-            unplaced.push((*at_ns, event(kind, value, *at_ns)));
-        }
-        for fault in faults {
-            let ends = [Some((fault.from_ns, "start")), fault.to_ns.map(|to_ns| (to_ns, "stop"))];
-            for (at_ns, what) in ends.into_iter().flatten() {
-                let nemesis = Process::Named("nemesis".to_owned());
-                let f = format!("{what}-{}", fault.kind);
-                let event = event(nemesis, EventKind::Info, &f, fault.what.clone(), at_ns);
-                unplaced.push((at_ns, event));
-            }
-        }
-        unplaced.sort_by_key(|(at_ns, _)| *at_ns);
-        let placed = unplaced.into_iter().zip(0..);
-        placed.map(|((_, event), index)| Event { index, ..event }).collect()
     }
 }
 
@@ -415,20 +379,6 @@ fn check_blurred<M: Model>(
             Verdict::Valid | Verdict::Unknown { .. } => Verdict::Invalid(explanation),
         },
         verdict => verdict,
-    }
-}
-
-/// An event that has no place yet.
-fn event(process: Process, kind: EventKind, f: &str, value: String, at_ns: u64) -> Event {
-    Event {
-        index: 0,
-        line: 0,
-        process,
-        kind,
-        f: f.to_owned(),
-        value: Value::Text(value),
-        time_ns: Some(at_ns),
-        extra: BTreeMap::new(),
     }
 }
 
@@ -488,6 +438,39 @@ mod tests {
 
     fn verdict(all: Vec<Call<Registers>>) -> Verdict {
         calls(all).linearizability().verdict
+    }
+
+    #[test]
+    fn its_own_edn_is_judged_by_the_checker() {
+        let judged = |all: Vec<Call<Registers>>| {
+            let edn = calls(all).told(&[]).files.edn;
+            checker::check_text("history.edn", edn.as_bytes(), None, Budget::default()).unwrap()
+        };
+        let cas = |client, at_ns, old: &str, answer| {
+            let (key, old, new) = ("k0".to_owned(), old.to_owned(), "new".to_owned());
+            let operation = RegisterOperation::Cas { key, old, new };
+            Call { operation, ..ended(client, at_ns, Outcome::Answered(answer)) }
+        };
+        let other = Call {
+            operation: RegisterOperation::Set { key: "k1".to_owned(), value: "x".to_owned() },
+            ..ended(3, 10, Outcome::Unknown("timed \"out\"".to_owned()))
+        };
+        let all = |last| {
+            let differs = cas(2, 5_000, "2", RegisterAnswer::Differs);
+            let done = cas(2, 7_000, "1", RegisterAnswer::Written);
+            vec![
+                got(1, 0, None),
+                written(1, 2_000),
+                other.clone(),
+                differs,
+                done,
+                got(1, 9_000, last),
+            ]
+        };
+        assert_eq!(judged(all(Some("new"))), Verdict::Valid);
+        assert!(matches!(judged(all(Some("1"))), Verdict::Invalid(_)));
+        let refused = ended(1, 0, Outcome::Refused("no".to_owned()));
+        assert_eq!(judged(vec![refused, got(1, 2_000, None)]), Verdict::Valid);
     }
 
     #[test]

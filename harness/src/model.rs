@@ -10,7 +10,8 @@ mod register;
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use checker::history::{Operation, Value};
+use checker::history::Operation;
+pub use checker::history::Value;
 pub use checker::model::Effect;
 use checker::model::{Model as Searched, ModelError};
 
@@ -74,8 +75,30 @@ pub trait Model: Clone + Default + Send + Sync + 'static {
         let _ = operations;
     }
 
+    /// The operation as it stands in histories of Jepsen, asked and, with an answer, answered: then
+    /// `squall check` and Jepsen's own checkers can judge the file. None if it has no such form, as by default.
+    fn jepsen(
+        &self,
+        operation: &Self::Operation,
+        answer: Option<&Self::Answer>,
+    ) -> Option<JepsenForm> {
+        let _ = (operation, answer);
+        None
+    }
+
     /// The kinds of operations, in the order of legends.
     fn kinds(&self) -> &'static [&'static str];
+}
+
+/// An operation in the words of Jepsen's registers (`jepsen.tests.linearizable-register`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JepsenForm {
+    /// `read`, `write` or `cas`.
+    pub f: &'static str,
+    /// The value, without the key: nil of a read that is asked, `[old new]` of a cas.
+    pub value: Value,
+    /// Whether the answer says that nothing was changed, so that the operation failed.
+    pub is_failed: bool,
 }
 
 /// A model as the search of the checker knows it.

@@ -1,7 +1,7 @@
 //! What clients ask: registers by key, and changes of the membership, of which no answer is wrong.
 
 use serde::{Deserialize, Serialize};
-use squall::model::{Answered, Model, RegisterAnswer, RegisterOperation, Registers};
+use squall::model::{Answered, JepsenForm, Model, RegisterAnswer, RegisterOperation, Registers};
 
 /// The model: registers beside an object that says yes to everything.
 #[derive(Clone, Copy, Debug, Default)]
@@ -108,6 +108,16 @@ impl Model for Members {
             if let Operation::Register(operation) = operation {
                 (*operation, _) = blurred.next().expect("as many as there were");
             }
+        }
+    }
+
+    fn jepsen(&self, operation: &Operation, answer: Option<&Answer>) -> Option<JepsenForm> {
+        match (operation, answer) {
+            (Operation::Register(operation), Some(Answer::Register(answer))) => {
+                Registers.jepsen(operation, Some(answer))
+            }
+            (Operation::Register(operation), None) => Registers.jepsen(operation, None),
+            (Operation::Register(_), Some(Answer::Changed)) | (Operation::Change(_), _) => None,
         }
     }
 

@@ -5,7 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answered, Effect, Model};
+use checker::history::Value as Told;
+
+use super::{Answered, Effect, JepsenForm, Model};
 
 /// The model: each key has a register, empty at first.
 #[derive(Clone, Copy, Debug, Default)]
@@ -131,6 +133,27 @@ impl Model for Registers {
 
     fn kinds(&self) -> &'static [&'static str] {
         &["get", "set", "cas"]
+    }
+
+    fn jepsen(
+        &self,
+        operation: &RegisterOperation,
+        answer: Option<&RegisterAnswer>,
+    ) -> Option<JepsenForm> {
+        let text = |text: &String| Told::Text(text.clone());
+        let (f, asked) = match operation {
+            RegisterOperation::Get { .. } => ("read", Told::Nil),
+            RegisterOperation::Set { value, .. } => ("write", text(value)),
+            RegisterOperation::Cas { old, new, .. } => {
+                ("cas", Told::Vector(vec![text(old), text(new)]))
+            }
+        };
+        let value = match answer {
+            Some(RegisterAnswer::Value(value)) => value.as_ref().map_or(Told::Nil, text),
+            Some(RegisterAnswer::Written | RegisterAnswer::Differs) | None => asked,
+        };
+        let is_failed = matches!(answer, Some(RegisterAnswer::Differs));
+        Some(JepsenForm { f, value, is_failed })
     }
 
     fn effect(&self, operation: &RegisterOperation, answer: Option<&RegisterAnswer>) -> Effect {

@@ -5,6 +5,8 @@
 //! (Jepsen, `jepsen.generator`), so a client appears under several numbers: its own, and after each
 //! such operation, or beside one in flight, a new one that is the same modulo the clients' number.
 
+mod read;
+
 use std::collections::BTreeMap;
 
 use checker::format::{write_edn, write_text};
@@ -14,6 +16,12 @@ use evidence::{FaultWindow, History, HistoryFiles, Note, Operation, OutcomeClass
 use crate::znode::{
     ClientId, MultiResult, Outcome, Request, Response, SessionEventKind, ZHistory, ZOperation,
 };
+
+pub use read::{from_edn, is_ours};
+
+/// The process of what the recorder itself says, and the first of that: what the system claims.
+const RECORDER: &str = "squall";
+const CLAIMS: &str = "claims";
 
 /// Kinds of operations, in the order of legends.
 pub const KINDS: [&str; 8] =
@@ -89,6 +97,11 @@ type Unplaced = (u64, u32, u64, Event);
 
 fn events(history: &ZHistory, faults: &[FaultWindow], style: Style) -> Vec<Event> {
     let mut unplaced = Vec::with_capacity(history.operations.len() * 2);
+    if let Style::Data = style {
+        let claims = serde_json::to_value(&history.claims).expect("claims are plain data");
+        let (process, claims) = (Process::Named(RECORDER.to_owned()), keywords(claims.into()));
+        unplaced.push((0, 0, 0, event(process, EventKind::Info, CLAIMS, claims)));
+    }
     operation_events(&history.operations, style, &mut unplaced);
     for session in &history.sessions {
         let (f, value) = session_words(&session.kind);
@@ -107,6 +120,7 @@ fn events(history: &ZHistory, faults: &[FaultWindow], style: Style) -> Vec<Event
             format!("{:?}", watch.kind),
             value,
         );
+        event.extra.insert("session".to_owned(), Value::Text(watch.session.to_string()));
         if let Some(zxid) = watch.zxid {
             event.extra.insert("zxid".to_owned(), Value::Text(zxid.to_string()));
         }
@@ -169,6 +183,14 @@ fn push_operation(
     };
     let mut invoke = event(process.clone(), EventKind::Invoke, f, asked.clone());
     invoke.extra.insert("session".to_owned(), Value::Text(operation.session.to_string()));
+    if let Style::Data = style {
+        let number = |number: i64| Value::Int(number);
+        invoke.extra.insert("client".to_owned(), number(operation.client.0.into()));
+        invoke.extra.insert("xid".to_owned(), number(operation.cxid.0.into()));
+        if operation.watch {
+            invoke.extra.insert("watch".to_owned(), Value::Bool(true));
+        }
+    }
     let client = operation.client.0;
     out.push((operation.invoke_ns, client, operation.invoke_sequence, invoke));
     let Some(complete_ns) = operation.complete_ns else { return };

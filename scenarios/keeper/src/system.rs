@@ -35,6 +35,9 @@ use crate::{check, ensemble, figures, generate, history, limits, modernise, plan
 /// The property that is judged without zxids, by search.
 const SECOND_OPINION: &str = "linearizability";
 
+/// How a history of ours begins, as JSON lines.
+const HEAD: &[u8] = b"{\"line\":\"head\"";
+
 /// A ZooKeeper-compatible ensemble with its clients.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Keeper;
@@ -164,12 +167,16 @@ impl System for Keeper {
     fn formats(&self) -> &'static [Format] {
         const FORMATS: [Format; 1] = [Format {
             name: "znode",
-            about: "all of ZooKeeper's guarantees, over a history.jsonl of ours",
-            is_of: |bytes| bytes.starts_with(b"{\"line\":\"head\""),
+            about: "all of ZooKeeper's guarantees, over a history.jsonl or history.edn of ours",
+            is_of: |bytes| bytes.starts_with(HEAD) || history::is_ours(bytes),
             judge: |bytes| {
-                let text = String::from_utf8_lossy(bytes);
-                let history =
-                    ZHistory::from_json_lines(&text).map_err(|error| error.to_string())?;
+                let history = match bytes.starts_with(HEAD) {
+                    true => {
+                        let text = String::from_utf8_lossy(bytes);
+                        ZHistory::from_json_lines(&text).map_err(|error| error.to_string())?
+                    }
+                    false => history::from_edn(bytes)?,
+                };
                 let verdicts = check_all(&history).into_iter();
                 Ok(verdicts.map(|(property, verdict)| (property.0, verdict)).collect())
             },

@@ -91,7 +91,7 @@ fn the_table_reads_from_top_to_bottom() {
             "2 invoke get get /k session=\"0x12\"",
             "5 invoke get get /k session=\"0x12\"",
             "2 fail get get /k error=\"NoNode\" zxid=\"0x100000001\"",
-            "c2-watch info NodeCreated \"/k\"",
+            "c2-watch info NodeCreated \"/k\" session=\"0x12\"",
             "1 info create create /k \"x\" ephemeral error=\"unknown\"",
             "5 ok get \"x\" version 3 zxid=\"0x100000001\"",
             "4 invoke get get /k session=\"0x11\"",
@@ -106,11 +106,71 @@ fn the_table_reads_from_top_to_bottom() {
 fn the_edn_is_a_history_in_jepsens_sense() {
     let edn = files().edn;
     let events = checker::format::read(edn.as_bytes()).unwrap().events;
-    assert_eq!(events.len(), 13);
+    assert_eq!(events.len(), 14);
     assert_eq!(pair(&events).unwrap().len(), 5);
     assert!(edn.contains(":f :create, :value {:"), "{edn}");
     assert!(edn.contains(":path \"/k\""), "{edn}");
     assert!(edn.contains(":process :nemesis"), "{edn}");
+}
+
+#[test]
+fn the_edn_is_judged_as_the_json_lines_are() {
+    let mut written = history();
+    written.claims.sync_is_barrier = true;
+    written.operations[1].watch = true;
+    let edn = evidence(&written, &[FaultWindow::new("crash", "n3", 100, Some(9_000))]).files.edn;
+    assert!(is_ours(edn.as_bytes()), "{edn}");
+    let read = from_edn(edn.as_bytes()).unwrap();
+    let bare = |mut history: ZHistory| {
+        for operation in &mut history.operations {
+            (operation.invoke_sequence, operation.sequence) = (0, 0);
+        }
+        history.sessions.iter_mut().for_each(|event| event.sequence = 0);
+        history.watches.iter_mut().for_each(|event| event.sequence = 0);
+        history.operations.sort_by_key(|operation| (operation.invoke_ns, operation.client));
+        history
+    };
+    assert_eq!(bare(read), bare(written));
+    let first = |line: &str| edn.replacen(line, "", 1);
+    assert!(!is_ours(first(":process :squall").as_bytes()));
+    let torn = from_edn(first(":xid 1").as_bytes()).unwrap_err();
+    assert!(torn.starts_with("line ") && torn.contains("no :xid"), "{torn}");
+}
+
+#[test]
+fn every_answer_is_read_again() {
+    let stat = Stat { version: 3, mzxid: Zxid(u64::MAX), ..Stat::default() };
+    let path = "/k".to_owned();
+    let create = Request::Create {
+        path: path.clone(),
+        data: Data(vec![0xff, 0]),
+        mode: CreateMode::EphemeralSequential,
+    };
+    let ops = vec![crate::znode::MultiOp::Check { path: path.clone(), version: -1 }];
+    let results = vec![crate::znode::MultiResult::Checked];
+    let answered = [
+        (create, Response::Created { path: path.clone(), stat: Some(stat) }),
+        (Request::Delete { path: path.clone(), version: 2 }, Response::Deleted),
+        (Request::Exists { path: path.clone() }, Response::Exists { stat }),
+        (
+            Request::GetChildren2 { path: path.clone() },
+            Response::Children { children: vec!["a".into()], stat },
+        ),
+        (Request::Multi { ops }, Response::Multi { results }),
+        (Request::Sync { path }, Response::Synced),
+    ];
+    let operations: Vec<ZOperation> = (1_u64..)
+        .zip(answered)
+        .map(|(turn, (request, response))| {
+            operation(1, (turn * 10, Some(turn * 10 + 5)), request, Outcome::Ok(response))
+        })
+        .collect();
+    let written = ZHistory { operations, ..ZHistory::default() };
+    let read = from_edn(evidence(&written, &[]).files.edn.as_bytes()).unwrap();
+    let outcomes = |history: &ZHistory| -> Vec<(Request, Outcome)> {
+        history.operations.iter().map(|o| (o.request.clone(), o.outcome.clone())).collect()
+    };
+    assert_eq!(outcomes(&read), outcomes(&written));
 }
 
 #[test]
