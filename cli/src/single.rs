@@ -291,9 +291,10 @@ fn fault_line(at_ms: u64, until_ms: Option<u64>, fault: &impl Serialize) -> Stri
 /// What a run came to, in figures: the general ones, then the system's own.
 fn figures(plan: &Plan, outcome: &Outcome) -> String {
     let stats = &outcome.stats;
+    let in_words = |ms: &u64| words::milliseconds(*ms as f64);
     let milliseconds = |times: &[u64]| match times {
         [] => "none".to_owned(),
-        times => times.iter().map(u64::to_string).collect::<Vec<_>>().join(", ") + " ms",
+        times => times.iter().map(in_words).collect::<Vec<_>>().join(", "),
     };
     let (mut counts, mut samples) = (Vec::new(), String::new());
     for figure in systems().of(plan).figure_declarations() {
@@ -320,6 +321,6 @@ fn figures(plan: &Plan, outcome: &Outcome) -> String {
         stats.unknown,
         words::by_kind(&stats.faults),
         milliseconds(&gaps),
-        stats.healed_after_ms.map_or("no".to_owned(), |ms| format!("{ms} ms")),
+        stats.healed_after_ms.as_ref().map_or("no".to_owned(), in_words),
     )
 }
