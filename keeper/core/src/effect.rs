@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::event::DiskToken;
-use crate::ids::{ConnectionId, Epoch, ServerId, Zxid};
+use crate::ids::{ConnectionId, Epoch, ServerId, SessionId, Zxid};
 use crate::wire::election::Notification;
 
 /// What the machine asks for. Effects are performed in order; those on one connection, to one peer
@@ -68,6 +68,10 @@ pub enum Effect {
         level: Level,
         /// What happened.
         message: String,
+        /// The client's connection that it is about.
+        client: Option<ConnectionId>,
+        /// The session that it is about.
+        session: Option<SessionId>,
     },
 }
 

@@ -10,7 +10,7 @@ use keeper_core::ids::ServerId;
 use keeper_core::record::Acl;
 use keeper_core::wire::client::CreateMode;
 use keeper_core::zab::ensemble::{Ensemble, Settings};
-use keeper_server::{Directories, NodeConfig, run};
+use keeper_server::{Bounds, Directories, NodeConfig, run};
 use platform::tokio_platform::TokioPlatform;
 use platform::{Listener, Platform};
 use probe::Off;
@@ -19,6 +19,7 @@ use probe::Off;
 fn config(port: u16, folder: &str) -> NodeConfig {
     let me = ServerId(1);
     NodeConfig {
+        bounds: Bounds::default(),
         ensemble: Ensemble {
             me,
             voters: BTreeSet::from([me]),

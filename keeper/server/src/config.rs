@@ -21,6 +21,7 @@ use keeper_core::ids::ServerId;
 use keeper_core::log::purge::SNAPSHOTS_MIN;
 use keeper_core::zab::ensemble::{Ensemble, Purge, Settings};
 
+use crate::bounds::Bounds;
 pub use error::{ConfigError, ConfigWarning};
 pub use server_line::ServerAddress;
 use values::Values;
@@ -42,6 +43,8 @@ pub struct Config {
     pub servers: BTreeMap<ServerId, ServerAddress>,
     /// `maxClientCnxns`: connections of one client address; none for no limit.
     pub max_client_connections: Option<u32>,
+    /// `unreadAnswersMaxBytes` and `electionPortBindRetry`.
+    pub bounds: Bounds,
     /// `quorumListenOnAllIPs`: listen for other servers on every address of the machine, and not
     /// only on that of the server's own line.
     pub quorum_listen_on_all: bool,
@@ -102,6 +105,7 @@ pub fn parse(text: &str, file_name: &str) -> Result<(Config, Vec<ConfigWarning>)
         max_client_connections: values
             .number("maxClientCnxns", "connections, 0 for no limit", 0..=INT_MAX)?
             .map_or(Some(CLIENT_CONNECTIONS_DEFAULT), |limit| (limit > 0).then_some(limit as u32)),
+        bounds: bounds(&values)?,
         quorum_listen_on_all: values.switch("quorumListenOnAllIPs", false)?,
         file: file_name.to_owned(),
         server_lines,
@@ -111,6 +115,9 @@ pub fn parse(text: &str, file_name: &str) -> Result<(Config, Vec<ConfigWarning>)
 
 /// The largest `int` of Java: Apache reads every number as one.
 const INT_MAX: u64 = i32::MAX as u64;
+
+/// The largest `unreadAnswersMaxBytes`: beyond it there is no use in a bound.
+const UNREAD_BYTES_MAX: u64 = 1 << 40;
 
 /// The default of `maxClientCnxns`.
 const CLIENT_CONNECTIONS_DEFAULT: u32 = 60;
@@ -263,6 +270,20 @@ fn settings(values: &Values, in_ensemble: bool) -> Result<Settings, ConfigError>
             .map_or(defaults.packet_bytes_max, |bytes| bytes as usize),
         epoch_transactions_max: defaults.epoch_transactions_max,
         purge: purge(values)?,
+    })
+}
+
+/// What the shell holds and tries at most.
+fn bounds(values: &Values) -> Result<Bounds, ConfigError> {
+    let defaults = Bounds::default();
+    let bytes = values.number("unreadAnswersMaxBytes", "bytes", 1..=UNREAD_BYTES_MAX)?;
+    let tries = values.number("electionPortBindRetry", "tries, 0 for no limit", 0..=INT_MAX)?;
+    Ok(Bounds {
+        unread_bytes_max: bytes.map_or(defaults.unread_bytes_max, |bytes| bytes as usize),
+        bind_tries_max: match tries {
+            Some(tries) => (tries > 0).then_some(tries as u32),
+            None => defaults.bind_tries_max,
+        },
     })
 }
 

@@ -3,7 +3,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use keeper_core::event::Event;
@@ -12,6 +11,8 @@ use platform::{Platform, Stream, Task};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::unread::{Account, Share, Unread};
 
 /// Bytes read at once.
 const READ_BYTES: usize = 64 << 10;
@@ -37,7 +38,7 @@ impl From<Event> for Arrival {
 
 #[derive(Debug)]
 enum Outgoing {
-    Bytes(Bytes),
+    Bytes(Bytes, Share),
     ReportDrained,
     Close,
 }
@@ -46,13 +47,14 @@ enum Outgoing {
 #[derive(Debug)]
 pub(crate) struct Connection<T: Task> {
     outgoing: UnboundedSender<Outgoing>,
-    /// Bytes given to the writer that it has not written yet.
-    queued_bytes: Arc<AtomicUsize>,
-    queued_bytes_max: usize,
+    /// What was given to the writer and the peer has not taken yet.
+    unread: Arc<Account>,
+    unread_bytes_max: usize,
     reading: watch::Sender<bool>,
     /// Set when the connection is to end; dropping it says the same.
     closing: watch::Sender<bool>,
     reader: T,
+    writer: T,
 }
 
 impl<T: Task> Drop for Connection<T> {
@@ -66,38 +68,38 @@ impl<T: Task> Drop for Connection<T> {
 pub(crate) struct Overflow;
 
 impl<T: Task> Connection<T> {
-    /// Starts the two tasks of a stream.
+    /// Starts the two tasks of a stream. What its peer leaves unread counts towards `all`.
     pub(crate) fn start<P: Platform<Task = T>>(
         platform: &P,
         id: ConnectionId,
         stream: P::Stream,
         arrivals: UnboundedSender<Arrival>,
-        queued_bytes_max: usize,
+        unread_bytes_max: usize,
+        all: Arc<Unread>,
     ) -> Connection<T> {
         let (input, output) = stream.into_split();
         let (outgoing, queue) = unbounded_channel();
         let (reading, may_read) = watch::channel(true);
         let (closing, is_closing) = watch::channel(false);
-        let queued_bytes = Arc::new(AtomicUsize::new(0));
+        let unread = Arc::new(Account::new(all));
         let reader = platform.spawn(read(id, input, may_read, arrivals.clone()));
-        let writer = Writer {
-            platform: platform.clone(),
-            id,
-            output,
-            queued_bytes: queued_bytes.clone(),
-            arrivals,
-            is_closing,
-        };
-        platform.spawn(writer.run(queue));
-        Connection { outgoing, queued_bytes, queued_bytes_max, reading, closing, reader }
+        let writer = Writer { platform: platform.clone(), id, output, arrivals, is_closing };
+        let writer = platform.spawn(writer.run(queue));
+        Connection { outgoing, unread, unread_bytes_max, reading, closing, reader, writer }
     }
 
-    /// Queues bytes.
+    /// Queues bytes. However many there are, they pass if not too much was unread before.
     pub(crate) fn send(&self, bytes: Bytes) -> Result<(), Overflow> {
-        let queued = self.queued_bytes.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
+        let is_behind = self.unread.bytes() > self.unread_bytes_max;
+        let share = Share::of(&self.unread, bytes.len());
         // The writer ends by itself on an error, which the reader reports.
-        let _ = self.outgoing.send(Outgoing::Bytes(bytes));
-        if queued > self.queued_bytes_max { Err(Overflow) } else { Ok(()) }
+        let _ = self.outgoing.send(Outgoing::Bytes(bytes, share));
+        if is_behind { Err(Overflow) } else { Ok(()) }
+    }
+
+    /// What the peer has not taken of what was sent.
+    pub(crate) fn unread(&self) -> &Account {
+        &self.unread
     }
 
     /// Asks for [`Event::Drained`] behind what was queued.
@@ -108,6 +110,11 @@ impl<T: Task> Connection<T> {
     /// Reads on or stops reading.
     pub(crate) fn set_reading(&self, on: bool) {
         self.reading.send_replace(on);
+    }
+
+    /// Ends the connection at once, with what was queued.
+    pub(crate) fn hang_up(self) {
+        self.writer.abort();
     }
 
     /// Ends the connection behind what was queued.
@@ -150,7 +157,6 @@ struct Writer<P: Platform, W> {
     platform: P,
     id: ConnectionId,
     output: W,
-    queued_bytes: Arc<AtomicUsize>,
     arrivals: UnboundedSender<Arrival>,
     is_closing: watch::Receiver<bool>,
 }
@@ -159,13 +165,20 @@ impl<P: Platform, W: tokio::io::AsyncWrite + Send + Unpin> Writer<P, W> {
     async fn run(mut self, mut queue: UnboundedReceiver<Outgoing>) {
         let mut batch = Vec::new();
         let mut bytes = BytesMut::new();
+        let mut share: Option<Share> = None;
         while queue.recv_many(&mut batch, 256).await > 0 {
             let mut closing = false;
             for item in batch.drain(..) {
                 match item {
-                    Outgoing::Bytes(more) => bytes.extend_from_slice(&more),
+                    Outgoing::Bytes(more, its_share) => {
+                        bytes.extend_from_slice(&more);
+                        match &mut share {
+                            Some(share) => share.join(its_share),
+                            None => share = Some(its_share),
+                        }
+                    }
                     Outgoing::ReportDrained => {
-                        if self.flush(&mut bytes).await.is_err() {
+                        if self.flush(&mut bytes, share.take()).await.is_err() {
                             return self.report_end();
                         }
                         let _ = self.arrivals.send(Event::Drained { connection: self.id }.into());
@@ -173,7 +186,7 @@ impl<P: Platform, W: tokio::io::AsyncWrite + Send + Unpin> Writer<P, W> {
                     Outgoing::Close => closing = true,
                 }
             }
-            if self.flush(&mut bytes).await.is_err() {
+            if self.flush(&mut bytes, share.take()).await.is_err() {
                 // A half that cannot be written may still be readable for long: tell the machine.
                 return self.report_end();
             }
@@ -190,26 +203,34 @@ impl<P: Platform, W: tokio::io::AsyncWrite + Send + Unpin> Writer<P, W> {
 
     /// Writes everything. A peer that does not read holds this up for ever, unless the connection is
     /// to end: then only for a while.
-    async fn flush(&mut self, bytes: &mut BytesMut) -> io::Result<()> {
+    async fn flush(&mut self, bytes: &mut BytesMut, mut share: Option<Share>) -> io::Result<()> {
         if bytes.is_empty() {
             return Ok(());
         }
         let whole = bytes.split().freeze();
         let output = &mut self.output;
         let mut work = std::pin::pin!(async {
-            output.write_all(&whole).await?;
+            let mut left = &whole[..];
+            while !left.is_empty() {
+                let written = output.write(left).await?;
+                if written == 0 {
+                    return Err(io::ErrorKind::WriteZero.into());
+                }
+                left = &left[written..];
+                if let Some(share) = &mut share {
+                    share.taken(written);
+                }
+            }
             output.flush().await
         });
-        let done = tokio::select! {
+        tokio::select! {
             biased;
             done = &mut work => done,
             () = ended(&mut self.is_closing) => {
                 let limited = self.platform.timeout(LINGER_MS, work).await;
                 limited.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             }
-        };
-        self.queued_bytes.fetch_sub(whole.len(), Ordering::Relaxed);
-        done
+        }
     }
 }
 

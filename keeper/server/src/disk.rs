@@ -34,7 +34,16 @@ pub(crate) enum DiskReport {
     /// Everything up to here is durable.
     Persisted(DiskToken),
     /// An operation failed; the disk side has stopped.
-    Failed(io::Error),
+    Failed(DiskError),
+}
+
+/// What failed, and where.
+#[derive(Debug)]
+pub(crate) struct DiskError {
+    /// The directory.
+    pub(crate) directory: String,
+    /// The operating system's word.
+    pub(crate) source: io::Error,
 }
 
 /// Where a server's files are. Both directories end in ZooKeeper's `version-2`.
@@ -150,33 +159,45 @@ impl<F: Files, I: Probe<Observation>> Disk<F, I> {
     async fn perform_all(
         &mut self,
         operations: impl Iterator<Item = (DiskToken, DiskOp)>,
-    ) -> io::Result<()> {
+    ) -> Result<(), DiskError> {
         for (_, operation) in operations {
-            match operation {
-                DiskOp::Append { zxid, txn } => self.append(zxid, &txn).await?,
-                DiskOp::Roll => {
-                    self.sync_log().await?;
-                    sometimes!(self, LogRolled, self.log.is_some());
-                    self.log = None;
-                }
-                DiskOp::Truncate { zxid } => self.truncate(zxid).await?,
-                DiskOp::AcceptedEpoch(value) => self.write_epoch(Which::Accepted, value).await?,
-                DiskOp::CurrentEpoch(value) => self.write_epoch(Which::Current, value).await?,
-                DiskOp::ClearDamage => self.clear_damage().await?,
-                DiskOp::SnapshotBegin { zxid } => self.begin_snapshot(zxid).await?,
-                DiskOp::SnapshotChunk(chunk) => self.add_to_snapshot(&chunk).await?,
-                DiskOp::SnapshotEnd { zxid } => self.end_snapshot(zxid).await?,
-                DiskOp::SnapshotAbort => self.abort_snapshot().await?,
-                DiskOp::Purge { snapshots, logs } => {
-                    let gone = purge(&self.files, &self.directories, snapshots, logs).await?;
-                    sometimes!(self, PurgeRemoves, !gone.is_empty());
-                    if !gone.is_empty() {
-                        tracing::info!(files = gone.len(), "old snapshots and logs are removed");
-                    }
+            let is_of_log =
+                matches!(operation, DiskOp::Append { .. } | DiskOp::Roll | DiskOp::Truncate { .. });
+            if let Err(source) = self.perform(operation).await {
+                let Directories { data, log } = &self.directories;
+                let directory = if is_of_log { log.clone() } else { data.clone() };
+                return Err(DiskError { directory, source });
+            }
+        }
+        let synced = self.sync_log().await;
+        synced.map_err(|source| DiskError { directory: self.directories.log.clone(), source })
+    }
+
+    async fn perform(&mut self, operation: DiskOp) -> io::Result<()> {
+        match operation {
+            DiskOp::Append { zxid, txn } => self.append(zxid, &txn).await?,
+            DiskOp::Roll => {
+                self.sync_log().await?;
+                sometimes!(self, LogRolled, self.log.is_some());
+                self.log = None;
+            }
+            DiskOp::Truncate { zxid } => self.truncate(zxid).await?,
+            DiskOp::AcceptedEpoch(value) => self.write_epoch(Which::Accepted, value).await?,
+            DiskOp::CurrentEpoch(value) => self.write_epoch(Which::Current, value).await?,
+            DiskOp::ClearDamage => self.clear_damage().await?,
+            DiskOp::SnapshotBegin { zxid } => self.begin_snapshot(zxid).await?,
+            DiskOp::SnapshotChunk(chunk) => self.add_to_snapshot(&chunk).await?,
+            DiskOp::SnapshotEnd { zxid } => self.end_snapshot(zxid).await?,
+            DiskOp::SnapshotAbort => self.abort_snapshot().await?,
+            DiskOp::Purge { snapshots, logs } => {
+                let gone = purge(&self.files, &self.directories, snapshots, logs).await?;
+                sometimes!(self, PurgeRemoves, !gone.is_empty());
+                if !gone.is_empty() {
+                    tracing::info!(files = gone.len(), "old snapshots and logs are removed");
                 }
             }
         }
-        self.sync_log().await
+        Ok(())
     }
 
     async fn append(&mut self, zxid: Zxid, txn: &Bytes) -> io::Result<()> {

@@ -9,7 +9,8 @@
 //! asks again and again, and every server answers. So a connection over which votes are sent and none
 //! come is given up, and made anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Weak};
 
 use keeper_core::ids::ServerId;
 use keeper_core::jute::Encode;
@@ -20,6 +21,8 @@ use platform::{Mono, Platform, Stream, Task};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
+
+use crate::newcomers::NEWCOMERS_MAX;
 
 /// How long connecting and introducing oneself may take at most (`cnxTimeout`), and in ticks and at least: a
 /// call that was made while a link was cut must not outlast the cut by much.
@@ -123,6 +126,8 @@ pub(crate) struct Elections<P: Platform> {
     peers: BTreeMap<ServerId, Peer<P::Task>>,
     arrivals: UnboundedSender<ElectionArrival<P>>,
     next_link: u64,
+    /// Connections that have not said who they are, the oldest first: those under way are held by their task.
+    unknown: VecDeque<(Weak<()>, P::Task)>,
 }
 
 impl<P: Platform> Drop for Elections<P> {
@@ -153,19 +158,32 @@ impl<P: Platform> Elections<P> {
                 (*server, Peer { address, link: None, call: None, unsent: None })
             })
             .collect();
-        Elections { platform, me, my_address, tick_ms, peers, arrivals, next_link: 0 }
+        let unknown = VecDeque::new();
+        Elections { platform, me, my_address, tick_ms, peers, arrivals, next_link: 0, unknown }
     }
 
-    /// Somebody connected to the election port: it must say who it is.
+    /// Somebody connected to the election port: it must say who it is. The oldest of too many that have
+    /// not is hung up on.
     pub(crate) fn accept(&mut self, stream: P::Stream) {
+        self.unknown.retain(|(is_under_way, _)| is_under_way.strong_count() > 0);
+        if self.unknown.len() >= NEWCOMERS_MAX
+            && let Some((_, oldest)) = self.unknown.pop_front()
+        {
+            tracing::warn!("hangs up on an election connection that has not said who it is");
+            oldest.abort();
+        }
+        let under_way = Arc::new(());
+        let is_under_way = Arc::downgrade(&under_way);
         let (platform, arrivals) = (self.platform.clone(), self.arrivals.clone());
         let limit_ms = CONNECT_MS.of(self.tick_ms);
-        self.platform.spawn(async move {
+        let task = self.platform.spawn(async move {
+            let _under_way = under_way;
             let introduced = platform.timeout(limit_ms, introduction(stream)).await;
             if let Ok(Some((peer, stream, decoder))) = introduced {
                 let _ = arrivals.send(ElectionArrival::Introduced { peer, stream, decoder });
             }
         });
+        self.unknown.push_back((is_under_way, task));
     }
 
     /// Sends a vote as soon as there is a connection.

@@ -4,16 +4,21 @@
 //! performs its effects in order. Reading, writing and syncing happen in tasks beside it.
 
 mod aside;
+mod bounds;
 pub mod config;
 mod connection;
 mod disk;
 mod election;
 mod lock;
+mod newcomers;
 pub mod node;
+mod ports;
 mod purge;
 pub mod recover;
+mod unread;
 mod witness;
 
+pub use bounds::{Bounds, DirectoryLost};
 pub use disk::Directories;
 pub use election::PeerAddress;
 pub use lock::{DirectoryLock, LockError};

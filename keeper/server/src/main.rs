@@ -1,6 +1,6 @@
 //! `keeperd`: a ZooKeeper-compatible coordination server.
 //!
-//! `keeperd [--accept-loss] CONFIG` runs one server from Apache's `zoo.cfg`. Exit codes: 0 after SIGINT or SIGTERM,
+//! `keeperd [--accept-loss] CONFIG` runs one server from Apache's `zoo.cfg`. SIGHUP changes nothing. Exit codes: 0 after SIGINT or SIGTERM,
 //! 1 when the server cannot go on, 64 for a wrong command line or configuration, 70 when the
 //! operating system refuses what every program gets.
 
@@ -187,6 +187,7 @@ fn node_config(config: &Config, myid: Option<&str>, myid_name: &str) -> Result<N
         listen_on_all_addresses: config.quorum_listen_on_all,
         accepts_loss: false,
         max_client_connections: config.max_client_connections,
+        bounds: config.bounds,
     })
 }
 
@@ -199,24 +200,29 @@ async fn until_stopped(config: NodeConfig) -> ExitCode {
             return ExitCode::from(SOFTWARE);
         }
     };
-    let (mut interrupt, mut terminate) =
-        match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
-            (Ok(interrupt), Ok(terminate)) => (interrupt, terminate),
-            (Err(error), _) | (_, Err(error)) => {
-                eprintln!("keeperd: no signal handler: {error}");
-                return ExitCode::from(SOFTWARE);
-            }
-        };
-    tokio::select! {
-        biased;
-        _ = interrupt.recv() => ExitCode::SUCCESS,
-        _ = terminate.recv() => ExitCode::SUCCESS,
-        ended = keeper_server::run(platform, config, || Off) => match ended {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("keeperd: {error}");
-                ExitCode::FAILURE
-            }
-        },
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let [mut interrupt, mut terminate, mut hangup] = match kinds.map(signal) {
+        [Ok(interrupt), Ok(terminate), Ok(hangup)] => [interrupt, terminate, hangup],
+        [Err(error), ..] | [_, Err(error), _] | [.., Err(error)] => {
+            eprintln!("keeperd: no signal handler: {error}");
+            return ExitCode::from(SOFTWARE);
+        }
+    };
+    let mut serving = Box::pin(keeper_server::run(platform, config, || Off));
+    loop {
+        tokio::select! {
+            biased;
+            _ = interrupt.recv() => return ExitCode::SUCCESS,
+            _ = terminate.recv() => return ExitCode::SUCCESS,
+            // A terminal that closes, or a supervisor that wants a file read anew: neither is a reason to end.
+            _ = hangup.recv() => tracing::info!("SIGHUP: the configuration is read at the start alone"),
+            ended = &mut serving => return match ended {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    eprintln!("keeperd: {error}");
+                    ExitCode::FAILURE
+                }
+            },
+        }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use keeper_core::effect::{DiskOp, Effect, Level};
 use keeper_core::event::{DiskToken, Event, Port};
-use keeper_core::ids::{ConnectionId, ServerId};
+use keeper_core::ids::{ConnectionId, ServerId, SessionId};
 use keeper_core::observation::Observation;
 use keeper_core::planted;
 use keeper_core::replica::Replica;
@@ -18,11 +19,16 @@ use platform::{Files, Listener, Mono, Platform, Stream, Task, Timer};
 use probe::Probe;
 use thiserror::Error;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tracing::field::display;
 
+use crate::bounds::{Bounds, DirectoryLost, Patience};
 use crate::connection::{Arrival, Connection};
-use crate::disk::{self, Directories, DiskReport, Start};
+use crate::disk::{self, Directories, DiskError, DiskReport, Start};
 use crate::election::{ElectionArrival, ElectionChange, Elections, PeerAddress};
+use crate::newcomers::Newcomers;
+use crate::ports::{Listeners, accept};
 use crate::recover::{Found, RecoverError, Recoverer};
+use crate::unread::{self, Unread};
 
 /// Events taken at once.
 const BATCH_MAX: usize = 256;
@@ -32,10 +38,11 @@ const DISK_RETRY_MS: u64 = 1_000;
 const READ_TRIES_MAX: u32 = 10;
 /// The pause after a connection could not be accepted (no file descriptors left), in milliseconds.
 const ACCEPT_RETRY_MS: u64 = 100;
-/// Bytes that a client may leave unread before it is hung up on.
-const CLIENT_QUEUE_BYTES_MAX: usize = 64 << 20;
+/// Bytes that one client may leave unread before it is hung up on at the next answer: see also
+/// [`Bounds::unread_bytes_max`].
+const CLIENT_UNREAD_BYTES_MAX: usize = 64 << 20;
 /// Bytes that another server may leave unread before it is hung up on.
-const PEER_QUEUE_BYTES_MAX: usize = 1 << 30;
+const PEER_UNREAD_BYTES_MAX: usize = 1 << 30;
 
 /// Everything that a server needs to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,31 +65,41 @@ pub struct NodeConfig {
     pub accepts_loss: bool,
     /// Client connections from one address (`maxClientCnxns`); `None`: as many as come.
     pub max_client_connections: Option<u32>,
+    /// What else it holds and tries at most.
+    pub bounds: Bounds,
 }
 
 /// Why a server stopped for good.
 #[derive(Debug, Error)]
 pub enum NodeError {
     /// A port could not be had.
-    #[error("cannot listen on {address}:{port}: {source}")]
+    #[error(
+        "cannot listen on {address}:{port}: {source}; tried {tries} times (electionPortBindRetry)"
+    )]
     Listen {
         /// The address.
         address: String,
         /// The port.
         port: u16,
+        /// How often it was tried.
+        tries: u32,
         /// The operating system's word.
         source: io::Error,
     },
     /// The data directory cannot be started from.
     #[error(transparent)]
     Recover(#[from] RecoverError),
+    /// It is gone, or may not be written.
+    #[error(transparent)]
+    Directory(#[from] DirectoryLost),
     /// Going on could damage the ensemble's data.
     #[error("{0}")]
     Fatal(String),
 }
 
 /// Runs a server until it must stop for good. A failing disk is no reason: the server then starts
-/// over from what it can read back. `probe` makes a set for each start.
+/// over from what it can read back. A directory that is gone or may not be written is one, after a few
+/// tries. `probe` makes a set for each start.
 ///
 /// # Errors
 /// See [`NodeError`].
@@ -92,29 +109,35 @@ pub async fn run<P: Platform, I: Probe<Observation>>(
     mut probe: impl FnMut() -> I + Send,
 ) -> Result<(), NodeError> {
     let mut listeners = Listeners::open(&platform, &config).await?;
+    let mut patience = Patience::default();
     loop {
         let probe = probe();
-        let found = read_back(&platform, &config, probe.clone()).await?;
+        let found = read_back(&platform, &config, probe.clone(), &mut patience).await?;
         let mut node = Node::start(&platform, &config, found, probe);
-        let error = node.serve(&mut listeners).await?;
+        let DiskError { directory, source: error } = node.serve(&mut listeners).await?;
         reachable!(node, DiskRestartsMachine);
+        if node.has_persisted {
+            patience.restore();
+        }
         drop(node);
-        tracing::warn!(%error, "the disk failed; starting over from what it holds");
+        tracing::warn!(directory, %error, "the disk failed; starting over from what it holds");
+        patience.failed(&directory, error)?;
         platform.sleep_ms(DISK_RETRY_MS).await;
     }
 }
 
-/// What the data directory holds. One that cannot be read is tried again until it can; a file of it that cannot be
-/// read is damaged at last.
+/// What the data directory holds. One that cannot be read is tried again until it can, as long as there is
+/// hope; a file of it that cannot be read is damaged at last.
 async fn read_back<P: Platform, I: Probe<Observation>>(
     platform: &P,
     config: &NodeConfig,
     probe: I,
+    patience: &mut Patience,
 ) -> Result<FoundOn<P>, NodeError> {
-    let ensemble = &config.ensemble;
+    let (ensemble, directories) = (&config.ensemble, &config.directories);
     let mut recoverer = Recoverer {
         files: platform.files(),
-        directories: &config.directories,
+        directories,
         probe,
         server: Some(ensemble.me).filter(|_| ensemble.voters.len() > 1),
         accepts_loss: config.accepts_loss,
@@ -124,11 +147,16 @@ async fn read_back<P: Platform, I: Probe<Observation>>(
     loop {
         recoverer.is_last_try = tries >= READ_TRIES_MAX;
         tries += 1;
-        match recoverer.recover().await {
+        let recovered = match is_there(&recoverer.files, directories, patience).await {
+            Ok(()) => recoverer.recover().await,
+            Err(gone) => Err(gone),
+        };
+        match recovered {
             Ok(found) => return Ok(found),
-            Err(error @ RecoverError::Io { .. }) => {
+            Err(RecoverError::Io { path, source: error }) => {
                 reachable!(recoverer, RecoveryFails);
-                tracing::warn!(%error, "the data directory cannot be read; trying again");
+                tracing::warn!(path, %error, "the data directory cannot be read; trying again");
+                patience.failed(&path, error)?;
                 platform.sleep_ms(DISK_RETRY_MS).await;
             }
             Err(error) => return Err(error.into()),
@@ -139,44 +167,20 @@ async fn read_back<P: Platform, I: Probe<Observation>>(
 /// What was found in files of a platform.
 type FoundOn<P> = Found<<<P as Platform>::Files as Files>::File>;
 
-/// The ports of a server. They stay open over a restart of the machine.
-struct Listeners<P: Platform> {
-    client: P::Listener,
-    quorum: Option<P::Listener>,
-    election: Option<P::Listener>,
-}
-
-impl<P: Platform> Listeners<P> {
-    async fn open(platform: &P, config: &NodeConfig) -> Result<Listeners<P>, NodeError> {
-        let client = listen(platform, &config.client_address, config.client_port).await?;
-        let (mut quorum, mut election) = (None, None);
-        if let Some(own) = config.servers.get(&config.ensemble.me) {
-            let every = "0.0.0.0".to_owned();
-            let address = if config.listen_on_all_addresses { &every } else { &own.host };
-            quorum = Some(listen(platform, address, own.quorum_port).await?);
-            election = Some(listen(platform, address, own.election_port).await?);
+/// Recovering makes directories that are missing, as a first start must. After a failure that looks as if they
+/// were gone it may not: the server would go on with nothing, as if it had never acknowledged anything.
+async fn is_there<F: Files>(
+    files: &F,
+    directories: &Directories,
+    patience: &Patience,
+) -> Result<(), RecoverError> {
+    if patience.is_missing() {
+        for directory in [&directories.data, &directories.log] {
+            let wrong = |source| RecoverError::Io { path: directory.clone(), source };
+            files.list(directory).await.map_err(wrong)?;
         }
-        Ok(Listeners { client, quorum, election })
     }
-}
-
-async fn listen<P: Platform>(
-    platform: &P,
-    address: &str,
-    port: u16,
-) -> Result<P::Listener, NodeError> {
-    platform.listen(address, port).await.map_err(|source| NodeError::Listen {
-        address: address.to_owned(),
-        port,
-        source,
-    })
-}
-
-async fn accept<L: Listener>(listener: &mut Option<L>) -> io::Result<L::Stream> {
-    match listener {
-        Some(listener) => listener.accept().await,
-        None => std::future::pending().await,
-    }
+    Ok(())
 }
 
 /// A connection to the leader that has been made, or has not.
@@ -193,9 +197,15 @@ struct Node<P: Platform, I: Probe<Observation>> {
     servers: BTreeMap<ServerId, PeerAddress>,
     connections: BTreeMap<ConnectionId, Connection<P::Task>>,
     /// Where clients connect from.
-    client_addresses: BTreeMap<ConnectionId, IpAddr>,
+    client_addresses: BTreeMap<ConnectionId, SocketAddr>,
     client_counts: BTreeMap<IpAddr, u32>,
     max_client_connections: Option<u32>,
+    unread_bytes_max: usize,
+    /// What all clients together leave unread.
+    unread: Arc<Unread>,
+    /// Connections of the quorum port that have said nothing yet.
+    newcomers: Newcomers<ConnectionId>,
+    newcomer_ms_max: u64,
     dialing: BTreeMap<ConnectionId, P::Task>,
     elections: Elections<P>,
     operations: UnboundedSender<(DiskToken, DiskOp)>,
@@ -206,6 +216,8 @@ struct Node<P: Platform, I: Probe<Observation>> {
     next_connection: u64,
     effects: Vec<Effect>,
     fatal: Option<String>,
+    /// The disk has made something durable in this life.
+    has_persisted: bool,
     /// The last turn of the loop accepted a connection.
     has_accepted: bool,
     /// No connection is accepted before this moment, monotonic milliseconds.
@@ -268,6 +280,10 @@ impl<P: Platform, I: Probe<Observation>> Node<P, I> {
             client_addresses: BTreeMap::new(),
             client_counts: BTreeMap::new(),
             max_client_connections: config.max_client_connections,
+            unread_bytes_max: config.bounds.unread_bytes_max,
+            unread: Arc::default(),
+            newcomers: Newcomers::new(),
+            newcomer_ms_max: config.settings.init_ms(),
             dialing: BTreeMap::new(),
             elections,
             operations,
@@ -283,13 +299,14 @@ impl<P: Platform, I: Probe<Observation>> Node<P, I> {
             next_connection: 0,
             effects: Vec::new(),
             fatal: None,
+            has_persisted: false,
             has_accepted: false,
             accept_after_ms: 0,
         }
     }
 
     /// Serves until the disk fails, which is returned, or the server must stop for good.
-    async fn serve(&mut self, listeners: &mut Listeners<P>) -> Result<io::Error, NodeError> {
+    async fn serve(&mut self, listeners: &mut Listeners<P>) -> Result<DiskError, NodeError> {
         let mut timer = self.platform.timer();
         let mut batch = Vec::new();
         let at = now(&self.platform);
@@ -322,7 +339,10 @@ impl<P: Platform, I: Probe<Observation>> Node<P, I> {
                     self.accepted_election(stream);
                 }
                 Some(report) = self.inbox.disk.recv() => match report {
-                    DiskReport::Persisted(token) => self.step(Event::Persisted { token }),
+                    DiskReport::Persisted(token) => {
+                        self.has_persisted = true;
+                        self.step(Event::Persisted { token });
+                    }
                     DiskReport::Failed(error) => {
                         let is_leading = self.replica.state() == ServerState::Leading;
                         // Planted: a leader that writes nothing any more goes on.
@@ -346,12 +366,18 @@ impl<P: Platform, I: Probe<Observation>> Node<P, I> {
             if self.replica.deadline_ms().is_some_and(|deadline| deadline <= due) {
                 self.step(Event::Tick);
             }
+            // Whoever keeps connections has a deadline twice in a tick: no alarm of their own is needed.
+            while let Some(silent) = self.newcomers.overdue(due, self.newcomer_ms_max) {
+                self.hang_up(silent, "a connection to the quorum port says nothing");
+            }
         }
     }
 
     fn step(&mut self, event: Event) {
-        if let Event::Closed { connection } = event {
-            self.forget(connection);
+        match event {
+            Event::Closed { connection } => drop(self.forget(connection)),
+            Event::Bytes { connection, .. } => self.newcomers.remove(connection),
+            _ => {}
         }
         let at = now(&self.platform);
         self.replica.step(at, event, &mut self.effects);
@@ -376,9 +402,9 @@ impl<P: Platform, I: Probe<Observation>> Node<P, I> {
             Effect::Send { connection, bytes } => {
                 let Some(open) = self.connections.get(&connection) else { return };
                 if open.send(bytes).is_err() {
-                    tracing::warn!(connection = connection.0, "a peer leaves too much unread");
-                    self.forget(connection);
-                    let _ = self.arrivals.send(Event::Closed { connection }.into());
+                    self.hang_up(connection, "a peer leaves too much unread");
+                } else if self.unread.bytes() > self.unread_bytes_max {
+                    self.hang_up_on_the_slowest();
                 }
             }
             Effect::ReportDrained { connection } => {
@@ -407,15 +433,47 @@ impl<P: Platform, I: Probe<Observation>> Node<P, I> {
                 tracing::error!("{reason}");
                 self.fatal = Some(reason);
             }
-            Effect::Log { level, message } => self.log(level, &message),
+            Effect::Log { level, message, client, session } => {
+                self.log(level, &message, client, session);
+            }
         }
     }
 
-    fn log(&self, level: Level, message: &str) {
+    /// A line of the log. One about a client names its address and its session, as far as it has them.
+    fn log(
+        &self,
+        level: Level,
+        message: &str,
+        client: Option<ConnectionId>,
+        session: Option<SessionId>,
+    ) {
         let server = self.replica.id().0;
+        let address = client.and_then(|client| self.client_addresses.get(&client)).map(display);
+        let session = session.map(display);
         match level {
-            Level::Info => tracing::info!(server, "{message}"),
-            Level::Warn => tracing::warn!(server, "{message}"),
+            Level::Info => tracing::info!(server, address, session, "{message}"),
+            Level::Warn => tracing::warn!(server, address, session, "{message}"),
+        }
+    }
+
+    /// Ends a connection at once, and says why.
+    fn hang_up(&mut self, connection: ConnectionId, why: &str) {
+        let session = self.replica.session_of(connection);
+        self.log(Level::Warn, why, Some(connection), session);
+        if let Some(open) = self.forget(connection) {
+            open.hang_up();
+        }
+        let _ = self.arrivals.send(Event::Closed { connection }.into());
+    }
+
+    /// The clients together leave more unread than they may. What those held who go is free only once their
+    /// tasks have ended, so it is counted anew.
+    fn hang_up_on_the_slowest(&mut self) {
+        let clients = self.client_addresses.keys();
+        let open = clients.filter_map(|client| Some((*client, self.connections.get(client)?)));
+        let accounts = open.map(|(client, open)| (client, open.unread()));
+        for client in unread::slowest(self.unread_bytes_max, accounts) {
+            self.hang_up(client, "a client leaves too much unread (unreadAnswersMaxBytes)");
         }
     }
 
@@ -430,18 +488,25 @@ impl<P: Platform, I: Probe<Observation>> Node<P, I> {
         if port == Port::Client && !self.admit(connection, &stream) {
             return;
         }
-        let queue_max = match port {
-            Port::Client => CLIENT_QUEUE_BYTES_MAX,
-            Port::Learner => PEER_QUEUE_BYTES_MAX,
-        };
-        self.open(connection, stream, queue_max);
+        match port {
+            Port::Client => {
+                self.open(connection, stream, CLIENT_UNREAD_BYTES_MAX, self.unread.clone());
+            }
+            Port::Learner => {
+                self.open(connection, stream, PEER_UNREAD_BYTES_MAX, Arc::default());
+                let at_ms = now(&self.platform).mono_ms;
+                if let Some(oldest) = self.newcomers.add(connection, at_ms) {
+                    self.hang_up(oldest, "too many connections to the quorum port say nothing");
+                }
+            }
+        }
         self.step(Event::Accepted { connection, port });
     }
 
     /// Whether a client's address may have one connection more.
     fn admit(&mut self, connection: ConnectionId, stream: &P::Stream) -> bool {
-        let Ok(address) = stream.peer_addr().map(|address| address.ip()) else { return false };
-        let count = self.client_counts.entry(address).or_default();
+        let Ok(address) = stream.peer_addr() else { return false };
+        let count = self.client_counts.entry(address.ip()).or_default();
         if self.max_client_connections.is_some_and(|max| *count >= max) {
             tracing::warn!(%address, "too many connections from one address (maxClientCnxns)");
             return false;
@@ -454,19 +519,26 @@ impl<P: Platform, I: Probe<Observation>> Node<P, I> {
     /// Forgets a connection; its tasks end.
     fn forget(&mut self, connection: ConnectionId) -> Option<Connection<P::Task>> {
         if let Some(address) = self.client_addresses.remove(&connection)
-            && let Some(count) = self.client_counts.get_mut(&address)
+            && let Some(count) = self.client_counts.get_mut(&address.ip())
         {
             *count -= 1;
             if *count == 0 {
-                self.client_counts.remove(&address);
+                self.client_counts.remove(&address.ip());
             }
         }
+        self.newcomers.remove(connection);
         self.connections.remove(&connection)
     }
 
-    fn open(&mut self, connection: ConnectionId, stream: P::Stream, queue_max: usize) {
-        let arrivals = self.arrivals.clone();
-        let open = Connection::start(&self.platform, connection, stream, arrivals, queue_max);
+    fn open(
+        &mut self,
+        connection: ConnectionId,
+        stream: P::Stream,
+        unread_bytes_max: usize,
+        all: Arc<Unread>,
+    ) {
+        let (platform, arrivals) = (&self.platform, self.arrivals.clone());
+        let open = Connection::start(platform, connection, stream, arrivals, unread_bytes_max, all);
         self.connections.insert(connection, open);
     }
 
@@ -517,7 +589,7 @@ impl<P: Platform, I: Probe<Observation>> Node<P, I> {
         sometimes!(self, DialFails, stream.is_none());
         match stream {
             Some(stream) => {
-                self.open(connection, stream, PEER_QUEUE_BYTES_MAX);
+                self.open(connection, stream, PEER_UNREAD_BYTES_MAX, Arc::default());
                 self.step(Event::Connected { connection });
             }
             None => self.step(Event::Closed { connection }),

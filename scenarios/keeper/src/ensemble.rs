@@ -8,7 +8,7 @@ use harness::stage::Server;
 use keeper_client::ServerAddress;
 use keeper_core::ids::ServerId;
 use keeper_core::zab::ensemble::{Ensemble, Purge, Settings as KeeperSettings};
-use keeper_server::{Directories, NodeConfig, PeerAddress};
+use keeper_server::{Bounds, Directories, NodeConfig, PeerAddress};
 use platform::{Mono, Platform as _};
 use probe::Off;
 use sim::World;
@@ -73,6 +73,7 @@ fn node_config(plan: &Plan, number: u32) -> NodeConfig {
         .collect();
     let ensemble = KeeperSetup::of(plan).ensemble;
     NodeConfig {
+        bounds: Bounds::default(),
         ensemble: Ensemble {
             me: ServerId(u64::from(number)),
             voters: servers.keys().copied().collect(),

@@ -197,6 +197,12 @@ impl Clients {
         self.connections.get_mut(&connection)
     }
 
+    /// The session of a connection; none if it has none yet.
+    pub fn session_of(&self, connection: ConnectionId) -> Option<SessionId> {
+        let session = self.connections.get(&connection)?.session;
+        (session != SessionId(0)).then_some(session)
+    }
+
     /// The connection that serves a session here.
     pub fn of_session(&self, session: SessionId) -> Option<ConnectionId> {
         self.by_session.get(&session).copied()

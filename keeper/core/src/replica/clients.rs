@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::effect::Effect;
+use crate::effect::{Effect, Level};
 use crate::error::Code;
 use crate::ids::{ConnectionId, SessionId};
 use crate::jute::{Decode, Encode, Reader};
@@ -48,6 +48,19 @@ impl<I: Probe<Observation>> Replica<I> {
         }
     }
 
+    /// Ends a client's connection for something that the client did.
+    fn refuse_client(&mut self, connection: ConnectionId, why: &str) {
+        let message = format!("closing a client's connection: {why}");
+        let (level, client, session) = (Level::Info, Some(connection), self.session_of(connection));
+        self.out.push(Effect::Log { level, message, client, session });
+        self.drop_client(connection);
+    }
+
+    /// The session of a client's connection; none if it has none yet.
+    pub fn session_of(&self, connection: ConnectionId) -> Option<SessionId> {
+        self.clients.session_of(connection)
+    }
+
     /// Watches end with their connection: a client that returns names them again.
     fn drop_watches(&mut self, connection: ConnectionId) {
         let has_some = I::EVENTS && self.watches.connection_len(connection) > 0;
@@ -73,8 +86,7 @@ impl<I: Probe<Observation>> Replica<I> {
                 Ok(Some(packet)) => self.on_packet(connection, &packet),
                 Ok(None) => break,
                 Err(error) => {
-                    self.info(format!("closing a client's connection: {error}"));
-                    return self.drop_client(connection);
+                    return self.refuse_client(connection, &error.to_string());
                 }
             }
         }
@@ -89,8 +101,7 @@ impl<I: Probe<Observation>> Replica<I> {
             Stage::Open => self.on_request(connection, packet),
         };
         if let Err(reason) = understood {
-            self.info(format!("closing a client's connection: {reason}"));
-            self.drop_client(connection);
+            self.refuse_client(connection, &reason);
         }
     }
 

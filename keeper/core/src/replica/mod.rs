@@ -375,7 +375,8 @@ impl<I: Probe<Observation>> Replica<I> {
     }
 
     fn info(&mut self, message: String) {
-        self.out.push(Effect::Log { level: Level::Info, message });
+        let (level, client, session) = (Level::Info, None, None);
+        self.out.push(Effect::Log { level, message, client, session });
     }
 
     fn observe(&mut self, observation: impl FnOnce() -> Observation) {

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::effect::{Effect, Level};
 use crate::error::Code;
 use crate::ids::{ConnectionId, SessionId, Zxid};
 use crate::observation::Observation;
@@ -137,7 +138,9 @@ impl<I: Probe<Observation>> Replica<I> {
         let Some(tracker) = leader.sessions.as_mut() else { return };
         for session in tracker.expire(now_ms) {
             reachable!(self, SessionExpires);
-            self.info(format!("session {session} expired"));
+            let (level, client) = (Level::Info, self.clients.of_session(session));
+            let message = "a session expired".to_owned();
+            self.out.push(Effect::Log { level, message, client, session: Some(session) });
             self.submit(Origin::Local, session, 0, &Request::CloseSession);
         }
     }

@@ -24,7 +24,7 @@ pub(super) enum Rule {
 }
 
 /// Keys that the server obeys, besides `server.N`.
-const OBEYED: [&str; 20] = [
+const OBEYED: [&str; 22] = [
     "dataDir",
     "dataLogDir",
     "clientPort",
@@ -45,6 +45,9 @@ const OBEYED: [&str; 20] = [
     "version",
     "autopurge.snapRetainCount",
     "autopurge.purgeInterval",
+    "electionPortBindRetry",
+    // Its own: Apache has no such bound.
+    "unreadAnswersMaxBytes",
 ];
 
 const OFF: &[&str] = &["false", "no"];
@@ -94,7 +97,7 @@ const REFUSED: [(&str, &[&str], &str); 38] = [
 
 /// Keys and families that Apache ZooKeeper documents and that change neither quorum, durability
 /// nor security.
-const IGNORED: [&str; 41] = [
+const IGNORED: [&str; 40] = [
     "4lw.*",
     "admin.*",
     "advancedFlowControlEnabled",
@@ -106,7 +109,6 @@ const IGNORED: [&str; 41] = [
     "connectToLearnerMasterLimit",
     "connection_throttle_*",
     "digest.enabled",
-    "electionPortBindRetry",
     "enforceQuota",
     "extendedTypesEnabled",
     "fastleader.*",

@@ -270,3 +270,16 @@ fn a_comment_may_be_latin_1() {
     assert_eq!(decoded(bytes), format!("# cl\u{e9} du r\u{e9}seau\n{ENSEMBLE}"));
     assert_eq!(decoded("# é\n".as_bytes().to_vec()), "# é\n");
 }
+
+#[test]
+fn bounds_are_read_and_have_apaches_defaults() {
+    let with = |lines: &str| read(&format!("dataDir=/d\nclientPort=1\n{lines}")).bounds;
+    assert_eq!(with(""), Bounds { unread_bytes_max: 128 << 20, bind_tries_max: Some(3) });
+    assert_eq!(with("electionPortBindRetry=0").bind_tries_max, None);
+    assert_eq!(with("zookeeper.electionPortBindRetry=9").bind_tries_max, Some(9));
+    assert_eq!(with("unreadAnswersMaxBytes=1000000").unread_bytes_max, 1_000_000);
+    let wrong = error("dataDir=/d\nclientPort=1\nelectionPortBindRetry=-1\n");
+    assert!(wrong.contains("zoo.cfg:3") && wrong.contains("tries, 0 for no limit"), "{wrong}");
+    let wrong = error("dataDir=/d\nclientPort=1\nunreadAnswersMaxBytes=0\n");
+    assert!(wrong.contains("unreadAnswersMaxBytes"), "{wrong}");
+}

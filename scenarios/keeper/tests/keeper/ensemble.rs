@@ -8,7 +8,7 @@ use keeper_core::ids::ServerId;
 use keeper_core::record::Acl;
 use keeper_core::wire::client::CreateMode;
 use keeper_core::zab::ensemble::{Ensemble, Settings as KeeperSettings};
-use keeper_server::{Directories, NodeConfig, PeerAddress};
+use keeper_server::{Bounds, Directories, NodeConfig, PeerAddress};
 use platform::Platform;
 use probe::Off;
 use sim::clock::Clock;
@@ -25,6 +25,7 @@ fn node_config(number: u32) -> NodeConfig {
     };
     let servers: BTreeMap<ServerId, PeerAddress> = (1..=SERVERS).map(address).collect();
     NodeConfig {
+        bounds: Bounds::default(),
         ensemble: Ensemble {
             me: ServerId(u64::from(number)),
             voters: servers.keys().copied().collect(),
