@@ -95,8 +95,9 @@ pub(crate) async fn run<P: Platform, I: Probe<Observation>>(
             true => platform.timeout(WITNESS_IDLE_MS, arrived).await,
         };
         let Ok(count) = count else {
-            if let Err(error) = disk.settle_witness().await {
-                let _ = reports.send(DiskReport::Failed(error));
+            if let Err(source) = disk.settle_witness().await {
+                let directory = disk.directories.log.clone();
+                let _ = reports.send(DiskReport::Failed(DiskError { directory, source }));
                 return;
             }
             continue;
