@@ -18,7 +18,7 @@ fn an_expired_session_takes_its_ephemerals_along_in_one_transaction() {
     expect![[r#""#]].assert_eq(&world.take());
     world.advance(2_000);
     expect![[r#"
-        n3: session 0x100000f42400000 expired
+        n3: a session expired (0x100000f42400000)
         n3 disk append 0x100000005
         n3 -> n2 PROPOSAL 0x100000005 closeSession s1 with ["/e1", "/e2"]
         n3 -> n1 PROPOSAL 0x100000005 closeSession s1 with ["/e1", "/e2"]

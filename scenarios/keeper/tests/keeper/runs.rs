@@ -36,7 +36,7 @@ fn it_survives_the_death_of_its_leader() {
 #[test]
 fn a_rolling_restart_has_a_window_for_each_server_and_nobody_struck_has_none() {
     let faults = r#"[
-        {"at_ms":2000,"until_ms":2500,"kind":"pause","target":"n9"},
+        {"at_ms":2000,"until_ms":2500,"kind":"pause","target":"learner+9000"},
         {"at_ms":3000,"kind":"restart","targets":["n1","n3"],"down_ms":400,"gap_ms":600}
     ]"#;
     let record = run(&plan(3, faults), &RunOptions::default()).record;

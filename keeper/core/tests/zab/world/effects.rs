@@ -38,7 +38,10 @@ impl World {
                 Effect::Close { connection } => self.close(server, connection),
                 Effect::Disk { token, op } => self.disk(server, token, op),
                 Effect::Fatal { reason } => self.note(format!("n{server} FATAL: {reason}")),
-                Effect::Log { message, .. } => self.note(format!("n{server}: {message}")),
+                Effect::Log { message, session, .. } => {
+                    let session = session.map(|session| format!(" ({session})"));
+                    self.note(format!("n{server}: {message}{}", session.unwrap_or_default()));
+                }
             }
         }
     }
