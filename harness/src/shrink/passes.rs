@@ -318,7 +318,8 @@ pub(super) fn sweep(
                 ends.iter().map(|end| without(plan, end.saturating_sub(size), *end)).collect();
             let tried = ends.len();
             end = match search.try_in_order(name, candidates) {
-                Some(accepted) => ends[accepted].saturating_sub(size),
+                // More may be gone than was named: what is left behind it, too.
+                Some(accepted) => ends[accepted].saturating_sub(size).min(count(search.best())),
                 None => end.saturating_sub(tried * size),
             };
         }
