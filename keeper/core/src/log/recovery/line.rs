@@ -171,18 +171,22 @@ impl Line {
         self.last_log = Some(LastLog { file, is_marked: scan.is_marked, ends });
         if let End::Torn { offset, reason } = scan.end {
             self.torn.push(Torn { file, offset, reason });
+        }
+        if self.rule.accepts_loss || self.is_at_the_cut(last) {
+            return Ok(());
+        }
+        if let End::Torn { offset, reason } = scan.end {
             let says_so = scan.beyond.iter().find(|found| found.zxid > last && found.synced > last);
             let found = match reason {
                 TornReason::Contradiction => Some(scan.after),
                 _ => says_so.map(|found| found.zxid),
             };
-            if let Some(found) = found.filter(|_| !self.rule.accepts_loss) {
+            if let Some(found) = found {
                 return Err(RecoveryError::Damaged { file, offset, reason, next: file, found });
             }
         }
         // Nothing is in it, but its beginning says what was synced before.
-        if scan.is_marked && scan.records.is_empty() && scan.after > last && !self.rule.accepts_loss
-        {
+        if scan.is_marked && scan.records.is_empty() && scan.after > last {
             return Err(self.missing(file, scan.after));
         }
         Ok(())
@@ -282,6 +286,12 @@ impl Line {
 
     fn is_beyond_the_cut(&self, zxid: Zxid) -> bool {
         self.rule.witness.is_some_and(|witness| witness.is_cutting && zxid > witness.synced)
+    }
+
+    /// Whether all is there that is to be left by a cut: what follows had been synced, and need not be whole any
+    /// more. A file system may have written zeros for the rest of a sector or a block before the new length.
+    fn is_at_the_cut(&self, last: Zxid) -> bool {
+        self.rule.witness.is_some_and(|witness| witness.is_cutting && last >= witness.synced)
     }
 
     /// The line ends before this place.

@@ -147,6 +147,31 @@ fn a_cut_that_was_begun_is_finished() {
 }
 
 #[test]
+fn a_cut_that_a_crash_left_half_done_is_no_damage_wherever_its_zeros_end() {
+    let ours = our_log(Zxid::ZERO, &line(1, 1..=8));
+    let len = our_log(Zxid::ZERO, &line(1, 1..=2)).1.len();
+    let cutting = Witness { is_cutting: true, ..witness(zxid(1, 2)) };
+    let by = Rule { witness: Some(cutting), accepts_loss: false };
+    let next = our_log(zxid(1, 8), &line(1, 9..=10));
+    let beginning = (next.0, next.1[..HEADER_BYTES].to_vec());
+    let later = [vec![], vec![next], vec![beginning]];
+    for end in len..ours.1.len() {
+        let mut half = ours.clone();
+        half.1[len..end].fill(0);
+        for later in &later {
+            let files = [vec![half.clone()], later.clone()].concat();
+            let recovered = recover_by(&disk(&files), by).unwrap();
+            assert_eq!(tail(&recovered), line(1, 1..=2), "zeros to {end}");
+            assert_eq!(recovered.truncate, Some(Truncate { file: ours.0, len }));
+            assert_eq!(recovered.remove, later.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+        }
+        // Of what is to be left nothing may be missing.
+        half.1[len - 1] ^= 1;
+        assert!(recover_by(&disk(&[half]), by).is_err());
+    }
+}
+
+#[test]
 fn a_snapshot_of_nonsense_beside_a_complete_log_is_passed_over() {
     let ours = our_log(Zxid::ZERO, &line(1, 1..=4));
     let broken = |at| (FileName::Snapshot(at), b"nonsense".to_vec());
