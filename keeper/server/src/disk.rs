@@ -292,7 +292,7 @@ impl<F: Files, I: Probe<Observation>> Disk<F, I> {
     }
 
     /// The log before the epoch: a server must not claim an epoch whose history it may lose
-    /// (ZOOKEEPER-4643). The witness before the file: nothing in the file tells its number from another. A file
+    /// (ZOOKEEPER-4643). The witness before the file, so that only Apache can write a later one than the witness has. A file
     /// that holds the epoch stays: a full disk then keeps no server from joining its leader.
     async fn write_epoch(&mut self, which: Which, value: Epoch) -> io::Result<()> {
         self.sync_log().await?;
@@ -308,12 +308,13 @@ impl<F: Files, I: Probe<Observation>> Disk<F, I> {
         // Planted: a crash in between leaves neither the old value nor the new one.
         if planted!(self, Zk1653) {
             let mut file = self.files.create(&join(&self.directories.data, name)).await?;
-            file.append(epoch::encode(value));
+            file.append(epoch::encode(name, value));
             file.sync().await?;
             return self.files.sync_dir(&self.directories.data).await;
         }
         reachable!(self, EpochUnwritten);
-        replace(&self.files, &self.directories.data, name, epoch::encode(value)).await?;
+        let bytes = epoch::encode(name, value);
+        replace(&self.files, &self.directories.data, name, bytes).await?;
         self.epochs[which as usize] = Some(value);
         reachable!(self, EpochWritten);
         Ok(())

@@ -29,7 +29,7 @@ use crate::aside::{Aside, Mark};
 use crate::disk::{ACCEPTED_EPOCH, CURRENT_EPOCH, Directories, join, replace};
 use crate::witness::{WITNESS, WitnessFile};
 
-use epochs::{Epochs, decoded};
+use epochs::{Epochs, FileHolds, decoded};
 
 /// Why a server cannot start from its files.
 #[derive(Debug, Error)]
@@ -168,8 +168,8 @@ impl<F: Files, I: Probe<Observation>> Recoverer<'_, F, I> {
             return Err(RecoverError::Damaged { directory: dirs.data.clone(), what });
         }
         let epochs = Epochs {
-            accepted: decoded(self.read(&join(&dirs.data, ACCEPTED_EPOCH)).await?),
-            current: decoded(self.read(&join(&dirs.data, CURRENT_EPOCH)).await?),
+            accepted: self.epoch(ACCEPTED_EPOCH).await?,
+            current: self.epoch(CURRENT_EPOCH).await?,
             witness: self.witness().await?,
         };
         let mut warnings = Vec::new();
@@ -276,7 +276,7 @@ impl<F: Files, I: Probe<Observation>> Recoverer<'_, F, I> {
         let data = &self.directories.data;
         let accepted = epochs.accepted().unwrap_or_default();
         if epochs.accepted != Ok(Some(accepted)) && accepted != Epoch::default() {
-            let bytes = epoch::encode(accepted);
+            let bytes = epoch::encode(ACCEPTED_EPOCH, accepted);
             replace(&self.files, data, ACCEPTED_EPOCH, bytes).await.map_err(at(data))?;
         }
         let number = self.aside().set_aside(what).await.map_err(at(data))?;
@@ -324,7 +324,7 @@ impl<F: Files, I: Probe<Observation>> Recoverer<'_, F, I> {
             *holds = Some(epoch).filter(|_| *file == Ok(Some(epoch)) || !is_missing);
             if *file != Ok(Some(epoch)) && !is_missing {
                 warnings.push(format!("{name} did not hold {epoch}, as it should: {file:?}"));
-                let bytes = epoch::encode(epoch);
+                let bytes = epoch::encode(name, epoch);
                 replace(files, &dirs.data, name, bytes).await.map_err(at(&dirs.data))?;
             }
         }
@@ -368,6 +368,10 @@ impl<F: Files, I: Probe<Observation>> Recoverer<'_, F, I> {
 
     /// The content of a file, or why it has none. A read error may pass: it must not make an older snapshot or a
     /// shorter log count before it has been tried often enough.
+    async fn epoch(&self, name: &str) -> Result<FileHolds, RecoverError> {
+        Ok(decoded(name, self.read(&join(&self.directories.data, name)).await?))
+    }
+
     async fn read(&self, path: &str) -> Result<io::Result<Vec<u8>>, RecoverError> {
         match self.files.read(path).await {
             Err(source) if source.kind() != io::ErrorKind::NotFound && !self.is_last_try => {

@@ -1,8 +1,9 @@
 //! Which epochs count, of those in their files and in the witness.
 //!
-//! The files are digits without a checksum, so that a flipped bit gives another number. The witness comes first
-//! whenever keeperd changes one. Apache does not know the witness, so that a server which Apache has run since has
-//! later epochs than the witness; but it never joins an epoch without having promised it.
+//! Apache's files are digits without a checksum, so that a flipped bit gives another number; ours say so when they
+//! are not as they were written. The witness comes first whenever keeperd changes one. Apache does not know the
+//! witness, so that a server which Apache has run since has later epochs than the witness; but it never joins an
+//! epoch without having promised it.
 
 use std::io;
 
@@ -12,10 +13,10 @@ use keeper_core::log::{Witness, epoch};
 /// What an epoch file holds: nothing if it is not there, and what is wrong with it if it cannot be read.
 pub(super) type FileHolds = Result<Option<Epoch>, String>;
 
-/// Decodes a file that was read.
-pub(super) fn decoded(read: io::Result<Vec<u8>>) -> FileHolds {
+/// Decodes a file of that name that was read.
+pub(super) fn decoded(name: &str, read: io::Result<Vec<u8>>) -> FileHolds {
     match read {
-        Ok(bytes) => epoch::decode(&bytes).map(Some).map_err(|error| error.to_string()),
+        Ok(bytes) => epoch::decode(name, &bytes).map(Some).map_err(|error| error.to_string()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(format!("it cannot be read: {error}")),
     }
@@ -79,7 +80,7 @@ mod tests {
     }
 
     fn epochs(accepted: &str, current: &str, witness: Option<Witness>) -> Epochs {
-        let file = |text: &str| decoded(Ok(text.as_bytes().to_vec()));
+        let file = |text: &str| decoded("test", Ok(text.as_bytes().to_vec()));
         Epochs { accepted: file(accepted), current: file(current), witness }
     }
 
@@ -92,7 +93,8 @@ mod tests {
             assert!(!epochs.is_beyond_the_witness());
         }
         let none = || Err(io::Error::from(io::ErrorKind::NotFound));
-        let empty = Epochs { accepted: decoded(none()), current: decoded(none()), witness: None };
+        let missing = || decoded("test", none());
+        let empty = Epochs { accepted: missing(), current: missing(), witness: None };
         assert_eq!((empty.accepted(), empty.current(false)), (None, Ok(None)));
     }
 
