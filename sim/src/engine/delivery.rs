@@ -9,6 +9,11 @@
 //! latency too early, which shows only in when a retransmission would have begun. News of room for a
 //! writer that waits takes its time; if it is lost, the writer's probes find out (RFC 9293, 3.8.6.1).
 //! A flaky link loses no acknowledgement for good, because the next one says the same.
+//!
+//! Where the bytes' way is open and the acknowledgements' is not, what is sent within the first wait arrives. Then
+//! the congestion window is one segment (RFC 5681, 3.1): its first unacknowledged one is sent again and again, and
+//! nothing behind it, neither more bytes nor their end. So a peer that cannot be heard hears of a close as
+//! little as one that cannot be reached.
 
 use super::agenda::Event;
 use super::connect::Opening;
@@ -95,6 +100,9 @@ impl State {
                 self.arm(key, side);
                 break;
             }
+            if self.is_held_back(key, side, item.what) {
+                return self.lose(key, side);
+            }
             let comes_through =
                 passes && self.passes_firewall(key, side) && !self.is_next_lost(from, to);
             let received = match comes_through {
@@ -116,6 +124,18 @@ impl State {
             Some(Reception::Refused) => self.await_acknowledgement(key, side),
             Some(Reception::Ignored) | None => {}
         }
+    }
+
+    /// Whether the sender holds this item back, since it has waited in vain for an acknowledgement.
+    fn is_held_back(&mut self, key: ConnKey, side: u8, what: What) -> bool {
+        let now_ns = self.now_ns;
+        let Some(conn) = self.net.conns.get_mut(key) else { return false };
+        let lane = &mut conn.lanes[usize::from(side)];
+        let has_waited =
+            lane.timeout.is_some_and(|timeout| now_ns >= timeout.since_ns + WAIT_MIN_NS);
+        lane.is_held =
+            has_waited && what != What::Reset && !self.net.links.is_open(lane.to, lane.from);
+        lane.is_held
     }
 
     /// The first item under way got lost. Its sender sends it again, if it still knows of it.
@@ -196,9 +216,31 @@ impl State {
         if lane.is_refused || (receiver == Kernel::Unknown && !is_opening) {
             return self.send_reset(key, 1 - side);
         }
+        if !self.net.links.is_open(to, from) {
+            return self.receive_first(key, side);
+        }
+        lane.is_held = false;
         if !lane.is_lost || self.receive_all(key, side) {
             self.acknowledge_probe(key, side);
         }
+    }
+
+    /// The first item that was lost arrives, and its acknowledgement does not: the others are held back.
+    fn receive_first(&mut self, key: ConnKey, side: u8) {
+        let own = usize::from(side);
+        let Some(conn) = self.net.conns.get_mut(key) else { return };
+        let lane = &mut conn.lanes[own];
+        if !lane.is_lost || std::mem::replace(&mut lane.is_held, true) {
+            return;
+        }
+        let Some(item) = lane.items.front().copied() else { return };
+        let reception = self.receive(key, side, item.what);
+        let Some(conn) = self.net.conns.get_mut(key) else { return };
+        let lane = &mut conn.lanes[own];
+        if reception == Reception::Taken {
+            lane.items.pop_front();
+        }
+        lane.is_lost = !lane.items.is_empty();
     }
 
     /// Everything under way in a lane that had lost its first item arrives. False if not all of it

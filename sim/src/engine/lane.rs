@@ -55,6 +55,8 @@ pub(crate) struct Lane {
     pub(crate) armed_ns: Option<u64>,
     /// The first item got lost: nothing arrives before it was sent again.
     pub(crate) is_lost: bool,
+    /// Nothing has been acknowledged for so long that its sender repeats the first item only.
+    pub(crate) is_held: bool,
     /// What was under way is gone for ever; only resets travel.
     pub(crate) is_dead: bool,
     /// The receiver refused what arrived: it answers with a reset, again and again.
@@ -83,6 +85,7 @@ impl Lane {
             last_arrival_ns: 0,
             armed_ns: None,
             is_lost: false,
+            is_held: false,
             is_dead: false,
             is_refused: false,
             timeout: None,

@@ -87,7 +87,8 @@ fn one_way_partition_holds_one_direction_only<W: World>() {
     world.one_way(&[CLIENT], &[SERVER]);
     world.run_until_ms(600).unwrap();
     assert_eq!(log.count_between("server", 101, 600), 0);
-    assert!(log.count_between("client", 101, 600) >= 45);
+    // What is acknowledged no more goes on for a while at least.
+    assert!(log.count_between("client", 101, 600) >= 15);
     world.heal_one_way(&[CLIENT], &[SERVER]);
     world.run_until_ms(720).unwrap();
     // Sent again after 200 and 400 ms.

@@ -70,6 +70,32 @@ fn blocked_bytes_are_sent_again_with_doubling_waits_and_arrive_with_the_first_th
     }
 }
 
+/// Seen so between two network namespaces of Linux, where one hears nothing of the other: of bytes every 100 ms
+/// three arrived, then nothing for seconds, nor the end; all of it with the first repetition after healing.
+#[test]
+fn who_hears_no_acknowledgements_sends_nothing_new_and_its_end_is_not_heard_of() {
+    let (mut world, log) = pair(EngineSettings::default(), listener, async |platform, log| {
+        let mut stream = platform.connect("server", PORT).await.unwrap();
+        platform.sleep_until(platform::Mono(1_000_000_000)).await;
+        for _ in 0..20 {
+            stream.write_all(b"x").await.unwrap();
+            platform.sleep_ms(100).await;
+        }
+        drop(stream);
+        log.add(&platform, "closed");
+        std::future::pending::<()>().await;
+    });
+    world.run_until_ms(1_050).unwrap();
+    world.one_way(&[SERVER], &[CLIENT]);
+    world.run_until_ms(5_000).unwrap();
+    let bytes = |log: &Log| log.texts().iter().filter(|text| *text == "server 1").count();
+    assert!((3..=4).contains(&bytes(&log)), "{:?}", log.texts());
+    assert_eq!(log.texts().last().map(String::as_str), Some("closed"));
+    world.heal_one_way(&[SERVER], &[CLIENT]);
+    world.run_until_ms(12_000).unwrap();
+    assert_eq!(log.texts().last().map(String::as_str), Some("server end"), "{:?}", log.texts());
+}
+
 #[test]
 fn sender_gives_up_when_nothing_is_acknowledged_and_its_peer_learns_nothing() {
     // Either way may be blocked: the bytes' or the acknowledgements'.
