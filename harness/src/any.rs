@@ -42,6 +42,8 @@ pub trait AnySystem: Send + Sync + 'static {
     fn tells_damage(&self) -> bool;
     /// See [`System::upgrade`].
     fn upgrade(&self) -> Option<fn(&mut Draws) -> Settings>;
+    /// See [`System::crash_points`].
+    fn crash_points(&self) -> &'static [&'static str];
     /// See [`System::marks`].
     fn marks(&self) -> &'static [MarkDeclaration];
     /// See [`System::plants`].
@@ -152,6 +154,10 @@ impl<S: System> AnySystem for S {
 
     fn upgrade(&self) -> Option<fn(&mut Draws) -> Settings> {
         System::upgrade(self)
+    }
+
+    fn crash_points(&self) -> &'static [&'static str] {
+        System::crash_points(self)
     }
 
     fn marks(&self) -> &'static [MarkDeclaration] {

@@ -130,6 +130,12 @@ pub trait System: Send + Sync + Sized + 'static {
         &[]
     }
 
+    /// Names of marks at which a crash tells most: between steps that are one only if both are durable. Of the
+    /// faults at marks every third is at one of these; none for no preference.
+    fn crash_points(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// The marks in its code.
     fn marks(&self) -> &'static [MarkDeclaration] {
         &[]

@@ -327,8 +327,11 @@ fn struck_at_a_mark(site: &mut Site<'_>) -> Vec<TimedFault> {
 }
 
 fn any_place(site: &mut Site<'_>) -> MarkTarget {
-    let marks = site.ground.marks();
-    let mark = site.draws.pick(marks).expect("the kind needs marks").name.to_owned();
+    let (points, marks) = (site.ground.crash_points, site.ground.marks());
+    let is_at_a_point = !points.is_empty() && site.draws.chance(1.0 / 3.0);
+    let point = is_at_a_point.then(|| site.draws.pick(points).copied()).flatten();
+    let any = || site.draws.pick(marks).expect("the kind needs marks").name;
+    let mark = point.unwrap_or_else(any).to_owned();
     let nth = site.draws.log_uniform(1, 16) as u32;
     let part = match site.draws.below(4) {
         0 => Some(Part::Leads),

@@ -126,6 +126,20 @@ impl System for Keeper {
         true
     }
 
+    fn crash_points(&self) -> &'static [&'static str] {
+        // What is durable of a history, of the epoch that was joined with it, and of a cut.
+        &[
+            "epoch-unwritten",
+            "epoch-written",
+            "log-unsynced",
+            "log-synced",
+            "cut-shortens-log",
+            "cut-removes-log",
+            "snapshot-unnamed",
+            "recovery-repairs",
+        ]
+    }
+
     fn upgrade(&self) -> Option<fn(&mut Draws) -> Settings> {
         Some(generate::upgrade)
     }
@@ -439,5 +453,13 @@ mod tests {
         assert!(plays(1, "leader") && plays(1, "leader-of-epoch-3") && plays(2, "follower"));
         assert!(!plays(1, "follower") && !plays(1, "leader-of-epoch-2"));
         assert!(!plays(2, "leader") && !plays(2, "leader-of-epoch-3"));
+    }
+
+    #[test]
+    fn every_crash_point_is_a_mark() {
+        let is_mark = |name: &str| Keeper.marks().iter().any(|mark| mark.name == name);
+        for name in Keeper.crash_points() {
+            assert!(is_mark(name), "{name}");
+        }
     }
 }
