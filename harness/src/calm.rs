@@ -175,6 +175,7 @@ mod tests {
             planned,
             from: HostId(one - 1),
             to: HostId(other - 1),
+            is_cut: true,
             from_ns: window.0,
             to_ns: Some(window.1),
         });

@@ -141,6 +141,8 @@ pub struct LinkFault {
     pub from: HostId,
     /// Who hears it.
     pub to: HostId,
+    /// Whether it carried nothing.
+    pub is_cut: bool,
     /// When it began.
     pub from_ns: u64,
     /// When it ended; `None` if it lasted until the end of the run.

@@ -314,13 +314,17 @@ impl<'a, W: World, S: System> Run<'a, W, S> {
 
     fn note_links(&mut self, each: &Applied) {
         let (planned, at_ns) = (each.index, each.at_ns);
+        let is_cut = matches!(
+            self.plan.faults[planned].fault,
+            Fault::Partition { .. } | Fault::OneWay { .. } | Fault::Isolate { .. }
+        );
         let mut notes = self.recording.notes();
         let faults = &mut notes.record.link_faults;
         if each.began {
             let links = each.links.iter();
             faults.extend(links.map(|&(from, to)| {
                 let (from_ns, to_ns) = (at_ns, None);
-                LinkFault { planned, from, to, from_ns, to_ns }
+                LinkFault { planned, from, to, is_cut, from_ns, to_ns }
             }));
         } else {
             let open = faults.iter_mut().filter(|link| link.planned == planned);

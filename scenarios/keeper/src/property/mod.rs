@@ -9,6 +9,7 @@
 mod acknowledged_durable;
 mod acknowledged_survives;
 mod agreement;
+mod availability;
 mod damage_found;
 mod digests;
 mod ephemerals;
@@ -68,7 +69,7 @@ impl Seen for Story {
 pub(crate) type Property = harness::Property<Keeper>;
 
 /// Every property, in the order in which to read their failures: a cause before what follows of it.
-pub(crate) const PROPERTIES: [Property; 33] = [
+pub(crate) const PROPERTIES: [Property; 34] = [
     no_panic(),
     damage_found::PROPERTY,
     acknowledged_durable::PROPERTY,
@@ -101,6 +102,7 @@ pub(crate) const PROPERTIES: [Property; 33] = [
     final_trees::PROPERTY,
     always(),
     fatal("ZooKeeper Administrator's Guide, data directory: only lost disks are beyond repair"),
+    availability::PROPERTY,
     healing::PROPERTY,
 ];
 
