@@ -39,6 +39,9 @@ pub struct DirectoryLost {
     pub source: io::Error,
 }
 
+/// The longest pause before a disk that failed is tried again, in milliseconds.
+const PAUSE_MS_MAX: u64 = 1_000;
+
 /// How long a server goes on with a directory that fails.
 ///
 /// A disk that is full, slow or answers with EIO may recover, and an operator who makes room need not start
@@ -47,6 +50,9 @@ pub struct DirectoryLost {
 /// its process, so it ends and says why.
 #[derive(Debug, Default)]
 pub(crate) struct Patience {
+    /// Failures in a row, of whatever kind.
+    failures: u32,
+    /// Failures in a row that do not pass by themselves.
     tries: u32,
     /// The last failure was that something is not there.
     is_missing: bool,
@@ -64,11 +70,19 @@ impl Patience {
         self.is_missing
     }
 
+    /// How long to wait after the last failure, in milliseconds, two ticks at most: once the disk works, others
+    /// may be waiting for this server. One that fails for long is not asked all the time.
+    pub(crate) fn pause_ms(&self, tick_ms: u64) -> u64 {
+        let doublings = self.failures.saturating_sub(1).min(2);
+        (tick_ms / 2).max(1).saturating_mul(1 << doublings).min(PAUSE_MS_MAX)
+    }
+
     /// It failed once more.
     ///
     /// # Errors
     /// When it has failed often enough in a way that does not pass by itself.
     pub(crate) fn failed(&mut self, path: &str, source: io::Error) -> Result<(), DirectoryLost> {
+        self.failures = self.failures.saturating_add(1);
         self.is_missing = source.kind() == io::ErrorKind::NotFound;
         if !is_lasting(source.kind()) {
             self.tries = 0;
@@ -118,6 +132,20 @@ mod tests {
             assert!(lost.contains("tried 10 times"), "{lost}");
             assert_eq!(patience.is_missing(), errno == 2);
         }
+    }
+
+    #[test]
+    fn it_is_tried_again_within_a_tick_and_then_less_often() {
+        let mut patience = Patience::default();
+        let mut pauses_ms = Vec::new();
+        for _ in 0..4 {
+            patience.failed("/data", error(28)).unwrap();
+            pauses_ms.push(patience.pause_ms(100));
+        }
+        assert_eq!(pauses_ms, [50, 100, 200, 200]);
+        patience.restore();
+        patience.failed("/data", error(28)).unwrap();
+        assert_eq!((patience.pause_ms(100), patience.pause_ms(2_000)), (50, 1_000));
     }
 
     #[test]

@@ -31,7 +31,7 @@ const CONNECT_MS: Limit = Limit { ticks: 2, least_ms: 200, most_ms: 5_000 };
 /// How long a connection may be silent after a vote was sent. Servers that look for a leader repeat
 /// theirs more often, and every server answers; what TCP has not brought through by then it tries again only
 /// after a pause that has grown with the trouble, and a new connection is quicker.
-const SILENT_MS: Limit = Limit { ticks: 2, least_ms: 300, most_ms: 5_000 };
+const SILENT_MS: Limit = Limit { ticks: 2, least_ms: 200, most_ms: 5_000 };
 
 /// A time limit that goes with `tickTime`, within bounds.
 struct Limit {

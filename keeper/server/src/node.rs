@@ -32,10 +32,8 @@ use crate::unread::{self, Unread};
 
 /// Events taken at once.
 const BATCH_MAX: usize = 256;
-/// The pause before a server whose disk failed reads it back and starts over, in milliseconds.
-const DISK_RETRY_MS: u64 = 1_000;
-/// How often a file is tried to be read before it counts as damaged.
-const READ_TRIES_MAX: u32 = 10;
+/// For how long a file is tried to be read before it counts as damaged, in milliseconds.
+const READ_MS_MAX: u64 = 10_000;
 /// The pause after a connection could not be accepted (no file descriptors left), in milliseconds.
 const ACCEPT_RETRY_MS: u64 = 100;
 /// Bytes that one client may leave unread before it is hung up on at the next answer: see also
@@ -122,7 +120,7 @@ pub async fn run<P: Platform, I: Probe<Observation>>(
         drop(node);
         tracing::warn!(directory, %error, "the disk failed; starting over from what it holds");
         patience.failed(&directory, error)?;
-        platform.sleep_ms(DISK_RETRY_MS).await;
+        platform.sleep_ms(patience.pause_ms(config.settings.tick_ms)).await;
     }
 }
 
@@ -143,10 +141,9 @@ async fn read_back<P: Platform, I: Probe<Observation>>(
         accepts_loss: config.accepts_loss,
         is_last_try: false,
     };
-    let mut tries = 1;
+    let last_try = platform.now().after_ms(READ_MS_MAX);
     loop {
-        recoverer.is_last_try = tries >= READ_TRIES_MAX;
-        tries += 1;
+        recoverer.is_last_try = platform.now() >= last_try;
         let recovered = match is_there(&recoverer.files, directories, patience).await {
             Ok(()) => recoverer.recover().await,
             Err(gone) => Err(gone),
@@ -157,7 +154,7 @@ async fn read_back<P: Platform, I: Probe<Observation>>(
                 reachable!(recoverer, RecoveryFails);
                 tracing::warn!(path, %error, "the data directory cannot be read; trying again");
                 patience.failed(&path, error)?;
-                platform.sleep_ms(DISK_RETRY_MS).await;
+                platform.sleep_ms(patience.pause_ms(config.settings.tick_ms)).await;
             }
             Err(error) => return Err(error.into()),
         }

@@ -139,9 +139,13 @@ impl Server {
         }
     }
 
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log.txt")).unwrap_or_default()
+    }
+
     /// The epoch that it leads, by the last thing that its log says of its role.
     fn leads(&self) -> Option<u64> {
-        let text = std::fs::read_to_string(self.folder.join("log.txt")).unwrap_or_default();
+        let text = self.log();
         let line = text.lines().rev().find(|line| {
             line.contains("serving as the ") || line.contains("looking for a leader")
         })?;
@@ -210,6 +214,22 @@ async fn leader(servers: &[Server]) -> usize {
     panic!("no leader within 30 s");
 }
 
+/// What the servers have said since their logs were so long, in the order of time.
+fn said_since(servers: &[Server], lengths: &[usize]) -> String {
+    let mut lines = Vec::new();
+    for (server, length) in servers.iter().zip(lengths) {
+        let text = server.log();
+        let said = text.get(*length..).unwrap_or_default();
+        let by = |line: &str| match line.split_once(' ') {
+            Some((time, rest)) => format!("{time} n{} {rest}\n", server.number),
+            None => format!("n{} {line}\n", server.number),
+        };
+        lines.extend(said.lines().map(by));
+    }
+    lines.sort();
+    lines.concat()
+}
+
 /// Cuts links for a while. Returns the longest time without an acknowledged write, until they have been
 /// whole again for a while.
 async fn longest_gap(servers: &[Server], cut: Cut, acknowledged: &Acknowledged) -> Duration {
@@ -250,10 +270,12 @@ async fn inside() {
     tokio::time::sleep(WHOLE_FOR).await;
     let mut too_long = Vec::new();
     for (what, cut) in CUTS {
+        let lengths: Vec<usize> = servers.iter().map(|server| server.log().len()).collect();
         let gap = longest_gap(&servers, cut, &acknowledged).await;
         let ticks = gap.as_millis() as f64 / TICK_MS as f64;
         println!("{what}: longest time without an acknowledged write {ticks:.1} ticks");
         if ticks > GAP_TICKS_MAX as f64 {
+            println!("the servers' logs:\n{}", said_since(&servers, &lengths));
             too_long.push(format!("{what}: {ticks:.1} ticks"));
         }
     }

@@ -11,7 +11,6 @@ use crate::effect::DiskOp;
 use crate::ids::{ConnectionId, Epoch, ServerId, Zxid};
 use crate::observation::Observation;
 use crate::reachable;
-use crate::zab::election::ASIDE_TICKS;
 use crate::zab::leader::{LearnerPhase, Phase};
 use probe::Probe;
 
@@ -138,7 +137,7 @@ impl<I: Probe<Observation>> Replica<I> {
             self.election.forgive(server);
         }
         reachable!(self, LeaderGivesWay);
-        let for_ms = self.settings.tick_ms * ASIDE_TICKS;
+        let for_ms = self.settings.aside_ms();
         self.election.shun(self.now, self.ensemble.me, for_ms);
         self.look("a follower's history is more recent");
     }

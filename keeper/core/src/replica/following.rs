@@ -15,7 +15,6 @@ use crate::observation::{Observation, SyncKind};
 use crate::txn::decode_txn;
 use crate::wire::quorum::payload::PROTOCOL_VERSION;
 use crate::wire::quorum::{EpochAck, LearnerInfo, PacketKind, QuorumPacket};
-use crate::zab::election::ASIDE_TICKS;
 use crate::zab::history::{Entry, follows};
 use crate::{always, planted, reachable, sometimes};
 use probe::Probe;
@@ -91,6 +90,8 @@ impl<I: Probe<Observation>> Replica<I> {
             self.election.forgive(self.ensemble.me);
         }
         if !connecting {
+            // It died or gave up; if not, others follow it still, and it is joined again.
+            self.shun_leader();
             self.look("the connection to the leader ended");
         } else if is_enough {
             let leader = follower.leader;
@@ -103,10 +104,10 @@ impl<I: Probe<Observation>> Replica<I> {
         }
     }
 
-    /// Who fell silent is not to be elected again at once on the word of those who still hear it.
+    /// Who fell silent or gave up is not to be elected again at once on the word of those who still hear it.
     pub(super) fn shun_leader(&mut self) {
         if let Role::Following(follower) = &self.role {
-            let for_ms = self.settings.tick_ms * ASIDE_TICKS;
+            let for_ms = self.settings.aside_ms();
             self.election.shun(self.now, follower.leader, for_ms);
         }
     }

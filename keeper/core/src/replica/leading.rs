@@ -384,12 +384,12 @@ impl<I: Probe<Observation>> Replica<I> {
     }
 
     fn ping_learners(&mut self) {
-        let zxid = self.last_proposed();
+        let (now_ms, zxid) = (self.now.mono_ms, self.last_proposed());
         let Role::Leading(leader) = &mut self.role else { return };
         let mut active = Vec::new();
         for (connection, learner) in &mut leader.learners {
             if learner.phase == LearnerPhase::Active {
-                learner.pings_sent += 1;
+                learner.ping(now_ms);
                 active.push((*connection, learner.pings_sent));
             }
         }
@@ -457,11 +457,11 @@ impl<I: Probe<Observation>> Replica<I> {
             .iter()
             .filter(|(_, learner)| {
                 let limit_ms = if learner.is_synced() { sync_ms } else { init_ms };
-                now_ms > learner.heard_ms + limit_ms
+                !learner.is_alive(now_ms, limit_ms)
             })
             .map(|(connection, _)| *connection)
             .collect();
-        if now_ms >= leader.check_at_ms {
+        if now_ms >= leader.check_at_ms || !silent.is_empty() {
             leader.check_at_ms = now_ms + (self.settings.tick_ms / 2).max(1);
             if !leader.quorum_alive(&self.ensemble, now_ms, sync_ms) {
                 reachable!(self, LeaderUnheard);
@@ -472,7 +472,7 @@ impl<I: Probe<Observation>> Replica<I> {
         }
         for connection in silent {
             reachable!(self, LearnerSilent);
-            self.drop_learner(connection, "it was silent too long");
+            self.drop_learner(connection, "it has not answered for too long");
         }
         let Role::Leading(leader) = &mut self.role else { return };
         if now_ms >= leader.ping_at_ms {

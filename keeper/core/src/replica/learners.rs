@@ -128,7 +128,7 @@ impl<I: Probe<Observation>> Replica<I> {
         let now_ms = self.now.mono_ms;
         let Role::Leading(leader) = &mut self.role else { return };
         if let Some(learner) = leader.learners.get_mut(&connection) {
-            learner.pings_echoed += 1;
+            learner.echo(now_ms);
         }
         if let Some(tracker) = leader.sessions.as_mut() {
             for (session, _) in &touches.0 {

@@ -4,7 +4,7 @@ use crate::effect::Effect;
 use crate::ids::ServerId;
 use crate::observation::Observation;
 use crate::wire::election::{Notification, ServerState};
-use crate::zab::election::{ASIDE_TICKS, Elected, NOBODY, Output, Vote};
+use crate::zab::election::{Elected, NOBODY, Output, Vote};
 use crate::{planted, reachable, sometimes};
 use probe::Probe;
 
@@ -101,29 +101,35 @@ impl<I: Probe<Observation>> Replica<I> {
         }
     }
 
-    /// Before a server serves, it waits for a leader, or as one for followers. If so many others look for a
-    /// leader again that this one cannot have a quorum, there is nothing to wait for: `initLimit` would pass
-    /// in vain, while those others may need this server for a quorum of theirs. Who still looks in the same round
-    /// after a while has not taken this leader either. And if anybody looks for one again, a leader from whom
-    /// nothing has come for `syncLimit` is gone, although it may be silent for longer while it waits for others.
+    /// Who looks for a leader again does not follow the present one any more, and says so sooner than its
+    /// connection does: one that is cut in one direction ends without a word. If it is the leader itself, or so many
+    /// that no quorum is left to it, there is nothing to wait for, while those others may need this server for a
+    /// quorum of theirs. Before this server serves, also who still looks in the same round after a while has not
+    /// taken this leader; and a leader from whom nothing has come for `syncLimit` is gone, although it may be silent
+    /// for longer while it waits for others.
     fn note_looker(&mut self, from: ServerId, round: u64) {
-        let (elected, elected_in) = (self.settled.0.leader, self.settled.1);
-        let is_late = self.now.mono_ms >= self.settled_ms + ASIDE_TICKS * self.settings.tick_ms;
-        let looks_again = round > elected_in || (round == elected_in && is_late);
-        if self.is_serving() || !looks_again {
+        let (leader, elected_in) = (self.settled.0.leader, self.settled.1);
+        let is_late = self.now.mono_ms >= self.settled_ms + self.settings.aside_ms();
+        let is_waiting = !self.is_serving();
+        let has_not_taken_it = is_waiting && round == elected_in && is_late;
+        if round <= elected_in && !has_not_taken_it {
             return;
         }
         self.lookers.insert(from);
-        if self.is_leader_silent() {
+        if is_waiting && self.is_leader_silent() {
             self.shun_leader();
             return self.look("the leader is silent, and others look for one again");
         }
         let voters = self.ensemble.voters.difference(&self.lookers).copied().collect();
-        if !self.ensemble.is_quorum(&voters) {
-            let for_ms = self.settings.tick_ms * ASIDE_TICKS;
-            self.election.shun(self.now, elected, for_ms);
-            self.look("so many look for a leader again that this one has no quorum");
-        }
+        let why = if from == leader {
+            "the leader looks for one itself"
+        } else if !self.ensemble.is_quorum(&voters) {
+            "so many look for a leader again that this one has no quorum"
+        } else {
+            return;
+        };
+        self.election.shun(self.now, leader, self.settings.aside_ms());
+        self.look(why);
     }
 
     fn is_leader_silent(&self) -> bool {

@@ -14,6 +14,10 @@
 //! older than its own. So who wins is as recent as those who elected it; that what was committed is kept does not
 //! rest on it, but on discovery alone (`replica::discovery`).
 
+mod shunned;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{Epoch, ServerId, Zxid};
@@ -21,14 +25,14 @@ use crate::time::Now;
 use crate::wire::election::{Notification, ServerState};
 use crate::zab::ensemble::Ensemble;
 
+use shunned::{Shunned, Why};
+
 /// How long a quorum's agreement may still be overturned by a better vote, in milliseconds, but a tick at most.
 const FINALIZE_WAIT_MS: u64 = 200;
-/// The first pause before votes are sent again, in milliseconds. The longest is a tick, or this: Apache's is a
-/// minute, and a server that waits so long for a lost message prolongs an outage for nothing.
+/// The first pause before votes are sent again, in milliseconds, but half a tick at most: who has not answered
+/// within a tick has been asked twice. The longest is a tick, or this: Apache's is a minute, and a server that
+/// waits so long for a lost message prolongs an outage for nothing.
 const RESEND_FIRST_MS: u64 = 200;
-
-/// For how many ticks who cannot lead now is shunned: long enough for the others to agree.
-pub const ASIDE_TICKS: u64 = 2;
 
 /// For how many ticks a candidate is shunned that so many others keep voting against: longer than it takes all
 /// who vote for it to see that, or those who came first would be back before the last have left.
@@ -53,6 +57,13 @@ pub struct Vote {
     pub zxid: Zxid,
     /// The candidate.
     pub leader: ServerId,
+}
+
+impl Vote {
+    /// How new the candidate's history is.
+    fn history(&self) -> (Epoch, Zxid) {
+        (self.peer_epoch, self.zxid)
+    }
 }
 
 /// A vote as a peer sent it.
@@ -96,6 +107,8 @@ pub struct Election {
     established: BTreeMap<ServerId, Cast>,
     /// Peers whose connection ended or could not be made.
     unreachable: BTreeSet<ServerId>,
+    /// Peers without a voice: they will not vote.
+    voiceless: BTreeSet<ServerId>,
     /// When peers were heard last, in monotonic milliseconds.
     heard_ms: BTreeMap<ServerId, u64>,
     /// When a quorum's agreement becomes final.
@@ -108,12 +121,12 @@ pub struct Election {
     is_voiceless: bool,
     /// `tickTime`: the time in which a peer that hears a vote is expected to have answered it.
     tick_ms: u64,
-    /// Candidates that are voted for only where there is no other, and until when.
-    shunned: BTreeMap<ServerId, u64>,
-    /// Those of them who could not be reached, and until when they are not joined either.
-    unreached: BTreeMap<ServerId, u64>,
+    /// Candidates that are voted for only where there is no other.
+    shunned: Shunned,
     /// When others have had time to take the present vote over.
     weigh_at_ms: u64,
+    /// The candidate has been given more time, because it votes for another itself.
+    has_waited: bool,
 }
 
 impl Election {
@@ -127,6 +140,7 @@ impl Election {
             received: BTreeMap::new(),
             established: BTreeMap::new(),
             unreachable: BTreeSet::new(),
+            voiceless: BTreeSet::new(),
             heard_ms: BTreeMap::new(),
             finalize_at_ms: None,
             resend_at_ms: 0,
@@ -134,28 +148,25 @@ impl Election {
             looking: false,
             is_voiceless: false,
             tick_ms: tick_ms.max(1),
-            shunned: BTreeMap::new(),
-            unreached: BTreeMap::new(),
+            shunned: Shunned::default(),
             weigh_at_ms: 0,
+            has_waited: false,
         }
     }
 
     /// For so long this server votes for `candidate` only where it knows no other.
     pub fn shun(&mut self, now: Now, candidate: ServerId, for_ms: u64) {
-        let until_ms = self.shunned.entry(candidate).or_default();
-        *until_ms = (*until_ms).max(now.mono_ms + for_ms);
+        self.shunned.add(candidate, now.mono_ms + for_ms, Why::Failed);
     }
 
     /// This server could not reach the candidate.
     pub fn not_reached(&mut self, now: Now, candidate: ServerId, for_ms: u64) {
-        self.shun(now, candidate, for_ms);
-        self.unreached.insert(candidate, now.mono_ms + for_ms);
+        self.shunned.add(candidate, now.mono_ms + for_ms, Why::Unreached);
     }
 
     /// The candidate has shown that it should win.
     pub fn forgive(&mut self, candidate: ServerId) {
-        self.unreached.remove(&candidate);
-        self.shunned.remove(&candidate);
+        self.shunned.forgive(candidate);
     }
 
     /// A peer said something, whatever it was.
@@ -183,7 +194,7 @@ impl Election {
         self.candidates = [(own.leader, own)].into();
         self.received.clear();
         self.established.clear();
-        self.resend_pause_ms = RESEND_FIRST_MS;
+        self.resend_pause_ms = RESEND_FIRST_MS.min(self.tick_ms / 2).max(1);
         self.looking = true;
         self.weigh_later(now);
         let mut out = Output::default();
@@ -227,6 +238,12 @@ impl Election {
     ) -> Output {
         self.hear(now, from);
         let mut out = Output::default();
+        if message.leader == NOBODY {
+            self.voiceless.insert(from);
+            self.received.remove(&from);
+        } else {
+            self.voiceless.remove(&from);
+        }
         let vote =
             Vote { peer_epoch: message.peer_epoch, zxid: message.zxid, leader: message.leader };
         let is_sane = message.round < ROUND_MAX;
@@ -253,7 +270,7 @@ impl Election {
             return out;
         }
         if self.is_voiceless {
-            self.shunned.retain(|_, until_ms| now.mono_ms < *until_ms);
+            self.shunned.expire(now.mono_ms);
             self.weigh_later(now);
         } else {
             self.weigh(now, ensemble);
@@ -272,7 +289,7 @@ impl Election {
     pub fn deadline_ms(&self) -> Option<u64> {
         let finalize = self.finalize_at_ms.unwrap_or(u64::MAX);
         // Something is to be reconsidered when votes have stood still, and when a time of shunning ends.
-        let forgiven = self.shunned.values().copied().min().unwrap_or(u64::MAX);
+        let forgiven = self.shunned.next_ms().unwrap_or(u64::MAX);
         let reconsider = self.weigh_at_ms.min(forgiven);
         self.looking.then(|| finalize.min(self.resend_at_ms).min(reconsider))
     }
@@ -321,13 +338,18 @@ impl Election {
         // A vote that is merely sent again overturns nothing.
         if self.received.insert(from, cast) != Some(cast) {
             self.finalize_at_ms = None;
+            if cast.vote != self.proposal {
+                // It may have begun after our vote was sent.
+                out.send_to.insert(from);
+            }
             self.weigh_later(now);
+            self.return_to_who_wins(now, ensemble, out);
         }
         self.judge(now, ensemble, out);
     }
 
     fn is_shunned(&self, now: Now, candidate: ServerId) -> bool {
-        self.shunned.get(&candidate).is_some_and(|until_ms| now.mono_ms < *until_ms)
+        self.shunned.contains(now.mono_ms, candidate)
     }
 
     /// The longest pause before votes are sent again.
@@ -347,9 +369,8 @@ impl Election {
 
     /// Those of this round whose history is not older than this server's.
     fn eligible(&self) -> impl Iterator<Item = Vote> {
-        let history = |vote: &Vote| (vote.peer_epoch, vote.zxid);
-        let own = history(&self.own);
-        self.candidates.values().filter(move |vote| history(vote) >= own).copied()
+        let own = self.own.history();
+        self.candidates.values().filter(move |vote| vote.history() >= own).copied()
     }
 
     /// The vote to cast.
@@ -372,13 +393,49 @@ impl Election {
 
     /// Gives up a candidate that cannot win, once all have had time to vote for it.
     fn weigh(&mut self, now: Now, ensemble: &Ensemble) {
-        self.shunned.retain(|_, until_ms| now.mono_ms < *until_ms);
+        self.shunned.expire(now.mono_ms);
         if now.mono_ms < self.weigh_at_ms {
             return;
         }
+        let has_waited = self.has_waited;
         self.weigh_later(now);
-        if self.is_hopeless(now, ensemble) {
-            self.shun(now, self.proposal.leader, self.tick_ms * HOPELESS_TICKS);
+        if !self.is_hopeless(now, ensemble) {
+            return;
+        }
+        if !has_waited && self.follows_another(self.proposal.leader) {
+            self.has_waited = true;
+            return;
+        }
+        let until_ms = now.mono_ms + self.tick_ms * HOPELESS_TICKS;
+        self.shunned.add(self.proposal.leader, until_ms, Why::Hopeless);
+    }
+
+    /// Whether a candidate votes for another one itself. If that one cannot win, it has yet to find out, and will
+    /// then vote for itself, or for one that can.
+    fn follows_another(&self, candidate: ServerId) -> bool {
+        self.received.get(&candidate).is_some_and(|cast| cast.vote.leader != candidate)
+    }
+
+    /// A candidate that was given up too soon wins at once with this server's vote.
+    fn return_to_who_wins(&mut self, now: Now, ensemble: &Ensemble, out: &mut Output) {
+        let wins = |vote: &Vote| {
+            let for_it = |(_, cast): &(&ServerId, &Cast)| cast.vote.leader == vote.leader;
+            let voters = self.received.iter().filter(for_it).map(|(voter, _)| *voter);
+            let voters: BTreeSet<ServerId> = voters.chain([ensemble.me]).collect();
+            ensemble.is_quorum(&voters)
+        };
+        let is_given_up = |vote: &Vote| {
+            let candidate = vote.leader;
+            candidate != ensemble.me
+                && self.shunned.is_hopeless_only(now.mono_ms, candidate)
+                && self.is_near(now, candidate)
+                && self.received.contains_key(&candidate)
+                && !self.follows_another(candidate)
+        };
+        let back = self.eligible().find(|vote| is_given_up(vote) && wins(vote));
+        if let Some(vote) = back {
+            self.forgive(vote.leader);
+            self.revise(now, ensemble, out);
         }
     }
 
@@ -386,20 +443,20 @@ impl Election {
     /// to answer. Else those who give different candidates up at a time would meet nowhere.
     fn weigh_later(&mut self, now: Now) {
         self.weigh_at_ms = now.mono_ms + self.tick_ms;
+        self.has_waited = false;
     }
 
     /// Whether so many stay with another candidate, although they know of ours, that ours cannot win, while
     /// another one could if this server, and who votes as it does, voted for that one.
     fn is_hopeless(&self, now: Now, ensemble: &Ensemble) -> bool {
         let ours = self.proposal.leader;
-        let history = |vote: &Vote| (vote.peer_epoch, vote.zxid);
         let is_newer = |peer: &ServerId, vote: &Vote| {
-            self.candidates.get(peer).is_some_and(|stands| history(stands) > history(vote))
+            self.candidates.get(peer).is_some_and(|stands| stands.history() > vote.history())
         };
         let could_win = |vote: Vote| {
             let may_vote_so = |peer: &ServerId| match self.received.get(peer) {
-                // Whoever has more than the candidate does not.
-                _ if is_newer(peer, &vote) => false,
+                // Whoever has more than the candidate does not, nor who has no voice.
+                _ if is_newer(peer, &vote) || self.voiceless.contains(peer) => false,
                 Some(cast) if cast.vote.leader == vote.leader || cast.vote.leader == ours => true,
                 // It may not know that this server stands: so far it has voted for another.
                 Some(cast) => {
@@ -429,9 +486,7 @@ impl Election {
         cast: Cast,
         out: &mut Output,
     ) {
-        let is_out_of_reach =
-            self.unreached.get(&cast.vote.leader).is_some_and(|until_ms| now.mono_ms < *until_ms);
-        if is_out_of_reach {
+        if self.shunned.is_unreached(now.mono_ms, cast.vote.leader) {
             return;
         }
         if cast.round == self.round && !self.is_voiceless {
@@ -519,7 +574,8 @@ impl Election {
                 || cast.is_some_and(|cast| self.is_shunned(now, cast.vote.leader))
         };
         let waiting = ensemble.peers().any(|peer| {
-            let is_done = self.unreachable.contains(&peer) || agreeing.contains(&peer);
+            let will_not_vote = self.unreachable.contains(&peer) || self.voiceless.contains(&peer);
+            let is_done = will_not_vote || agreeing.contains(&peer);
             !is_done && !is_passed_over(&peer)
         });
         let wait_ms = FINALIZE_WAIT_MS.min(self.tick_ms);
@@ -529,269 +585,5 @@ impl Election {
             self.stop();
             out.elected = Some(elected);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TICK_MS: u64 = 100;
-
-    fn ensemble(me: u64, voters: u64) -> Ensemble {
-        Ensemble {
-            me: ServerId(me),
-            voters: (1..=voters).map(ServerId).collect(),
-            config_text: String::new(),
-            config_version: 0,
-        }
-    }
-
-    fn vote(leader: u64, epoch: u32, zxid: u64) -> Vote {
-        Vote { peer_epoch: Epoch(epoch), zxid: Zxid(zxid), leader: ServerId(leader) }
-    }
-
-    fn notification(state: ServerState, round: u64, vote: Vote) -> Notification {
-        Notification {
-            state,
-            leader: vote.leader,
-            zxid: vote.zxid,
-            round,
-            peer_epoch: vote.peer_epoch,
-            config: None,
-        }
-    }
-
-    fn at(mono_ms: u64) -> Now {
-        Now { mono_ms, wall_ms: 0 }
-    }
-
-    fn looking(voters: u64, reachable: &[u64]) -> (Election, Ensemble) {
-        let ensemble = ensemble(1, voters);
-        let mut election = Election::new(TICK_MS);
-        for peer in 2..=voters {
-            let up = reachable.contains(&peer);
-            election.peer(at(0), &ensemble, ServerId(peer), up);
-        }
-        let out = election.start(at(0), &ensemble, vote(1, 1, 5));
-        assert_eq!(out.send_to.len(), voters as usize - 1);
-        assert_eq!(out.elected.is_some(), voters == 1);
-        (election, ensemble)
-    }
-
-    #[test]
-    fn a_server_alone_elects_itself() {
-        looking(1, &[]);
-    }
-
-    #[test]
-    fn the_better_vote_is_taken_over_and_passed_on() {
-        let (mut election, ensemble) = looking(3, &[2, 3]);
-        let message = notification(ServerState::Looking, 1, vote(3, 1, 9));
-        let out = election.receive(at(1), &ensemble, ServerId(3), &message);
-        assert_eq!(election.proposal(), vote(3, 1, 9));
-        assert_eq!(out.send_to.len(), 2);
-        assert_eq!(out.elected, None, "server 2 can be reached and has not agreed");
-        let out = election.tick(at(201), &ensemble);
-        assert_eq!(out.elected.map(|elected| elected.vote.leader), Some(ServerId(3)));
-    }
-
-    #[test]
-    fn the_round_ends_at_once_where_all_in_reach_agree() {
-        let (mut election, ensemble) = looking(3, &[3]);
-        let message = notification(ServerState::Looking, 1, vote(3, 1, 9));
-        let out = election.receive(at(1), &ensemble, ServerId(3), &message);
-        assert_eq!(out.elected.map(|elected| elected.vote.leader), Some(ServerId(3)));
-    }
-
-    #[test]
-    fn an_older_round_is_answered_and_not_counted() {
-        let (mut election, ensemble) = looking(3, &[2]);
-        election.start(at(5), &ensemble, vote(1, 1, 5));
-        let message = notification(ServerState::Looking, 1, vote(2, 9, 9));
-        let out = election.receive(at(6), &ensemble, ServerId(2), &message);
-        assert_eq!(out.send_to, BTreeSet::from([ServerId(2)]));
-        assert_eq!((election.proposal(), out.elected), (vote(1, 1, 5), None));
-    }
-
-    #[test]
-    fn a_newer_round_is_joined_with_the_better_of_both_votes() {
-        let (mut election, ensemble) = looking(5, &[2]);
-        let message = notification(ServerState::Looking, 7, vote(2, 1, 3));
-        election.receive(at(6), &ensemble, ServerId(2), &message);
-        assert_eq!((election.round(), election.proposal()), (7, vote(1, 1, 5)));
-    }
-
-    #[test]
-    fn an_established_ensemble_is_joined_only_if_its_leader_leads() {
-        let (mut election, ensemble) = looking(5, &[2, 3, 4, 5]);
-        let led = vote(5, 4, 1);
-        for follower in [2, 3, 4] {
-            let message = notification(ServerState::Following, 3, led);
-            let out = election.receive(at(1), &ensemble, ServerId(follower), &message);
-            assert_eq!(out.elected, None, "the leader itself was not heard");
-        }
-        let message = notification(ServerState::Leading, 3, led);
-        let out = election.receive(at(2), &ensemble, ServerId(5), &message);
-        assert_eq!(out.elected, Some(Elected { vote: led, round: 3 }));
-    }
-
-    /// Server 3 of four hears 4, which has the newest history; 1 and 2, which do not, stay with 2.
-    #[test]
-    fn a_candidate_that_cannot_win_is_given_up() {
-        let ensemble = Ensemble { me: ServerId(3), ..ensemble(3, 4) };
-        let mut election = Election::new(TICK_MS);
-        for peer in [1, 2, 4] {
-            election.peer(at(0), &ensemble, ServerId(peer), true);
-        }
-        election.start(at(0), &ensemble, vote(3, 1, 5));
-        let cast = |leader| notification(ServerState::Looking, 1, vote(leader, 1, 5 + leader / 4));
-        for (from, leader) in [(4, 4), (1, 2), (2, 2)] {
-            let out = election.receive(at(from), &ensemble, ServerId(from), &cast(leader));
-            assert_eq!(out.elected, None);
-        }
-        assert_eq!(election.proposal(), vote(4, 1, 6), "the best vote of all");
-        assert_eq!(election.tick(at(50), &ensemble), Output::default());
-        // 1 and 2 had time to take it over, and with both of them away it can have no quorum.
-        let out = election.tick(at(104), &ensemble);
-        assert_eq!((election.proposal(), out.elected), (vote(3, 1, 5), None));
-        assert_eq!(out.send_to.len(), 3, "the others hear of it");
-        let agree = |election: &mut Election, from| {
-            let cast = notification(ServerState::Looking, 1, vote(3, 1, 5));
-            election.receive(at(110), &ensemble, ServerId(from), &cast).elected
-        };
-        assert_eq!(agree(&mut election, 1), None);
-        let elected = agree(&mut election, 2).map(|elected| elected.vote.leader);
-        assert_eq!(elected, Some(ServerId(3)), "4 has said all it could");
-    }
-
-    #[test]
-    fn who_was_not_reached_is_not_joined_either() {
-        let (mut election, ensemble) = looking(3, &[2, 3]);
-        election.not_reached(at(0), ServerId(3), 300);
-        let says = |election: &mut Election, at_ms, from, state| {
-            let message = notification(state, 1, vote(3, 2, 9));
-            election.receive(at(at_ms), &ensemble, ServerId(from), &message).elected.is_some()
-        };
-        let leads = |election: &mut Election, at_ms| {
-            says(election, at_ms, 2, ServerState::Following);
-            says(election, at_ms, 3, ServerState::Leading)
-        };
-        assert!(!leads(&mut election, 299));
-        assert!(leads(&mut election, 300));
-    }
-
-    #[test]
-    fn who_is_shunned_is_voted_for_only_where_there_is_no_other() {
-        let (mut election, ensemble) = looking(5, &[2, 3]);
-        election.shun(at(0), ServerId(3), 300);
-        let best = notification(ServerState::Looking, 1, vote(3, 2, 9));
-        election.receive(at(1), &ensemble, ServerId(3), &best);
-        assert_eq!(election.proposal(), vote(1, 1, 5));
-        let other = notification(ServerState::Looking, 1, vote(2, 1, 5));
-        election.receive(at(2), &ensemble, ServerId(2), &other);
-        assert_eq!(election.proposal(), vote(2, 1, 5), "the better of the others");
-        election.tick(at(299), &ensemble);
-        assert_eq!(election.proposal(), vote(2, 1, 5));
-        election.hear(at(299), ServerId(2));
-        election.hear(at(299), ServerId(3));
-        election.tick(at(300), &ensemble);
-        assert_eq!(election.proposal(), vote(3, 2, 9), "the time is over");
-    }
-
-    #[test]
-    fn nobody_votes_for_a_candidate_whose_history_is_older_than_its_own() {
-        let (mut election, ensemble) = looking(5, &[2, 3]);
-        election.shun(at(0), ServerId(1), 300);
-        let older = notification(ServerState::Looking, 1, vote(3, 1, 4));
-        election.receive(at(1), &ensemble, ServerId(3), &older);
-        assert_eq!(election.proposal(), vote(1, 1, 5), "although it stands aside");
-        let as_new = notification(ServerState::Looking, 1, vote(2, 1, 5));
-        election.receive(at(2), &ensemble, ServerId(2), &as_new);
-        assert_eq!(election.proposal(), vote(2, 1, 5));
-    }
-
-    /// 3 has voted for 4 by now; 1 hears 3, and not 4.
-    #[test]
-    fn who_stood_in_this_round_may_be_voted_for() {
-        let (mut election, ensemble) = looking(5, &[2, 3]);
-        for stands in [vote(3, 1, 6), vote(4, 1, 7)] {
-            let message = notification(ServerState::Looking, 1, stands);
-            election.receive(at(1), &ensemble, ServerId(3), &message);
-        }
-        assert_eq!(election.proposal(), vote(3, 1, 6));
-    }
-
-    #[test]
-    fn hearsay_counts_less_than_what_is_heard() {
-        let (mut election, ensemble) = looking(3, &[2, 3]);
-        let best = notification(ServerState::Looking, 1, vote(3, 1, 9));
-        election.receive(at(1), &ensemble, ServerId(2), &best);
-        assert_eq!(election.proposal(), vote(1, 1, 5), "only 2 hears 3");
-        election.receive(at(2), &ensemble, ServerId(3), &best);
-        assert_eq!(election.proposal(), vote(3, 1, 9));
-    }
-
-    #[test]
-    fn who_has_fallen_silent_is_voted_for_no_longer() {
-        let (mut election, ensemble) = looking(5, &[2, 3, 4, 5]);
-        let best = notification(ServerState::Looking, 1, vote(3, 1, 9));
-        election.receive(at(1), &ensemble, ServerId(3), &best);
-        let silent_ms = 1 + HEARD_PAUSES * RESEND_FIRST_MS;
-        election.tick(at(silent_ms), &ensemble);
-        assert_eq!(election.proposal(), vote(3, 1, 9));
-        election.tick(at(silent_ms + 1), &ensemble);
-        assert_eq!(election.proposal(), vote(1, 1, 5));
-    }
-
-    #[test]
-    fn who_stands_aside_does_not_begin() {
-        let (mut election, ensemble) = looking(3, &[2, 3]);
-        election.shun(at(0), ServerId(1), 300);
-        assert_eq!(election.start(at(0), &ensemble, vote(1, 1, 5)), Output::default());
-        let other = notification(ServerState::Looking, 2, vote(2, 1, 5));
-        let out = election.receive(at(1), &ensemble, ServerId(2), &other);
-        assert_eq!((election.proposal(), out.send_to.len()), (vote(2, 1, 5), 2));
-        // Where nobody else stands, it does.
-        election.start(at(10), &ensemble, vote(1, 1, 5));
-        assert_eq!(election.tick(at(210), &ensemble).send_to.len(), 2);
-        assert_eq!(election.proposal(), vote(1, 1, 5));
-    }
-
-    #[test]
-    fn a_candidate_that_can_win_is_waited_for() {
-        let (mut election, ensemble) = looking(5, &[2, 3, 4, 5]);
-        let best = notification(ServerState::Looking, 1, vote(5, 1, 9));
-        election.receive(at(1), &ensemble, ServerId(5), &best);
-        let own = notification(ServerState::Looking, 1, vote(2, 1, 5));
-        election.receive(at(2), &ensemble, ServerId(2), &own);
-        for peer in [3, 4] {
-            election.hear(at(3), ServerId(peer));
-        }
-        election.tick(at(199), &ensemble);
-        assert_eq!(election.proposal(), vote(5, 1, 9), "3 and 4 may vote for it");
-    }
-
-    #[test]
-    fn a_vote_that_is_sent_again_does_not_put_the_end_off() {
-        let (mut election, ensemble) = looking(3, &[2, 3]);
-        let message = notification(ServerState::Looking, 1, vote(3, 1, 9));
-        for at_ms in [1, 50, 99] {
-            let out = election.receive(at(at_ms), &ensemble, ServerId(3), &message);
-            assert_eq!(out.elected, None, "{at_ms}");
-        }
-        let out = election.receive(at(101), &ensemble, ServerId(3), &message);
-        assert_eq!(out.elected.map(|elected| elected.vote.leader), Some(ServerId(3)));
-    }
-
-    #[test]
-    fn votes_are_sent_again_after_a_pause_that_grows_up_to_a_tick() {
-        let ensemble = ensemble(1, 3);
-        let mut election = Election::new(500);
-        election.start(at(0), &ensemble, vote(1, 1, 5));
-        for (at_ms, votes) in [(200, 2), (599, 0), (600, 2), (1_099, 0), (1_100, 2), (1_600, 2)] {
-            assert_eq!(election.tick(at(at_ms), &ensemble).send_to.len(), votes, "{at_ms}");
-        }
-        assert_eq!(election.deadline_ms(), Some(2_100));
     }
 }

@@ -65,6 +65,9 @@ pub struct Settings {
     pub purge: Option<Purge>,
 }
 
+/// For how many ticks who cannot lead now is shunned: long enough for the others to agree.
+const ASIDE_TICKS: u64 = 2;
+
 /// `autopurge`: after a snapshot, older ones and their logs are removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Purge {
@@ -97,6 +100,11 @@ impl Settings {
     /// How long connecting and synchronising may take, in milliseconds.
     pub fn init_ms(&self) -> u64 {
         self.tick_ms * self.init_limit
+    }
+
+    /// For how long who cannot lead now is shunned in elections, in milliseconds.
+    pub(crate) fn aside_ms(&self) -> u64 {
+        self.tick_ms * ASIDE_TICKS
     }
 
     /// How long a synchronised peer may be silent, in milliseconds.

@@ -88,6 +88,8 @@ pub struct Learner {
     pub pings_sent: u64,
     /// Pings echoed; they come back in order.
     pub pings_echoed: u64,
+    /// When the last echo came, or since when one is waited for, monotonic milliseconds.
+    pub echoed_ms: u64,
     /// Packets that wait until a snapshot has left.
     pub held_back: Vec<u8>,
     /// The snapshot that is being sent.
@@ -109,6 +111,7 @@ impl Learner {
             synced_upto: Zxid::ZERO,
             pings_sent: 0,
             pings_echoed: 0,
+            echoed_ms: now_ms,
             held_back: Vec::new(),
             snapshot: None,
             is_damaged: false,
@@ -125,6 +128,29 @@ impl Learner {
                 | LearnerPhase::Synced
                 | LearnerPhase::Active
         )
+    }
+
+    /// A ping goes out.
+    pub fn ping(&mut self, now_ms: u64) {
+        if self.pings_sent == self.pings_echoed {
+            self.echoed_ms = now_ms;
+        }
+        self.pings_sent += 1;
+    }
+
+    /// A ping comes back.
+    pub fn echo(&mut self, now_ms: u64) {
+        self.pings_echoed += 1;
+        self.echoed_ms = now_ms;
+    }
+
+    /// Whether it is neither silent nor deaf: within `limit_ms` it was heard from, and has echoed a ping if there
+    /// was one. Where nothing reaches it any more, what it has to say may come through for long, and it has left
+    /// already (Apache's `SyncLimitCheck` gives up a learner by what it has not acknowledged).
+    pub fn is_alive(&self, now_ms: u64, limit_ms: u64) -> bool {
+        let is_recent = |at_ms: u64| now_ms <= at_ms + limit_ms;
+        let echoes = self.pings_sent == self.pings_echoed || is_recent(self.echoed_ms);
+        is_recent(self.heard_ms) && echoes
     }
 
     /// Whether it acknowledged NEWLEADER.
@@ -349,12 +375,12 @@ impl Leader {
         ensemble.is_quorum(&connected)
     }
 
-    /// Whether a quorum (this server included) was heard from within `limit_ms`.
+    /// Whether a quorum (this server included) was heard from, and answers, within `limit_ms`.
     pub fn quorum_alive(&self, ensemble: &Ensemble, now_ms: u64, limit_ms: u64) -> bool {
         let mut alive: BTreeSet<ServerId> = self
             .learners
             .values()
-            .filter(|learner| learner.is_synced() && now_ms <= learner.heard_ms + limit_ms)
+            .filter(|learner| learner.is_synced() && learner.is_alive(now_ms, limit_ms))
             .filter_map(|learner| learner.server)
             .collect();
         alive.insert(ensemble.me);

@@ -29,12 +29,17 @@ fn three_new_servers_elect_one_and_serve() {
         n1 -> n3 looking: vote n1 (epoch 0, 0x0) in round 1
         n3 -> n2 looking: vote n3 (epoch 0, 0x0) in round 1
         n2 -> n3 looking: vote n2 (epoch 0, 0x0) in round 1
+        n2 -> n1 looking: vote n2 (epoch 0, 0x0) in round 1
+        n3 -> n1 looking: vote n3 (epoch 0, 0x0) in round 1
         n1 -> n2 looking: vote n2 (epoch 0, 0x0) in round 1
         n1 -> n3 looking: vote n2 (epoch 0, 0x0) in round 1
+        n3 -> n2 looking: vote n3 (epoch 0, 0x0) in round 1
         n1 -> n2 looking: vote n3 (epoch 0, 0x0) in round 1
         n1 -> n3 looking: vote n3 (epoch 0, 0x0) in round 1
         n2 -> n1 looking: vote n3 (epoch 0, 0x0) in round 1
         n2 -> n3 looking: vote n3 (epoch 0, 0x0) in round 1
+        n2 -> n1 looking: vote n3 (epoch 0, 0x0) in round 1
+        n3 -> n1 looking: vote n3 (epoch 0, 0x0) in round 1
         n2: following server 3
         n2 -> n3 connects
         n2 -> n1 following: vote n3 (epoch 0, 0x0) in round 1
@@ -46,6 +51,8 @@ fn three_new_servers_elect_one_and_serve() {
         n3: leading: waiting for a quorum of followers
         n3 -> n1 leading: vote n3 (epoch 0, 0x0) in round 1
         n3 -> n2 leading: vote n3 (epoch 0, 0x0) in round 1
+        n1 -> n2 following: vote n3 (epoch 0, 0x0) in round 1
+        n1 -> n3 following: vote n3 (epoch 0, 0x0) in round 1
         n2 -> n3 FOLLOWERINFO accepted epoch 0
         n1 -> n3 FOLLOWERINFO accepted epoch 0
         n3 disk acceptedEpoch 1
@@ -269,11 +276,11 @@ fn a_leader_gives_way_to_a_follower_that_is_newer_where_no_quorum_comes_without_
         n1: looking for a leader: the connection to the leader ended
         n2 -> n3 FOLLOWERINFO accepted epoch 1
         n3 -> n2 closes
-        n2: looking for a leader: so many look for a leader again that this one has no quorum
+        n2: looking for a leader: the leader looks for one itself
         n2 -> n3 closes
-        n1: leading: waiting for a quorum of followers
         n2: following server 1
         n2 -> n1 connects
+        n1: leading: waiting for a quorum of followers
         n3: following server 1
         n3 -> n1 connects
         n2 -> n1 FOLLOWERINFO accepted epoch 1

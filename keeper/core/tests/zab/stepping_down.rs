@@ -41,17 +41,17 @@ fn a_leader_that_hears_no_quorum_steps_down_after_the_limit() {
         n3 -> n1 closes
         n2: looking for a leader: the connection to the leader ended
         n1: looking for a leader: the connection to the leader ended
-        n3: following server 2
-        n3 -> n2 connects
         n1: following server 2
         n1 -> n2 connects
         n2: leading: waiting for a quorum of followers
-        n3 -> n2 FOLLOWERINFO accepted epoch 1
+        n3: following server 2
+        n3 -> n2 connects
         n1 -> n2 FOLLOWERINFO accepted epoch 1
+        n3 -> n2 FOLLOWERINFO accepted epoch 1
         n2 disk acceptedEpoch 2
         n2 disk durable
-        n2 -> n3 LEADERINFO epoch 2
         n2 -> n1 LEADERINFO epoch 2
+        n2 -> n3 LEADERINFO epoch 2
         n1 disk acceptedEpoch 2
         n1 disk durable
         n1 -> n2 ACKEPOCH current epoch 1, log ends 0x0
@@ -69,6 +69,45 @@ fn a_leader_that_hears_no_quorum_steps_down_after_the_limit() {
         n1 -> n2 ACK 0x200000000
     "#]]
     .assert_eq(&world.take());
+}
+
+/// Its followers hear nothing of it, while it still hears what they have to say, though not that they leave.
+#[test]
+fn a_leader_that_nobody_hears_steps_down_after_the_limit_although_it_hears_them() {
+    let mut world = World::serving();
+    world.open(1, 1, None);
+    world.open(2, 2, None);
+    world.hold(Lane::Packets, 3, 1);
+    world.hold(Lane::Packets, 3, 2);
+    world.advance(8_000);
+    world.ask(1, &create("/heard"));
+    world.ask(2, &create("/heard-too"));
+    assert!(world.take().contains("n1 -> n3 REQUEST"));
+    world.hold(Lane::Packets, 1, 3);
+    world.hold(Lane::Packets, 2, 3);
+    world.advance(4_000);
+    let told = "n3: looking for a leader: a quorum has been silent for syncLimit";
+    assert!(world.take().contains(told));
+}
+
+/// The leader hears nobody and gives up, and that it closes its connections is not heard of; its votes are.
+#[test]
+fn who_hears_that_its_leader_looks_for_one_leaves_it_at_once() {
+    let mut world = World::serving();
+    world.hold(Lane::Packets, 1, 3);
+    world.hold(Lane::Packets, 2, 3);
+    world.advance(10_000);
+    world.hold(Lane::Packets, 3, 1);
+    world.hold(Lane::Packets, 3, 2);
+    world.take();
+    world.advance(1_500);
+    let trace = world.take();
+    assert!(trace.contains("n3: looking for a leader: a quorum has been silent for syncLimit"));
+    for server in ["n1", "n2"] {
+        let told = format!("{server}: looking for a leader: the leader looks for one itself");
+        assert!(trace.contains(&told), "{trace}");
+    }
+    assert!(trace.contains("n2: serving as the leader of epoch 2"), "{trace}");
 }
 
 /// Epoch 1 has one zxid left, which the client's session takes.
@@ -111,71 +150,68 @@ fn a_leader_whose_zxids_are_used_up_makes_way_for_a_new_epoch() {
         n2: looking for a leader: the connection to the leader ended
         n2 -> c1 closes
         n1: looking for a leader: the connection to the leader ended
-        n2: following server 3
-        n2 -> n3 connects
-        n1: following server 3
-        n1 -> n3 connects
-        n3: leading: waiting for a quorum of followers
-        n2 -> n3 FOLLOWERINFO accepted epoch 1
-        n1 -> n3 FOLLOWERINFO accepted epoch 1
-        n3 disk acceptedEpoch 2
-        n3 disk durable
-        n3 -> n2 LEADERINFO epoch 2
-        n3 -> n1 LEADERINFO epoch 2
+        n1: following server 2
+        n1 -> n2 connects
+        n2: leading: waiting for a quorum of followers
+        n1 -> n2 FOLLOWERINFO accepted epoch 1
+        n3: following server 2
+        n3 -> n2 connects
         n2 disk acceptedEpoch 2
+        n3 -> n2 FOLLOWERINFO accepted epoch 1
+        n2 disk durable
+        n2 -> n1 LEADERINFO epoch 2
+        n2 -> n3 LEADERINFO epoch 2
         n1 disk acceptedEpoch 2
-        n2 disk durable
-        n2 -> n3 ACKEPOCH current epoch 1, log ends 0x1ffffffff
+        n3 disk acceptedEpoch 2
         n1 disk durable
-        n1 -> n3 ACKEPOCH current epoch 1, log ends 0x1ffffffff
-        n3 disk currentEpoch 2
-        n3: server 2 at 0x1ffffffff is synchronised by Diff from 0x1ffffffff
-        n3 -> n2 DIFF 0x1ffffffff
-        n3 -> n2 NEWLEADER 0x200000000
-        n3: server 1 at 0x1ffffffff is synchronised by Diff from 0x1ffffffff
-        n3 -> n1 DIFF 0x1ffffffff
-        n3 -> n1 NEWLEADER 0x200000000
+        n1 -> n2 ACKEPOCH current epoch 1, log ends 0x1ffffffff
         n3 disk durable
+        n3 -> n2 ACKEPOCH current epoch 1, log ends 0x1ffffffff
         n2 disk currentEpoch 2
-        n1 disk currentEpoch 2
+        n2: server 1 at 0x1ffffffff is synchronised by Diff from 0x1ffffffff
+        n2 -> n1 DIFF 0x1ffffffff
+        n2 -> n1 NEWLEADER 0x200000000
+        n2: server 3 at 0x1ffffffff is synchronised by Diff from 0x1ffffffff
+        n2 -> n3 DIFF 0x1ffffffff
+        n2 -> n3 NEWLEADER 0x200000000
         n2 disk durable
-        n2 -> n3 ACK 0x200000000
+        n1 disk currentEpoch 2
+        n3 disk currentEpoch 2
         n1 disk durable
-        n1 -> n3 ACK 0x200000000
-        n3: serving as the leader of epoch 2 from 0x1ffffffff
-        n3 -> n2 UPTODATE 0x1ffffffff
-        n3 -> n1 UPTODATE 0x1ffffffff
-        n2: serving as a follower in epoch 2 from 0x1ffffffff
-        n2 -> n3 ACK 0x200000000
+        n1 -> n2 ACK 0x200000000
+        n3 disk durable
+        n3 -> n2 ACK 0x200000000
+        n2: serving as the leader of epoch 2 from 0x1ffffffff
+        n2 -> n1 UPTODATE 0x1ffffffff
+        n2 -> n3 UPTODATE 0x1ffffffff
         n1: serving as a follower in epoch 2 from 0x1ffffffff
-        n1 -> n3 ACK 0x200000000
+        n1 -> n2 ACK 0x200000000
+        n3: serving as a follower in epoch 2 from 0x1ffffffff
+        n3 -> n2 ACK 0x200000000
     "#]]
     .assert_eq(&world.take());
     world.open(1, 2, Some(1));
     world.ask(1, &create("/a"));
     expect![[r#"
         c1 -> n2 resumes its session
-        n2 -> n3 REVALIDATE s1?
-        n3 -> n2 REVALIDATE s1: alive
         n2 -> c1 session s1 of 4000 ms
         c1 -> n2 #1 create /a
-        n2 -> n3 REQUEST create /a of s1
-        n3 disk append 0x200000001
-        n3 -> n2 PROPOSAL 0x200000001 create /a
-        n3 -> n1 PROPOSAL 0x200000001 create /a
-        n3 disk durable
         n2 disk append 0x200000001
-        n1 disk append 0x200000001
+        n2 -> n1 PROPOSAL 0x200000001 create /a
+        n2 -> n3 PROPOSAL 0x200000001 create /a
         n2 disk durable
-        n2 -> n3 ACK 0x200000001
+        n1 disk append 0x200000001
+        n3 disk append 0x200000001
         n1 disk durable
-        n1 -> n3 ACK 0x200000001
-        n3 -> n2 COMMIT 0x200000001
-        n3 -> n1 COMMIT 0x200000001
-        n3 shows 0x200000001
+        n1 -> n2 ACK 0x200000001
+        n3 disk durable
+        n3 -> n2 ACK 0x200000001
+        n2 -> n1 COMMIT 0x200000001
+        n2 -> n3 COMMIT 0x200000001
         n2 -> c1 #1 /a at 0x200000001
         n2 shows 0x200000001
         n1 shows 0x200000001
+        n3 shows 0x200000001
     "#]]
     .assert_eq(&world.take());
 }
