@@ -118,12 +118,24 @@ pub enum Fault {
 pub struct Reader<'a> {
     bytes: &'a [u8],
     offset: usize,
+    /// Where `bytes` are, if buffers are to share it.
+    owner: Option<&'a Bytes>,
 }
 
 impl<'a> Reader<'a> {
     /// A reader at the start of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Reader<'a> {
-        Reader { bytes, offset: 0 }
+        Reader { bytes, offset: 0, owner: None }
+    }
+
+    /// The same, and the buffers that it reads share `bytes`: for a record that is soon dropped.
+    pub fn sharing(bytes: &'a Bytes) -> Reader<'a> {
+        Reader { bytes, offset: 0, owner: Some(bytes) }
+    }
+
+    /// A reader at the start of a part of these bytes.
+    pub fn of_part(&self, bytes: &'a [u8]) -> Reader<'a> {
+        Reader { bytes, offset: 0, owner: self.owner }
     }
 
     /// How many bytes have been read.
@@ -204,9 +216,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A buffer, copied so that it does not keep the packet alive; `None` is null.
+    /// A buffer, copied so that it does not keep the packet alive, unless the reader is [`Reader::sharing`];
+    /// `None` is null.
     pub fn buffer(&mut self) -> Result<Data, DecodeError> {
-        Ok(self.slice()?.map(Bytes::copy_from_slice))
+        let slice = self.slice()?;
+        Ok(match self.owner {
+            Some(owner) => slice.map(|slice| owner.slice_ref(slice)),
+            None => slice.map(Bytes::copy_from_slice),
+        })
     }
 
     /// A string that may be null.

@@ -4,7 +4,8 @@
 mod codec;
 
 pub use codec::{
-    AskedAs, TxnDigest, decode_txn, encode_txn, encode_txn_asked, peek_txn_header, txn_type,
+    AskedAs, TxnDigest, decode_txn, decode_txn_shared, encode_txn, encode_txn_asked,
+    peek_txn_header, txn_type,
 };
 
 use crate::error::Code;

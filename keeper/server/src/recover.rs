@@ -359,7 +359,7 @@ impl<F: Files, I: Probe<Observation>> Recoverer<'_, F, I> {
         while let Some(name) = recovery.next_wanted() {
             let path = join(self.directory_of(name), &name.to_string());
             match self.read(&path).await? {
-                Ok(bytes) => recovery.feed(name, &bytes).map_err(wrong)?,
+                Ok(bytes) => recovery.feed(name, &bytes.into()).map_err(wrong)?,
                 Err(error) => recovery.unreadable(name, &error.to_string()).map_err(wrong)?,
             }
         }

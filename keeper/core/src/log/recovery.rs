@@ -323,7 +323,7 @@ impl Recovery {
         }
     }
 
-    /// Takes the whole content of the file wanted next.
+    /// Takes the whole content of the file wanted next. The transactions found share a log's bytes.
     ///
     /// # Errors
     ///
@@ -332,7 +332,7 @@ impl Recovery {
     /// # Panics
     ///
     /// If another file is wanted.
-    pub fn feed(&mut self, name: FileName, bytes: &[u8]) -> Result<(), RecoveryError> {
+    pub fn feed(&mut self, name: FileName, bytes: &Bytes) -> Result<(), RecoveryError> {
         self.take_wanted(name);
         let Stage::Logs { line, .. } = &self.stage else {
             match read_snapshot(name.zxid(), bytes) {

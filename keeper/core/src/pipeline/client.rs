@@ -116,10 +116,10 @@ impl Shape {
             }
             (_, TxnResult::Error(code)) => (*code, Response::Empty),
             (Shape::Path, TxnResult::Created { path, .. }) => {
-                (Code::Ok, Response::Path(path.clone()))
+                (Code::Ok, Response::Path(path.to_string()))
             }
             (Shape::PathStat, TxnResult::Created { path, stat }) => {
-                (Code::Ok, Response::PathStat { path: path.clone(), stat: *stat })
+                (Code::Ok, Response::PathStat { path: path.to_string(), stat: *stat })
             }
             (Shape::Stat, TxnResult::DataSet(stat) | TxnResult::AclSet(stat)) => {
                 (Code::Ok, Response::Stat(*stat))
@@ -134,9 +134,9 @@ impl Shape {
 fn multi_result(result: &TxnResult, want_stat: bool) -> MultiResult {
     match result {
         TxnResult::Created { path, stat } if want_stat => {
-            MultiResult::Create2 { path: path.clone(), stat: *stat }
+            MultiResult::Create2 { path: path.to_string(), stat: *stat }
         }
-        TxnResult::Created { path, .. } => MultiResult::Create { path: path.clone() },
+        TxnResult::Created { path, .. } => MultiResult::Create { path: path.to_string() },
         TxnResult::Deleted => MultiResult::Delete,
         TxnResult::DataSet(stat) | TxnResult::AclSet(stat) => MultiResult::SetData { stat: *stat },
         TxnResult::Checked => MultiResult::Check,

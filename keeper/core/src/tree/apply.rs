@@ -8,6 +8,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::error::Code;
 use crate::ids::{SessionId, Zxid};
 use crate::path;
@@ -15,6 +17,7 @@ use crate::record::{Acl, Data, Stat, StatPersisted};
 use crate::txn::{CreateTxn, Txn, TxnBody, TxnHeader};
 use crate::wire::client::EventType;
 
+use super::acl::AclId;
 use super::nodes::Node;
 use super::watch::Trigger;
 use super::{Owner, Tree};
@@ -36,7 +39,7 @@ pub enum TxnResult {
     /// A node was created.
     Created {
         /// Its path, the sequence number included.
-        path: String,
+        path: Arc<str>,
         /// Its stat.
         stat: Stat,
     },
@@ -103,7 +106,7 @@ impl Tree {
 
     fn run(&mut self, txn: &Txn, strict: bool) -> Applied {
         let header = txn.header;
-        let mut step = Step { tree: self, header, strict, triggers: Vec::new() };
+        let mut step = Step { tree: self, header, strict, triggers: Vec::with_capacity(2) };
         let result = step.body(&txn.body);
         let triggers = step.triggers;
         self.last_zxid = self.last_zxid.max(header.zxid);
@@ -156,13 +159,16 @@ impl Step<'_> {
 
     fn create(&mut self, txn: &CreateTxn, owner: Owner) -> TxnResult {
         let path = txn.path.as_str();
-        let Some(parent) = path::parent(path).filter(|parent| self.tree.contains(parent)) else {
+        let Some(parent) = path::parent(path) else {
             return self.misfit(Code::NoNode, "create", path);
         };
-        if self.tree.contains(path) {
+        // Looking for a node costs most of a create: where it must fit, that is seen on the way.
+        if !self.strict && !self.tree.contains(parent) {
+            return self.misfit(Code::NoNode, "create", path);
+        }
+        if !self.strict && self.tree.contains(path) {
             return self.create_again(txn, parent);
         }
-        let parent_acl = self.acl(parent);
         let acl = self.tree.acls.intern(&txn.acl);
         let stat = StatPersisted {
             czxid: self.header.zxid,
@@ -173,14 +179,18 @@ impl Step<'_> {
             ephemeral_owner: owner.to_wire(),
             ..StatPersisted::default()
         };
-        self.count_child(parent, txn.parent_cversion, Some(path::name(path)));
-        let node = Node::new(txn.data.clone(), acl, stat);
-        let stat = node.stat();
-        self.tree.put(path, node);
-        let acl = self.tree.acls.get(acl);
-        self.trigger(EventType::NodeCreated, path, acl);
+        let Some(parent_acl) = self.count_child(parent, txn.parent_cversion, true) else {
+            return self.misfit(Code::NoNode, "create", path);
+        };
+        let node = Node::new(copied(&txn.data), acl, stat);
+        let (path, stat) = (Arc::<str>::from(path), node.stat());
+        if !self.tree.put(&path, node) {
+            return self.misfit(Code::NodeExists, "create", &path);
+        }
+        let (acl, parent_acl) = (self.tree.acls.get(acl), self.tree.acls.get(parent_acl));
+        self.trigger(EventType::NodeCreated, Arc::clone(&path), acl);
         self.trigger(EventType::NodeChildrenChanged, parent, parent_acl);
-        TxnResult::Created { path: path.to_owned(), stat }
+        TxnResult::Created { path, stat }
     }
 
     /// The node is in the snapshot already, or a later one of that path is. The list of the first
@@ -188,18 +198,20 @@ impl Step<'_> {
     /// 3306).
     fn create_again(&mut self, txn: &CreateTxn, parent: &str) -> TxnResult {
         let aversion = self.tree.get(&txn.path).map_or(0, |node| node.persisted().aversion);
-        let refused = self.misfit(Code::NodeExists, "create", &txn.path);
+        let refused = TxnResult::Error(Code::NodeExists);
         self.tree.replace_acl(&txn.path, &txn.acl, aversion);
-        self.count_child(parent, txn.parent_cversion, None);
+        self.count_child(parent, txn.parent_cversion, false);
         refused
     }
 
     /// The parent's side of a create. Never backwards: the snapshot may know of later children. The
     /// oldest transactions do not say the count, and count once more unless the parent has seen them
-    /// already; they are older than multis, so that a zxid has one of them.
-    fn count_child(&mut self, parent: &str, parent_cversion: i32, name: Option<&str>) {
+    /// already; they are older than multis, so that a zxid has one of them. The parent's ACL, if there is a parent.
+    fn count_child(&mut self, parent: &str, parent_cversion: i32, is_new: bool) -> Option<AclId> {
         let (zxid, strict) = (self.header.zxid, self.strict);
-        self.tree.nodes.update(parent, |node| {
+        let mut acl = None;
+        self.tree.nodes.try_update(parent, |node| {
+            acl = Some(node.acl);
             let created = match parent_cversion {
                 -1 if !strict && node.stat.pzxid >= zxid => node.stat.cversion,
                 -1 => node.stat.cversion.wrapping_add(1),
@@ -209,22 +221,21 @@ impl Step<'_> {
                 node.stat.cversion = created;
                 node.stat.pzxid = node.stat.pzxid.max(zxid);
             }
-            if let Some(name) = name {
-                node.children.insert(name.into());
-            }
+            node.child_count += u32::from(is_new);
         });
+        acl
     }
 
     fn delete(&mut self, path: &str) -> TxnResult {
         let Some(parent) = path::parent(path).filter(|parent| self.tree.contains(parent)) else {
             return self.misfit(Code::NoNode, "delete", path);
         };
-        let zxid = self.header.zxid;
+        let (zxid, is_there) = (self.header.zxid, self.tree.contains(path));
         self.tree.nodes.update(parent, |node| {
-            node.children.remove(path::name(path));
+            node.child_count -= u32::from(is_there);
             node.stat.pzxid = node.stat.pzxid.max(zxid);
         });
-        if !self.tree.contains(path) {
+        if !is_there {
             return self.misfit(Code::NoNode, "delete", path);
         }
         let acl = self.acl(path);
@@ -239,8 +250,8 @@ impl Step<'_> {
     /// to be deleted are from after its next creation, so the replay will create them again.
     fn take_subtree(&mut self, path: &str) {
         let node = self.tree.take(path).expect("the caller has seen the node");
-        assert!(!self.strict || node.children.is_empty(), "{} deletes {path}", self.header.zxid);
-        if !node.children.is_empty() {
+        assert!(!self.strict || node.child_count == 0, "{} deletes {path}", self.header.zxid);
+        if node.child_count > 0 {
             for below in self.tree.paths_below(path) {
                 self.tree.take(&below);
             }
@@ -253,7 +264,7 @@ impl Step<'_> {
         };
         let TxnHeader { zxid, time_ms, .. } = self.header;
         self.tree.nodes.update(path, |node| {
-            node.data = data.clone();
+            node.data = copied(data);
             node.stat.version = version;
             node.stat.mzxid = zxid;
             node.stat.mtime_ms = time_ms;
@@ -304,7 +315,7 @@ impl Step<'_> {
         TxnResult::Error(code)
     }
 
-    fn trigger(&mut self, kind: EventType, path: &str, acl: Arc<[Acl]>) {
+    fn trigger(&mut self, kind: EventType, path: impl Into<Arc<str>>, acl: Arc<[Acl]>) {
         self.triggers.push(Trigger { kind, path: path.into(), zxid: self.header.zxid, acl });
     }
 
@@ -315,4 +326,9 @@ impl Step<'_> {
     fn stat(&self, path: &str) -> Stat {
         self.tree.get(path).expect("the caller has seen the node").stat()
     }
+}
+
+/// A node's data are its own: those of a transaction may be a part of a whole log.
+fn copied(data: &Data) -> Data {
+    data.as_deref().map(Bytes::copy_from_slice)
 }

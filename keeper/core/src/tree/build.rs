@@ -109,11 +109,11 @@ impl TreeBuilder {
             if !self.tree.contains(parent) {
                 return Err(BuildError::NoParent { path: path.into() });
             }
-            self.tree.nodes.add_child(parent, path::name(path));
+            self.tree.nodes.add_child(parent);
         }
         let (acl, known) = self.tree.acls.adopt(acl);
         self.unknown_acls += usize::from(!known);
-        self.tree.put(path, Node::new(data, acl, stat));
+        self.tree.put(&path.into(), Node::new(data, acl, stat));
         Ok(())
     }
 

@@ -4,7 +4,6 @@
 //! for Collision-Free Hashing: Incrementality at Reduced Cost", EUROCRYPT 1997), so a change costs
 //! one subtraction and one addition.
 
-use crate::jute::Encode;
 use crate::record::{Data, StatPersisted};
 
 /// Servers keep these nodes up to date each for itself.
@@ -25,10 +24,15 @@ pub(super) fn of_node(path: &str, data: &Data, stat: &StatPersisted) -> u32 {
 }
 
 /// The 60 bytes of a stat, `pzxid` in third place as the calculator has it and no record does.
-fn stat_bytes(stat: &StatPersisted) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(60);
-    stat.encode(&mut bytes);
-    bytes[16..].rotate_right(8);
+fn stat_bytes(stat: &StatPersisted) -> [u8; 60] {
+    let zxids = [stat.czxid, stat.mzxid, stat.pzxid].map(|zxid| zxid.0.to_be_bytes());
+    let times = [stat.ctime_ms, stat.mtime_ms].map(i64::to_be_bytes);
+    let versions = [stat.version, stat.cversion, stat.aversion].map(i32::to_be_bytes);
+    let mut bytes = [0; 60];
+    bytes[..24].copy_from_slice(zxids.as_flattened());
+    bytes[24..40].copy_from_slice(times.as_flattened());
+    bytes[40..52].copy_from_slice(versions.as_flattened());
+    bytes[52..].copy_from_slice(&stat.ephemeral_owner.to_be_bytes());
     bytes
 }
 
@@ -55,7 +59,7 @@ mod tests {
             |values: &[u64]| values.iter().flat_map(|v| v.to_be_bytes()).collect::<Vec<_>>();
         let ints = |values: &[u32]| values.iter().flat_map(|v| v.to_be_bytes()).collect::<Vec<_>>();
         let expected = [longs(&[1, 2, 3, 4, 5]), ints(&[6, 7, 8]), longs(&[9])].concat();
-        assert_eq!(stat_bytes(&stat), expected);
+        assert_eq!(stat_bytes(&stat)[..], expected);
         assert_eq!(expected.len(), 60);
     }
 

@@ -85,7 +85,7 @@ impl<'a> NodeView<'a> {
 
     /// How many children it has.
     pub fn child_count(&self) -> usize {
-        self.node.children.len()
+        self.node.child_count as usize
     }
 }
 
@@ -120,8 +120,8 @@ impl Tree {
     }
 
     /// The names of the children, in order; `None` if there is no such node.
-    pub fn children(&self, path: &str) -> Option<impl ExactSizeIterator<Item = &str>> {
-        Some(self.nodes.get(path)?.children.iter().map(AsRef::as_ref))
+    pub fn children(&self, path: &str) -> Option<impl Iterator<Item = &str>> {
+        self.contains(path).then(|| self.nodes.children(path))
     }
 
     /// Who may do what with the node.
@@ -205,7 +205,7 @@ impl Tree {
         for path in [ZOOKEEPER, CONFIG] {
             if !self.contains(path) {
                 let parent = path::parent(path).expect("not the root");
-                self.nodes.add_child(parent, path::name(path));
+                self.nodes.add_child(parent);
                 let node = Node::new(Some(Bytes::new()), OPEN, StatPersisted::default());
                 self.nodes.insert(path.into(), node);
             }
@@ -265,13 +265,16 @@ impl Tree {
         Some(node)
     }
 
-    /// A bare node into all tables, except its parent's children. `node.acl` is already counted.
-    fn put(&mut self, path: &str, node: Node) {
-        let path: Arc<str> = path.into();
-        if let Owner::Session(session) = Owner::of(node.stat.ephemeral_owner) {
-            self.ephemerals.entry(session).or_default().insert(Arc::clone(&path));
+    /// A bare node into all tables, except its parent's children, unless there is one. `node.acl` is already counted.
+    fn put(&mut self, path: &Arc<str>, node: Node) -> bool {
+        let owner = Owner::of(node.stat.ephemeral_owner);
+        let is_new = self.nodes.try_insert(Arc::clone(path), node);
+        if let Owner::Session(session) = owner
+            && is_new
+        {
+            self.ephemerals.entry(session).or_default().insert(Arc::clone(path));
         }
-        self.nodes.insert(path, node);
+        is_new
     }
 }
 

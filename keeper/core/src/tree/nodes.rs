@@ -1,12 +1,13 @@
 //! The nodes by path, and what must keep in step with every change to them: the digest, the sizes
 //! and the pre-images of the freezes. There is no way to change a node past these.
 
-use std::collections::{BTreeMap, BTreeSet, btree_map};
-use std::ops::RangeBounds;
+use std::collections::{BTreeMap, btree_map};
+use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
 use crate::record::{Data, Stat, StatPersisted};
 
+use super::ROOT;
 use super::acl::AclId;
 use super::digest;
 use super::freeze::{Freezes, Image};
@@ -18,8 +19,8 @@ pub(super) struct Node {
     pub(super) data: Data,
     pub(super) acl: AclId,
     pub(super) stat: StatPersisted,
-    /// Names, not paths.
-    pub(super) children: BTreeSet<Box<str>>,
+    /// How many nodes are right below it.
+    pub(super) child_count: u32,
     /// The node's share of the tree's digest as it was added to the sum.
     digest: u32,
 }
@@ -27,13 +28,13 @@ pub(super) struct Node {
 impl Node {
     /// A node without children.
     pub(super) fn new(data: Data, acl: AclId, stat: StatPersisted) -> Node {
-        Node { data, acl, stat, children: BTreeSet::new(), digest: 0 }
+        Node { data, acl, stat, child_count: 0, digest: 0 }
     }
 
     /// `DataNode.copyStat`: each child created counts twice, each one living once less, so that
     /// creations and deletions both count. Java's integers wrap, and so do these.
     pub(super) fn stat(&self) -> Stat {
-        let living = self.children.len() as i32;
+        let living = self.child_count as i32;
         Stat {
             czxid: self.stat.czxid,
             mzxid: self.stat.mzxid,
@@ -62,7 +63,8 @@ impl Node {
 /// All nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Nodes {
-    map: BTreeMap<Arc<str>, Node>,
+    /// Boxed, so that there is less to move where one is put in between.
+    map: BTreeMap<Arc<str>, Box<Node>>,
     digest: u64,
     data_bytes: u64,
     pub(super) freezes: Freezes,
@@ -70,7 +72,7 @@ pub(super) struct Nodes {
 
 impl Nodes {
     pub(super) fn get(&self, path: &str) -> Option<&Node> {
-        self.map.get(path)
+        self.map.get(path).map(Box::as_ref)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -86,8 +88,8 @@ impl Nodes {
     }
 
     /// In order of paths: a parent's path is a prefix of its children's and comes before them.
-    pub(super) fn iter(&self) -> btree_map::Iter<'_, Arc<str>, Node> {
-        self.map.iter()
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Node)> {
+        self.map.iter().map(|(path, node)| (path, &**node))
     }
 
     /// A part of [`Nodes::iter`].
@@ -97,17 +99,24 @@ impl Nodes {
     ) -> impl Iterator<Item = (&Arc<str>, &Node)> {
         let bounds =
             (paths.start_bound().map(String::as_str), paths.end_bound().map(String::as_str));
-        self.map.range::<str, _>(bounds)
+        self.map.range::<str, _>(bounds).map(|(path, node)| (path, &**node))
     }
 
     /// Adds a node where none is.
-    pub(super) fn insert(&mut self, path: Arc<str>, mut node: Node) {
-        self.freezes.before_change(&path, None);
-        node.digest = digest::of_node(&path, &node.data, &node.stat);
+    pub(super) fn insert(&mut self, path: Arc<str>, node: Node) {
+        assert!(self.try_insert(path, node), "a node was inserted over another");
+    }
+
+    /// Adds a node, unless there is one.
+    pub(super) fn try_insert(&mut self, path: Arc<str>, mut node: Node) -> bool {
+        let btree_map::Entry::Vacant(place) = self.map.entry(path) else { return false };
+        let path = place.key();
+        self.freezes.before_change(path, None);
+        node.digest = digest::of_node(path, &node.data, &node.stat);
         self.digest = self.digest.wrapping_add(u64::from(node.digest));
         self.data_bytes += (path.len() + node.data_len()) as u64;
-        let old = self.map.insert(path, node);
-        assert!(old.is_none(), "a node was inserted over another");
+        place.insert(Box::new(node));
+        true
     }
 
     /// Takes a node away, its children's nodes not included.
@@ -116,18 +125,39 @@ impl Nodes {
         self.freezes.before_change(&path, Some(&node));
         self.digest = self.digest.wrapping_sub(u64::from(node.digest));
         self.data_bytes -= (path.len() + node.data_len()) as u64;
-        Some(node)
+        Some(*node)
     }
 
-    /// Enters a child's name, which neither the digest nor a snapshot of the node shows.
-    pub(super) fn add_child(&mut self, path: &str, name: &str) {
+    /// The names of the nodes right below a path, in order. What is below one of them is leapt over.
+    pub(super) fn children(&self, path: &str) -> impl Iterator<Item = &str> {
+        let prefix = if path == ROOT { ROOT.to_owned() } else { format!("{path}/") };
+        let from = |first: Bound<&str>| self.map.range::<str, _>((first, Bound::Unbounded));
+        let mut paths = from(Bound::Excluded(&prefix));
+        std::iter::from_fn(move || {
+            loop {
+                let (path, _) = paths.next()?;
+                let name = path.strip_prefix(&*prefix)?;
+                let Some((child, _)) = name.split_once('/') else { return Some(name) };
+                // `0` is the character after `/`.
+                paths = from(Bound::Included(&format!("{prefix}{child}0")));
+            }
+        })
+    }
+
+    /// Counts a child, which neither the digest nor a snapshot of the node shows.
+    pub(super) fn add_child(&mut self, path: &str) {
         let node = self.map.get_mut(path).expect("the caller has seen the node");
-        node.children.insert(name.into());
+        node.child_count += 1;
     }
 
     /// Changes a node that is there.
     pub(super) fn update(&mut self, path: &str, change: impl FnOnce(&mut Node)) {
-        let node = self.map.get_mut(path).expect("the caller has seen the node");
+        assert!(self.try_update(path, change), "the caller has seen the node");
+    }
+
+    /// Changes a node, if it is there.
+    pub(super) fn try_update(&mut self, path: &str, change: impl FnOnce(&mut Node)) -> bool {
+        let Some(node) = self.map.get_mut(path) else { return false };
         if self.freezes.any() {
             self.freezes.before_change(&Arc::from(path), Some(node));
         }
@@ -138,5 +168,6 @@ impl Nodes {
         self.digest = grown.wrapping_sub(u64::from(node.digest));
         self.data_bytes = self.data_bytes - bytes_before + node.data_len() as u64;
         node.digest = digest;
+        true
     }
 }

@@ -6,6 +6,8 @@
 //! does not say: the oldest create has no parent's `cversion`; an old closeSession has no body; the
 //! digest may be absent.
 
+use bytes::Bytes;
+
 use crate::error::Code;
 use crate::ids::{SessionId, Zxid};
 use crate::jute::{
@@ -89,7 +91,18 @@ pub fn encode_txn_asked(
 /// # Errors
 /// [`DecodeError`] for a type that no log holds and for bytes that do not form the type's body.
 pub fn decode_txn(bytes: &[u8]) -> Result<(Txn, Option<TxnDigest>), DecodeError> {
-    let mut reader = Reader::new(bytes);
+    decode_from(Reader::new(bytes))
+}
+
+/// The same, and the data in the transaction share `bytes`.
+///
+/// # Errors
+/// As [`decode_txn`].
+pub fn decode_txn_shared(bytes: &Bytes) -> Result<(Txn, Option<TxnDigest>), DecodeError> {
+    decode_from(Reader::sharing(bytes))
+}
+
+fn decode_from(mut reader: Reader<'_>) -> Result<(Txn, Option<TxnDigest>), DecodeError> {
     let (header, op) = decode_header(&mut reader)?;
     let body = match op {
         OpCode::Multi => decode_parts(&mut reader)?,
@@ -165,7 +178,7 @@ fn decode_parts(reader: &mut Reader<'_>) -> Result<TxnBody, DecodeError> {
         }
         let at_body = reader.clone();
         let bytes = reader.slice()?.ok_or_else(|| at_body.malformed(Fault::Null))?;
-        let mut inner = Reader::new(bytes);
+        let mut inner = reader.of_part(bytes);
         let body = decode_body(op, &mut inner).and_then(|body| inner.finish().map(|()| body));
         body.map_err(|error| within(error, at_body.offset() + 4))
     })?;

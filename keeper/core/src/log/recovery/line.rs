@@ -109,7 +109,7 @@ impl Line {
         &mut self,
         file: FileName,
         scan: &Scan,
-        bytes: &[u8],
+        bytes: &Bytes,
         warnings: &mut Vec<Warning>,
     ) -> Result<(), RecoveryError> {
         if let Some(cut) = &mut self.cut {
@@ -122,7 +122,7 @@ impl Line {
                 self.cut_at(file, record.offset, at == 0);
                 break;
             }
-            let txn = &bytes[record.txn.clone()];
+            let txn = bytes.slice(record.txn.clone());
             let is_told = scan.is_marked && at == 0;
             match self.record(file, record, (is_told, after), txn, warnings) {
                 Err(error) if self.rule.accepts_loss => {
@@ -197,7 +197,7 @@ impl Line {
         file: FileName,
         record: &LogRecord,
         before: (bool, Zxid),
-        txn: &[u8],
+        txn: Bytes,
         warnings: &mut Vec<Warning>,
     ) -> Result<(), RecoveryError> {
         let zxid = record.zxid;
@@ -205,14 +205,14 @@ impl Line {
             return Ok(());
         }
         if self.tail.last().is_some_and(|(last, _)| zxid <= *last) {
-            return self.again(file, zxid, txn, warnings);
+            return self.again(file, zxid, &txn, warnings);
         }
         self.expect_successor(file, zxid, before)?;
         for torn in self.torn.drain(..) {
             let Torn { file, offset, reason } = torn;
             warnings.push(Warning::TornAndContinued { file, offset, reason });
         }
-        self.tail.push((zxid, Bytes::copy_from_slice(txn)));
+        self.tail.push((zxid, txn));
         self.last_file = Some(file);
         Ok(())
     }

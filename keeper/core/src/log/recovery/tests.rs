@@ -70,7 +70,7 @@ fn recover(disk: &Disk) -> Result<Recovered, RecoveryError> {
 fn recover_by(disk: &Disk, rule: Rule) -> Result<Recovered, RecoveryError> {
     let mut recovery = Recovery::new(disk.keys().map(FileName::to_string), rule);
     while let Some(name) = recovery.next_wanted() {
-        recovery.feed(name, &disk[&name])?;
+        recovery.feed(name, &Bytes::from(disk[&name].clone()))?;
     }
     recovery.finish()
 }
@@ -121,7 +121,7 @@ fn the_newest_snapshot_and_what_follows_it_count() {
     let mut asked = Vec::new();
     while let Some(name) = recovery.next_wanted() {
         asked.push(name);
-        recovery.feed(name, &disk[&name]).unwrap();
+        recovery.feed(name, &Bytes::from(disk[&name].clone())).unwrap();
     }
     let log = FileName::Log;
     let expected = [FileName::Snapshot(zxid(1, 5)), log(zxid(1, 5)), log(zxid(3, 1))];
@@ -303,7 +303,7 @@ fn a_log_that_cannot_be_read_is_not_passed_over_and_a_snapshot_is() {
     let mut recovery = Recovery::new(["snapshot.5", "snapshot.2", "log.1"], Rule::default());
     recovery.unreadable(FileName::Snapshot(Zxid(5)), "EIO").unwrap();
     let (name, bytes) = snapshot(Zxid(2));
-    recovery.feed(name, &bytes).unwrap();
+    recovery.feed(name, &bytes.into()).unwrap();
     let file = FileName::Log(Zxid(1));
     let error = recovery.unreadable(file, "EIO").unwrap_err();
     assert_eq!(error, RecoveryError::Unreadable { file, reason: "EIO".into() });

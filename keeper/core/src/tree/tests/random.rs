@@ -24,7 +24,9 @@ fn check(tree: &Tree) {
             let siblings: Vec<&str> = tree.children(parent).unwrap().collect();
             assert!(siblings.contains(&path::name(path)));
         }
-        for child in tree.children(path).unwrap() {
+        let children: Vec<&str> = tree.children(path).unwrap().collect();
+        assert!(children.is_sorted() && children.len() == node.child_count());
+        for child in children {
             assert!(tree.contains(&path::join(path, child)));
         }
         assert!(!tree.acl(path).unwrap().is_empty());
