@@ -33,5 +33,9 @@ pub const CLOSE_SESSION_LIST_BYTES_MAX: usize = 1 << 20;
 /// Bytes of one snapshot chunk, on disk and towards a learner.
 pub const SNAPSHOT_CHUNK_BYTES: usize = 256 << 10;
 
+/// Transactions of the history that a server begins to serve with that are applied in one step: a few milliseconds, of
+/// which `tickTime` has many.
+pub const APPLY_MAX: usize = 1_000;
+
 const _: () = assert!(CONNECTION_REQUESTS_LOW < CONNECTION_REQUESTS_MAX);
 const _: () = assert!(PACKET_BYTES_MAX < QUORUM_PACKET_BYTES_MAX);

@@ -108,6 +108,8 @@ probe::marks! {
     Reachable LearnerSilent = "learner-silent",
     /// A leader begins to serve.
     Reachable LeaderServes = "leader-serves",
+    /// What a server begins to serve with is more than is applied in one step.
+    Reachable AppliesInSlices = "applies-in-slices",
     /// It begins with no more than a bare majority.
     Sometimes ServesWithBareQuorum = "serves-with-bare-quorum",
 

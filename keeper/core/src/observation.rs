@@ -49,7 +49,7 @@ pub enum Observation {
         /// The way.
         kind: SyncKind,
     },
-    /// This learner may serve clients.
+    /// This learner has the leader's history: it serves clients once it has applied what is committed.
     SyncEnded,
     /// The leader decided a transaction.
     Proposed {

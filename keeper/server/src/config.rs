@@ -268,6 +268,8 @@ fn settings(values: &Values, in_ensemble: bool) -> Result<Settings, ConfigError>
         packet_bytes_max: values
             .number("jute.maxbuffer", "bytes", 1_024..=PACKET_BYTES_MAX)?
             .map_or(defaults.packet_bytes_max, |bytes| bytes as usize),
+        apply_max: defaults.apply_max,
+        apply_pause_ms: defaults.apply_pause_ms,
         epoch_transactions_max: defaults.epoch_transactions_max,
         purge: purge(values)?,
     })

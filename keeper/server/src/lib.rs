@@ -14,6 +14,7 @@ mod newcomers;
 pub mod node;
 mod ports;
 mod purge;
+mod read_back;
 pub mod recover;
 mod unread;
 mod witness;

@@ -15,7 +15,7 @@ use keeper_core::time::Now;
 use keeper_core::wire::election::ServerState;
 use keeper_core::zab::ensemble::{Ensemble, Settings};
 use keeper_core::{reachable, sometimes};
-use platform::{Files, Listener, Mono, Platform, Stream, Task, Timer};
+use platform::{Listener, Mono, Platform, Stream, Task, Timer};
 use probe::Probe;
 use thiserror::Error;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -27,13 +27,12 @@ use crate::disk::{self, Directories, DiskError, DiskReport, Start};
 use crate::election::{ElectionArrival, ElectionChange, Elections, PeerAddress};
 use crate::newcomers::Newcomers;
 use crate::ports::{Listeners, accept};
-use crate::recover::{Found, RecoverError, Recoverer};
+use crate::read_back::{FoundOn, read_back};
+use crate::recover::RecoverError;
 use crate::unread::{self, Unread};
 
 /// Events taken at once.
 const BATCH_MAX: usize = 256;
-/// For how long a file is tried to be read before it counts as damaged, in milliseconds.
-const READ_MS_MAX: u64 = 10_000;
 /// The pause after a connection could not be accepted (no file descriptors left), in milliseconds.
 const ACCEPT_RETRY_MS: u64 = 100;
 /// Bytes that one client may leave unread before it is hung up on at the next answer: see also
@@ -122,62 +121,6 @@ pub async fn run<P: Platform, I: Probe<Observation>>(
         patience.failed(&directory, error)?;
         platform.sleep_ms(patience.pause_ms(config.settings.tick_ms)).await;
     }
-}
-
-/// What the data directory holds. One that cannot be read is tried again until it can, as long as there is
-/// hope; a file of it that cannot be read is damaged at last.
-async fn read_back<P: Platform, I: Probe<Observation>>(
-    platform: &P,
-    config: &NodeConfig,
-    probe: I,
-    patience: &mut Patience,
-) -> Result<FoundOn<P>, NodeError> {
-    let (ensemble, directories) = (&config.ensemble, &config.directories);
-    let mut recoverer = Recoverer {
-        files: platform.files(),
-        directories,
-        probe,
-        server: Some(ensemble.me).filter(|_| ensemble.voters.len() > 1),
-        accepts_loss: config.accepts_loss,
-        is_last_try: false,
-    };
-    let last_try = platform.now().after_ms(READ_MS_MAX);
-    loop {
-        recoverer.is_last_try = platform.now() >= last_try;
-        let recovered = match is_there(&recoverer.files, directories, patience).await {
-            Ok(()) => recoverer.recover().await,
-            Err(gone) => Err(gone),
-        };
-        match recovered {
-            Ok(found) => return Ok(found),
-            Err(RecoverError::Io { path, source: error }) => {
-                reachable!(recoverer, RecoveryFails);
-                tracing::warn!(path, %error, "the data directory cannot be read; trying again");
-                patience.failed(&path, error)?;
-                platform.sleep_ms(patience.pause_ms(config.settings.tick_ms)).await;
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-/// What was found in files of a platform.
-type FoundOn<P> = Found<<<P as Platform>::Files as Files>::File>;
-
-/// Recovering makes directories that are missing, as a first start must. After a failure that looks as if they
-/// were gone it may not: the server would go on with nothing, as if it had never acknowledged anything.
-async fn is_there<F: Files>(
-    files: &F,
-    directories: &Directories,
-    patience: &Patience,
-) -> Result<(), RecoverError> {
-    if patience.is_missing() {
-        for directory in [&directories.data, &directories.log] {
-            let wrong = |source| RecoverError::Io { path: directory.clone(), source };
-            files.list(directory).await.map_err(wrong)?;
-        }
-    }
-    Ok(())
 }
 
 /// A connection to the leader that has been made, or has not.
@@ -366,6 +309,10 @@ impl<P: Platform, I: Probe<Observation>> Node<P, I> {
             // Whoever keeps connections has a deadline twice in a tick: no alarm of their own is needed.
             while let Some(silent) = self.newcomers.overdue(due, self.newcomer_ms_max) {
                 self.hang_up(silent, "a connection to the quorum port says nothing");
+            }
+            if self.replica.is_catching_up() {
+                // The next slice of a long history is due at once: what else runs here has its turn before.
+                tokio::task::yield_now().await;
             }
         }
     }

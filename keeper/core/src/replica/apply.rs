@@ -1,22 +1,74 @@
 //! Committed transactions take effect: on the tree, on sessions, on watches, and as answers.
+//!
+//! What one event commits of a serving server is bounded by what one event can carry. The history that a server was
+//! started with is not: it is committed at once when the server begins to serve. It is applied in
+//! slices, one for each [`crate::event::Event::Tick`], and votes, pings and alarms have their turn in between. A
+//! leader sends UPTODATE behind it, so that nobody delivers before the leader does.
 
 use crate::error::Code;
 use crate::ids::Zxid;
 use crate::observation::Observation;
 use crate::tree::TxnResult;
-use crate::txn::{Txn, TxnBody, decode_txn};
-use crate::{always, sometimes};
+use crate::txn::{Txn, TxnBody, decode_txn_shared};
+use crate::{always, reachable, sometimes};
 use probe::{Probe, hash_bytes};
 
-use super::{Replica, Role};
+use super::{FollowerPhase, Replica, Role};
 
 impl<I: Probe<Observation>> Replica<I> {
     /// Applies everything logged up to and including `upto`.
     pub(super) fn apply_upto(&mut self, upto: Zxid) {
-        while let Some(entry) = self.history.next_to_apply(upto) {
+        self.apply_some(upto, usize::MAX);
+        self.begin_snapshot_if_due();
+    }
+
+    /// Up to where a server that does not serve yet, but may, has to apply first.
+    pub(super) fn catches_up_to(&self) -> Option<Zxid> {
+        match &self.role {
+            Role::Leading(leader) if leader.is_catching_up() => Some(leader.committed),
+            Role::Following(follower) if follower.phase == FollowerPhase::CatchingUp => {
+                Some(follower.committed)
+            }
+            Role::Looking | Role::Leading(_) | Role::Following(_) => None,
+        }
+    }
+
+    /// A server may serve, once it has applied all that is committed.
+    pub(super) fn begin_to_catch_up(&mut self) {
+        let count = self.history.unapplied();
+        self.go_on_applying();
+        if self.is_catching_up() {
+            self.info(format!("applying {count} transactions before clients are served"));
+        }
+    }
+
+    /// The next slice of what a server has to apply before it serves; behind the last one it does.
+    pub(super) fn go_on_applying(&mut self) {
+        let Some(upto) = self.catches_up_to() else { return };
+        let count_max = self.settings.apply_max.max(1);
+        self.apply_some(upto, count_max);
+        if self.history.next_to_apply(upto).is_some() {
+            reachable!(self, AppliesInSlices);
+            self.apply_at_ms = self.now.mono_ms + self.settings.apply_pause_ms;
+            return;
+        }
+        // What is left of the history would hold the whole log that it was read from.
+        self.history.detach();
+        self.begin_snapshot_if_due();
+        match self.role {
+            Role::Looking => {}
+            Role::Leading(_) => self.lead_clients(),
+            Role::Following(_) => self.follow_with_clients(),
+        }
+    }
+
+    fn apply_some(&mut self, upto: Zxid, count_max: usize) {
+        for _ in 0..count_max {
+            let Some(entry) = self.history.next_to_apply(upto) else { break };
             let zxid = entry.zxid;
             let hash = if I::EVENTS { hash_bytes(&entry.txn) } else { 0 };
-            let (txn, _) = decode_txn(&entry.txn).expect("transactions are decoded when they come");
+            let (txn, _) =
+                decode_txn_shared(&entry.txn).expect("transactions are decoded when they come");
             sometimes!(
                 self,
                 AppliedBeforeOwnWrite,
@@ -29,7 +81,6 @@ impl<I: Probe<Observation>> Replica<I> {
         let (applied, last) = (self.history.applied(), self.history.last());
         always!(self, AppliedIsLogged, applied <= last, "{applied} of a log up to {last}");
         self.history.trim(self.settings.commit_log_count, self.persisted);
-        self.begin_snapshot_if_due();
     }
 
     fn apply(&mut self, txn: &Txn, hash: u64) {

@@ -41,6 +41,8 @@ pub enum FollowerPhase {
     },
     /// NEWLEADER is acknowledged.
     AwaitingUpToDate,
+    /// UPTODATE has come; what it commits is being applied.
+    CatchingUp,
     /// Clients are served.
     Serving,
 }
@@ -128,6 +130,11 @@ impl Follower {
 
     /// Whether the acknowledgement of NEWLEADER is out, so that proposals are acknowledged too.
     pub fn has_joined(&self) -> bool {
-        matches!(self.phase, FollowerPhase::AwaitingUpToDate | FollowerPhase::Serving)
+        self.phase == FollowerPhase::AwaitingUpToDate || self.is_up_to_date()
+    }
+
+    /// Whether UPTODATE has come.
+    pub fn is_up_to_date(&self) -> bool {
+        matches!(self.phase, FollowerPhase::CatchingUp | FollowerPhase::Serving)
     }
 }

@@ -152,13 +152,17 @@ impl<I: Probe<Observation>> Replica<I> {
             (AwaitingSync, PacketKind::Trunc) => self.on_trunc(packet.zxid),
             (AwaitingSync, PacketKind::Snap) => self.on_snap(packet.zxid),
             (
-                AwaitingNewLeader | Joining { .. } | AwaitingUpToDate | Serving,
+                AwaitingNewLeader | Joining { .. } | AwaitingUpToDate | CatchingUp | Serving,
                 PacketKind::Proposal,
             ) => self.on_proposal(packet.zxid, packet.data),
             (
-                AwaitingNewLeader | Joining { .. } | AwaitingUpToDate | Serving,
+                AwaitingNewLeader | Joining { .. } | AwaitingUpToDate | CatchingUp | Serving,
                 PacketKind::Commit,
             ) => self.on_commit(packet.zxid),
+            (AwaitingUpToDate | CatchingUp | Serving, PacketKind::Ping) => {
+                self.on_ping(packet.zxid);
+                Ok(())
+            }
             (AwaitingNewLeader, PacketKind::NewLeader) => self.on_new_leader(packet.zxid),
             (AwaitingUpToDate, PacketKind::UpToDate) => {
                 self.on_up_to_date(packet.zxid);
@@ -264,7 +268,7 @@ impl<I: Probe<Observation>> Replica<I> {
             return Err(format!("the proposal {zxid} holds {}", decoded.header.zxid));
         }
         // Planted: it is kept in memory until UPTODATE.
-        if !self.is_serving() && planted!(self, Zk3911) {
+        if !self.is_established() && planted!(self, Zk3911) {
             self.history.push(Entry { zxid, txn, token: DiskToken::NEVER });
             return Ok(());
         }
@@ -417,8 +421,8 @@ impl<I: Probe<Observation>> Replica<I> {
         let known = if zxid == QuorumPacket::NO_ZXID { follower.common } else { zxid };
         sometimes!(self, UpToDateCommits, known.min(last) > follower.committed);
         follower.committed = follower.committed.max(known.min(last));
-        follower.phase = FollowerPhase::Serving;
-        let (epoch, committed) = (follower.epoch, follower.committed);
+        follower.phase = FollowerPhase::CatchingUp;
+        let epoch = follower.epoch;
         // Planted: the epoch of the election stays.
         let is_news = self.settled.0.peer_epoch != epoch;
         if !(is_news && planted!(self, Zk1732)) {
@@ -428,9 +432,16 @@ impl<I: Probe<Observation>> Replica<I> {
         let joined = self.current_epoch;
         always!(self, ServesInJoinedEpoch, epoch == joined, "serves in {epoch}, joined {joined}");
         self.observe(|| Observation::SyncEnded);
-        self.info(format!("serving as a follower in epoch {epoch} from {committed}"));
-        self.apply_upto(committed);
+        self.begin_to_catch_up();
         self.send_leader(QuorumPacket::bare(PacketKind::Ack, Zxid::new(epoch, 0)));
+    }
+
+    /// What is known to be committed is applied: clients may come.
+    pub(super) fn follow_with_clients(&mut self) {
+        let Role::Following(follower) = &mut self.role else { return };
+        follower.phase = FollowerPhase::Serving;
+        let (epoch, committed) = (follower.epoch, follower.committed);
+        self.info(format!("serving as a follower in epoch {epoch} from {committed}"));
     }
 
     pub(super) fn tick_following(&mut self) {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::ids::{ConnectionId, SessionId};
+use crate::ids::{ConnectionId, SessionId, Zxid};
 use crate::jute::{Encode, from_bytes};
 use crate::observation::Observation;
 use crate::wire::client::Request;
@@ -39,6 +39,15 @@ impl<I: Probe<Observation>> Replica<I> {
         self.send_leader(packet);
     }
 
+    /// Echoes the leader's ping, and says which sessions were heard from since the last one.
+    pub(super) fn on_ping(&mut self, zxid: Zxid) {
+        let Role::Following(follower) = &mut self.role else { return };
+        let touches = SessionTouches(follower.touched.take().into_iter().collect());
+        let mut data = Vec::new();
+        touches.encode(&mut data);
+        self.send_leader(QuorumPacket::with_data(PacketKind::Ping, zxid, data));
+    }
+
     /// A packet that only a serving follower gets.
     pub(super) fn on_serving_packet(
         &mut self,
@@ -46,13 +55,6 @@ impl<I: Probe<Observation>> Replica<I> {
         packet: &QuorumPacket,
     ) -> Result<(), String> {
         match kind {
-            PacketKind::Ping => {
-                let Role::Following(follower) = &mut self.role else { return Ok(()) };
-                let touches = SessionTouches(follower.touched.take().into_iter().collect());
-                let mut data = Vec::new();
-                touches.encode(&mut data);
-                self.send_leader(QuorumPacket::with_data(PacketKind::Ping, packet.zxid, data));
-            }
             PacketKind::Sync => {
                 let Role::Following(follower) = &mut self.role else { return Ok(()) };
                 let pending = follower.syncs.pop_front();

@@ -222,16 +222,16 @@ impl<I: Probe<Observation>> Replica<I> {
     /// A learner has this leader's whole history durably.
     pub(super) fn learner_synced(&mut self, connection: ConnectionId) {
         let Role::Leading(leader) = &mut self.role else { return };
-        let serving = leader.phase == Phase::Broadcast;
+        let (phase, is_serving) = (leader.phase.clone(), leader.sessions.is_some());
         let Some(learner) = leader.learners.get_mut(&connection) else { return };
         learner.acked = learner.acked.max(learner.synced_upto);
         learner.phase = LearnerPhase::Synced;
         learner.is_damaged = false;
-        if serving {
+        if phase != Phase::Broadcast {
+            self.serve_if_quorum_synced();
+        } else if is_serving {
             self.bring_up_to_date(connection);
             self.commit_what_is_acked();
-        } else {
-            self.serve_if_quorum_synced();
         }
     }
 
@@ -275,21 +275,26 @@ impl<I: Probe<Observation>> Replica<I> {
             self.persisted
         );
         leader.committed = leader.initial;
+        let epoch = leader.epoch;
+        self.observe(|| Observation::Serving { epoch });
+        self.begin_to_catch_up();
+    }
+
+    /// The initial history is applied: clients may come, here and to the learners.
+    pub(super) fn lead_clients(&mut self) {
+        let Role::Leading(leader) = &mut self.role else { return };
         let (epoch, initial) = (leader.epoch, leader.initial);
+        let (tick_ms, now_ms) = (self.settings.tick_ms, self.now.mono_ms);
+        leader.sessions = Some(SessionTracker::new(tick_ms, now_ms, &self.sessions));
         let synced: Vec<ConnectionId> = leader
             .learners
             .iter()
             .filter(|(_, learner)| learner.phase == LearnerPhase::Synced)
             .map(|(connection, _)| *connection)
             .collect();
+        // With UPTODATE, which has the followers do so: a newcomer is to hear the same from all.
         self.settle_epoch();
         self.info(format!("serving as the leader of epoch {epoch} from {initial}"));
-        self.observe(|| Observation::Serving { epoch });
-        self.apply_upto(initial);
-        let tracker = SessionTracker::new(self.settings.tick_ms, self.now.mono_ms, &self.sessions);
-        if let Role::Leading(leader) = &mut self.role {
-            leader.sessions = Some(tracker);
-        }
         for connection in synced {
             self.bring_up_to_date(connection);
         }
@@ -383,20 +388,22 @@ impl<I: Probe<Observation>> Replica<I> {
         }
     }
 
+    /// Those who wait for UPTODATE are pinged, too: it comes late where there is much to apply. (Apache's learners
+    /// pass a ping over then.)
     fn ping_learners(&mut self) {
         let (now_ms, zxid) = (self.now.mono_ms, self.last_proposed());
         let Role::Leading(leader) = &mut self.role else { return };
-        let mut active = Vec::new();
+        let mut synced = Vec::new();
         for (connection, learner) in &mut leader.learners {
-            if learner.phase == LearnerPhase::Active {
+            if learner.is_synced() {
                 learner.ping(now_ms);
-                active.push((*connection, learner.pings_sent));
+                synced.push((*connection, learner.pings_sent));
             }
         }
-        for (connection, pings_sent) in &active {
+        for (connection, pings_sent) in &synced {
             leader.pinged(*connection, *pings_sent);
         }
-        for (connection, _) in active {
+        for (connection, _) in synced {
             self.send_packet(connection, QuorumPacket::bare(PacketKind::Ping, zxid));
         }
     }

@@ -5,6 +5,7 @@ use crate::ids::ServerId;
 use crate::observation::Observation;
 use crate::wire::election::{Notification, ServerState};
 use crate::zab::election::{Elected, NOBODY, Output, Vote};
+use crate::zab::leader::Phase;
 use crate::{planted, reachable, sometimes};
 use probe::Probe;
 
@@ -110,7 +111,7 @@ impl<I: Probe<Observation>> Replica<I> {
     fn note_looker(&mut self, from: ServerId, round: u64) {
         let (leader, elected_in) = (self.settled.0.leader, self.settled.1);
         let is_late = self.now.mono_ms >= self.settled_ms + self.settings.aside_ms();
-        let is_waiting = !self.is_serving();
+        let is_waiting = !self.is_established();
         let has_not_taken_it = is_waiting && round == elected_in && is_late;
         if round <= elected_in && !has_not_taken_it {
             return;
@@ -130,6 +131,15 @@ impl<I: Probe<Observation>> Replica<I> {
         };
         self.election.shun(self.now, leader, self.settings.aside_ms());
         self.look(why);
+    }
+
+    /// Whether this server and its leader have come to broadcast.
+    pub(super) fn is_established(&self) -> bool {
+        match &self.role {
+            Role::Looking => false,
+            Role::Leading(leader) => leader.phase == Phase::Broadcast,
+            Role::Following(follower) => follower.is_up_to_date(),
+        }
     }
 
     fn is_leader_silent(&self) -> bool {

@@ -134,6 +134,8 @@ pub struct Replica<I: Probe<Observation> = Off> {
     next_session: i64,
     next_connection: u64,
     snapshot: Option<SnapshotJob>,
+    /// When the next slice is due, if there is something left to apply before the server serves.
+    apply_at_ms: u64,
     transactions_since_snapshot: u64,
     /// When old files were removed last, on the monotonic clock.
     purged_ms: Option<u64>,
@@ -154,10 +156,8 @@ impl<I: Probe<Observation>> Replica<I> {
         let Recovered { tree, sessions, tail, accepted_epoch, current_epoch, is_damaged } =
             recovered;
         let snapshot = tree.last_zxid();
-        let mut history = History::new(snapshot, Vec::new());
-        for (zxid, txn) in tail {
-            history.push(Entry { zxid, txn, token: DiskToken(0) });
-        }
+        let on_disk = |(zxid, txn)| Entry { zxid, txn, token: DiskToken(0) };
+        let history = History::new(snapshot, tail.into_iter().map(on_disk));
         let next_session = first_session_id(ensemble.me.0, now.wall_ms) | (entropy & 0xffff) as i64;
         let tick_ms = settings.tick_ms;
         let mut replica = Replica {
@@ -189,6 +189,7 @@ impl<I: Probe<Observation>> Replica<I> {
             next_session,
             next_connection: 1 << 63,
             snapshot: None,
+            apply_at_ms: 0,
             purged_ms: None,
             out: Vec::new(),
         };
@@ -237,7 +238,9 @@ impl<I: Probe<Observation>> Replica<I> {
             Role::Leading(leader) => Some(self.leader_deadline_ms(leader)),
             Role::Following(follower) => Some(self.follower_deadline_ms(follower)),
         };
-        [role_ms, self.clients.deadline_ms()].into_iter().flatten().min()
+        // What is left to apply goes on at once, behind whatever else has come.
+        let apply_ms = self.catches_up_to().map(|_| self.apply_at_ms);
+        [role_ms, self.clients.deadline_ms(), apply_ms].into_iter().flatten().min()
     }
 
     /// This server's number.
@@ -254,13 +257,18 @@ impl<I: Probe<Observation>> Replica<I> {
         }
     }
 
-    /// Whether clients are served.
+    /// Whether clients are served: a history that was found at the start is applied first.
     pub fn is_serving(&self) -> bool {
         match &self.role {
             Role::Looking => false,
             Role::Leading(leader) => leader.sessions.is_some(),
             Role::Following(follower) => follower.phase == FollowerPhase::Serving,
         }
+    }
+
+    /// Whether a history is being applied in slices, one for each [`Event::Tick`], before clients are served.
+    pub fn is_catching_up(&self) -> bool {
+        self.catches_up_to().is_some()
     }
 
     /// The epoch joined last.
@@ -299,6 +307,7 @@ impl<I: Probe<Observation>> Replica<I> {
             Role::Leading(_) => self.tick_leading(),
             Role::Following(_) => self.tick_following(),
         }
+        self.go_on_applying();
     }
 
     fn on_bytes(&mut self, connection: ConnectionId, bytes: &[u8]) {

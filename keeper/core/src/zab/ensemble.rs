@@ -56,6 +56,11 @@ pub struct Settings {
     pub snap_count: u64,
     /// `commitLogCount`: committed transactions kept in memory for DIFF synchronisation.
     pub commit_log_count: usize,
+    /// How many transactions of the history that a server begins to serve with are applied in one step. Fewer only
+    /// where a harness wants to see what comes in between.
+    pub apply_max: usize,
+    /// The pause behind each of these steps, in milliseconds: none but in a simulation, where applying takes no time.
+    pub apply_pause_ms: u64,
     /// `jute.maxbuffer`, in bytes.
     pub packet_bytes_max: usize,
     /// The last counter of an epoch's zxids, after which another epoch is due. Less than its width
@@ -89,6 +94,8 @@ impl Default for Settings {
             session_max_ms: 40_000,
             snap_count: 100_000,
             commit_log_count: 500,
+            apply_max: crate::limits::APPLY_MAX,
+            apply_pause_ms: 0,
             packet_bytes_max: crate::limits::PACKET_BYTES_MAX,
             epoch_transactions_max: u32::MAX,
             purge: None,

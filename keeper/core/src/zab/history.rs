@@ -33,12 +33,20 @@ pub struct History {
     entries: VecDeque<Entry>,
     /// The last position that the tree holds.
     applied: Zxid,
+    /// How many of the entries the tree holds: as many as are at or before `applied`.
+    applied_count: usize,
 }
 
 impl History {
     /// A history whose tree stands at `applied` and whose log goes on with `tail`.
-    pub fn new(applied: Zxid, tail: Vec<Entry>) -> History {
-        History { base: applied, base_token: DiskToken(0), entries: tail.into(), applied }
+    ///
+    /// # Panics
+    /// As [`History::push`].
+    pub fn new(applied: Zxid, tail: impl IntoIterator<Item = Entry>) -> History {
+        let (base_token, entries) = (DiskToken(0), VecDeque::new());
+        let mut history = History { base: applied, base_token, entries, applied, applied_count: 0 };
+        tail.into_iter().for_each(|entry| history.push(entry));
+        history
     }
 
     /// The last logged position.
@@ -72,8 +80,7 @@ impl History {
 
     /// The next entry to apply if it is at or before `upto`.
     pub fn next_to_apply(&self, upto: Zxid) -> Option<&Entry> {
-        let entry = self.entries.get(self.index_after(self.applied))?;
-        (entry.zxid <= upto).then_some(entry)
+        self.entries.get(self.applied_count).filter(|entry| entry.zxid <= upto)
     }
 
     /// The tree now holds the next entry.
@@ -81,6 +88,7 @@ impl History {
         let next = self.next_to_apply(Zxid(u64::MAX)).map(|entry| entry.zxid);
         assert_eq!(next, Some(zxid), "transactions are applied in the order of the log");
         self.applied = zxid;
+        self.applied_count += 1;
     }
 
     /// Entries after `zxid`, oldest first.
@@ -131,11 +139,11 @@ impl History {
     /// Forgets old applied entries beyond `keep` entries, but none that is not durable yet: a
     /// follower with a slow disk applies what a quorum of others holds before it holds it itself.
     pub fn trim(&mut self, keep: usize, persisted: DiskToken) {
-        let applied = self.index_after(self.applied);
-        for _ in keep..applied {
+        for _ in keep..self.applied_count {
             let Some(entry) = self.entries.pop_front_if(|entry| entry.token <= persisted) else {
                 return;
             };
+            self.applied_count -= 1;
             self.base = entry.zxid;
             self.base_token = entry.token;
         }
@@ -143,7 +151,15 @@ impl History {
 
     /// How many entries wait to be applied.
     pub fn unapplied(&self) -> usize {
-        self.entries.len() - self.index_after(self.applied)
+        self.entries.len() - self.applied_count
+    }
+
+    /// Copies what was read at the start, so that it does not keep the file's bytes in memory.
+    pub fn detach(&mut self) {
+        let is_read = |entry: &&mut Entry| entry.token == DiskToken(0);
+        for entry in self.entries.iter_mut().take_while(is_read) {
+            entry.txn = Bytes::copy_from_slice(&entry.txn);
+        }
     }
 
     /// The last position whose disk operation is at or before `token`; zero if not even the base is.

@@ -37,7 +37,7 @@ pub enum Phase {
         /// The disk operation that makes currentEpoch durable, behind the whole history.
         token: DiskToken,
     },
-    /// Serving.
+    /// A quorum holds this history: it is committed, and served once it is applied.
     Broadcast,
 }
 
@@ -208,7 +208,7 @@ pub struct Leader {
     pub own_acked: Zxid,
     /// Whether this server itself has acknowledged NEWLEADER.
     pub own_synced: bool,
-    /// Live sessions, from broadcast on.
+    /// Live sessions, once the history with which broadcast begins is applied.
     pub sessions: Option<SessionTracker>,
     /// When leading began, for the time limit on the first two phases.
     pub began_ms: u64,
@@ -246,6 +246,11 @@ impl Leader {
             barriers: VecDeque::new(),
             waiting_syncs: Vec::new(),
         }
+    }
+
+    /// Whether broadcast has begun, and the history with which it begins is not applied yet.
+    pub fn is_catching_up(&self) -> bool {
+        self.phase == Phase::Broadcast && self.sessions.is_none()
     }
 
     /// A voter's accepted epoch counts towards the epoch to propose. True once a quorum is known.

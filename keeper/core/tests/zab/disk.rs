@@ -9,6 +9,7 @@ use keeper_core::ids::{Epoch, SessionId, Zxid};
 use keeper_core::log::{SnapshotReader, SnapshotWriter};
 use keeper_core::replica::Recovered;
 use keeper_core::tree::Tree;
+use keeper_core::txn::{Txn, encode_txn};
 
 /// One server's disk. What is pending is lost in a crash.
 #[derive(Default)]
@@ -33,6 +34,16 @@ impl Disk {
         let mut writer = SnapshotWriter::file(&mut tree, &sessions, &mut bytes);
         while !writer.chunk(&mut tree, 1 << 20, &mut bytes) {}
         Disk { snapshot: Some((zxid, bytes)), ..Disk::default() }
+    }
+
+    /// A disk with a log and no snapshot, of a server that was last in this epoch.
+    pub(crate) fn with_log(epoch: Epoch, txns: impl Iterator<Item = Txn>) -> Disk {
+        let record = |txn: Txn| {
+            let mut bytes = Vec::new();
+            encode_txn(&txn, None, &mut bytes);
+            (txn.header.zxid, Bytes::from(bytes))
+        };
+        Disk { log: txns.map(record).collect(), accepted: epoch, current: epoch, ..Disk::default() }
     }
 
     /// A disk whose data were set aside.

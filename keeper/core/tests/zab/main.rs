@@ -15,6 +15,7 @@ mod world;
 
 mod barrier;
 mod broadcast;
+mod catching_up;
 mod discovery;
 mod durability;
 mod marks;

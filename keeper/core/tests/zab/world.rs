@@ -85,6 +85,8 @@ pub(crate) struct World {
     trace: String,
     /// Whether the trace has the leader's heartbeats and their echoes.
     pub(crate) shows_pings: bool,
+    /// The most transactions that a server has applied in one step, within an epoch.
+    pub(crate) applied_at_once: usize,
 }
 
 impl World {
@@ -114,6 +116,7 @@ impl World {
             names: Names::default(),
             trace: String::new(),
             shows_pings: false,
+            applied_at_once: 0,
         }
     }
 
@@ -272,6 +275,17 @@ impl World {
         panic!("a tick is due again and again:\n{}", self.trace);
     }
 
+    /// Moves the clock; whose alarms are due by then learns of it later.
+    pub(crate) fn wait(&mut self, ms: u64) {
+        self.now_ms += ms;
+    }
+
+    /// Tells a server to look at the clock, and runs.
+    pub(crate) fn tick(&mut self, server: u64) {
+        self.step(server, Event::Tick);
+        self.run();
+    }
+
     /// Delivers whatever is not held back, oldest first, until nothing more happens.
     pub(crate) fn run(&mut self) {
         for _ in 0..10_000 {
@@ -290,6 +304,11 @@ impl World {
     /// Whether a server shows a node.
     pub(crate) fn shows(&self, server: u64, path: &str) -> bool {
         self.running[&server].tree().contains(path)
+    }
+
+    /// Whether a server serves clients.
+    pub(crate) fn serves(&self, server: u64) -> bool {
+        self.running[&server].is_serving()
     }
 
     fn now(&self) -> Now {
@@ -394,6 +413,10 @@ impl World {
         self.perform(server, effects);
         if now_applied != applied {
             self.note_applied(server, now_applied);
+        }
+        if now_applied.epoch() == applied.epoch() {
+            let count = now_applied.counter().saturating_sub(applied.counter()) as usize;
+            self.applied_at_once = self.applied_at_once.max(count);
         }
     }
 

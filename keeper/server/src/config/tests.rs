@@ -1,5 +1,7 @@
 //! Whole files, and every way in which one can be wrong.
 
+use keeper_core::limits::APPLY_MAX;
+
 use super::*;
 
 const ENSEMBLE: &str = "\
@@ -76,6 +78,8 @@ fn every_number_is_obeyed_also_with_the_long_prefix() {
             snap_count: 20,
             commit_log_count: 11,
             packet_bytes_max: 1_024,
+            apply_max: APPLY_MAX,
+            apply_pause_ms: 0,
             epoch_transactions_max: u32::MAX,
             purge: None,
         }
