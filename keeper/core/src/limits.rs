@@ -30,7 +30,7 @@ pub const WATCHES_MAX: usize = 1_000_000;
 /// Bytes of paths that a closeSession lists; a session with more ephemerals leaves the list out.
 pub const CLOSE_SESSION_LIST_BYTES_MAX: usize = 1 << 20;
 
-/// Bytes of one snapshot chunk, on disk and towards a learner.
+/// Bytes of one chunk of a snapshot, on disk and towards a learner, and of a history towards a learner.
 pub const SNAPSHOT_CHUNK_BYTES: usize = 256 << 10;
 
 /// Transactions of the history that a server begins to serve with that are applied in one step: a few milliseconds, of

@@ -98,6 +98,8 @@ probe::marks! {
     Sometimes SyncDuringBroadcast = "sync-during-broadcast",
     /// A learner is sent proposals that are not committed yet.
     Sometimes SyncSendsUncommitted = "sync-sends-uncommitted",
+    /// A history that a learner lacks is more than is sent at once.
+    Reachable HistorySentInParts = "history-sent-in-parts",
     /// A proposal waits behind a snapshot that is being sent.
     Reachable HeldBackBehindSnapshot = "held-back-behind-snapshot",
     /// A proposal or commit goes to a learner that has not acknowledged NEWLEADER.

@@ -162,7 +162,6 @@ impl<I: Probe<Observation>> Replica<I> {
             plan.kind, plan.from
         ));
         self.observe(|| Observation::SyncChosen { learner: learner_id, kind: plan.kind });
-        let mut packets = Vec::new();
         let opening = match plan.kind {
             SyncKind::Diff => QuorumPacket::bare(PacketKind::Diff, committed),
             SyncKind::Trunc => QuorumPacket::bare(PacketKind::Trunc, plan.from),
@@ -170,51 +169,69 @@ impl<I: Probe<Observation>> Replica<I> {
         };
         let mut first = Vec::new();
         opening.encode(&mut first);
-        for entry in self.history.after(plan.from) {
-            if I::EVENTS && self.is_left_out(entry.zxid) {
-                continue;
-            }
-            QuorumPacket::with_data(PacketKind::Proposal, entry.zxid, entry.txn.clone())
-                .encode(&mut packets);
-            if entry.zxid <= committed {
-                QuorumPacket::bare(PacketKind::Commit, entry.zxid).encode(&mut packets);
-            }
-        }
+        let is_sent = |zxid| !(I::EVENTS && self.is_left_out(zxid));
+        let after = self.history.after(plan.from).filter(|entry| is_sent(entry.zxid));
+        let backlog = after.map(|entry| (entry.zxid, entry.txn.clone())).collect();
         let config = Bytes::from(self.ensemble.config_text.clone());
-        QuorumPacket::with_data(PacketKind::NewLeader, Zxid::new(epoch, 0), config)
-            .encode(&mut packets);
+        let new_leader =
+            QuorumPacket::with_data(PacketKind::NewLeader, Zxid::new(epoch, 0), config);
+        if let Some(learner) = self.learner(connection) {
+            learner.phase = LearnerPhase::Sending;
+            learner.backlog = backlog;
+            new_leader.encode(&mut learner.held_back);
+        }
         if plan.kind == SyncKind::Snap {
             let snapshot = SnapshotWriter::stream(&mut self.tree, &self.sessions, &mut first);
             self.send(connection, first);
             if let Some(learner) = self.learner(connection) {
-                learner.phase = LearnerPhase::Snapshot;
                 learner.snapshot = Some(snapshot);
-                learner.held_back = packets;
             }
             self.on_drained(connection);
         } else {
-            self.set_learner_phase(connection, LearnerPhase::AwaitingNewLeaderAck);
-            first.append(&mut packets);
-            self.send(connection, first);
+            self.send_backlog(connection, first);
         }
     }
 
-    /// A learner's connection has room: the next part of its snapshot.
+    /// A learner's connection has room: the next part of its snapshot, or of the history.
     pub(super) fn on_drained(&mut self, connection: ConnectionId) {
         let Role::Leading(leader) = &mut self.role else { return };
         let Some(learner) = leader.learners.get_mut(&connection) else { return };
-        let Some(mut snapshot) = learner.snapshot.take() else { return };
+        if learner.phase != LearnerPhase::Sending {
+            return;
+        }
         // It says nothing while it receives, but it does receive.
         learner.heard_ms = self.now.mono_ms;
         let mut chunk = Vec::new();
-        if snapshot.chunk(&mut self.tree, limits::SNAPSHOT_CHUNK_BYTES, &mut chunk) {
+        if let Some(mut snapshot) = learner.snapshot.take() {
+            if !snapshot.chunk(&mut self.tree, limits::SNAPSHOT_CHUNK_BYTES, &mut chunk) {
+                learner.snapshot = Some(snapshot);
+                self.send(connection, chunk);
+                return self.out.push(Effect::ReportDrained { connection });
+            }
             put_string(&mut chunk, super::following::SNAPSHOT_SIGNATURE);
+        }
+        self.send_backlog(connection, chunk);
+    }
+
+    /// Sends `chunk`, filled up with the next part of the history; behind the last one comes what was held back.
+    fn send_backlog(&mut self, connection: ConnectionId, mut chunk: Vec<u8>) {
+        let Some(learner) = self.learner(connection) else { return };
+        while chunk.len() < limits::SNAPSHOT_CHUNK_BYTES
+            && let Some((zxid, txn)) = learner.backlog.pop_front()
+        {
+            QuorumPacket::with_data(PacketKind::Proposal, zxid, txn).encode(&mut chunk);
+            if zxid <= learner.synced_upto {
+                QuorumPacket::bare(PacketKind::Commit, zxid).encode(&mut chunk);
+            }
+        }
+        let is_last = learner.backlog.is_empty();
+        if is_last {
             learner.phase = LearnerPhase::AwaitingNewLeaderAck;
             chunk.append(&mut learner.held_back);
-            self.send(connection, chunk);
-        } else {
-            learner.snapshot = Some(snapshot);
-            self.send(connection, chunk);
+        }
+        self.send(connection, chunk);
+        if !is_last {
+            reachable!(self, HistorySentInParts);
             self.out.push(Effect::ReportDrained { connection });
         }
     }
@@ -422,7 +439,7 @@ impl<I: Probe<Observation>> Replica<I> {
             }
             let is_in_sync = learner.forwards() && !learner.is_synced();
             sometimes!(self, SentBeforeSynced, is_in_sync);
-            if learner.phase == LearnerPhase::Snapshot {
+            if learner.phase == LearnerPhase::Sending {
                 reachable!(self, HeldBackBehindSnapshot);
                 learner.held_back.extend_from_slice(&encoded);
             } else if learner.forwards() {

@@ -7,6 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use bytes::Bytes;
+
 use crate::event::DiskToken;
 use crate::ids::{ConnectionId, Epoch, ServerId, Zxid};
 use crate::limits::QUORUM_PACKET_BYTES_MAX;
@@ -61,8 +63,8 @@ pub enum LearnerPhase {
         /// The end of its log.
         last: Zxid,
     },
-    /// A snapshot is being sent; what follows it is held back.
-    Snapshot,
+    /// A snapshot or a long history is being sent; what follows it is held back.
+    Sending,
     /// NEWLEADER is out.
     AwaitingNewLeaderAck,
     /// Has this leader's history; UPTODATE is out once the leader serves.
@@ -90,10 +92,12 @@ pub struct Learner {
     pub pings_echoed: u64,
     /// When the last echo came, or since when one is waited for, monotonic milliseconds.
     pub echoed_ms: u64,
-    /// Packets that wait until a snapshot has left.
-    pub held_back: Vec<u8>,
     /// The snapshot that is being sent.
     pub snapshot: Option<SnapshotWriter>,
+    /// The history that is sent, behind the snapshot if there is one.
+    pub backlog: VecDeque<(Zxid, Bytes)>,
+    /// Packets that wait until all of that has left.
+    pub held_back: Vec<u8>,
     /// Its data were damaged, and it has not acknowledged NEWLEADER since: it counts in no quorum.
     pub is_damaged: bool,
     /// Its incoming packets.
@@ -112,8 +116,9 @@ impl Learner {
             pings_sent: 0,
             pings_echoed: 0,
             echoed_ms: now_ms,
-            held_back: Vec::new(),
             snapshot: None,
+            backlog: VecDeque::new(),
+            held_back: Vec::new(),
             is_damaged: false,
             decoder: QuorumDecoder::new(QUORUM_PACKET_BYTES_MAX),
         }
@@ -123,7 +128,7 @@ impl Learner {
     pub fn forwards(&self) -> bool {
         matches!(
             self.phase,
-            LearnerPhase::Snapshot
+            LearnerPhase::Sending
                 | LearnerPhase::AwaitingNewLeaderAck
                 | LearnerPhase::Synced
                 | LearnerPhase::Active

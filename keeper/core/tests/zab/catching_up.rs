@@ -6,6 +6,7 @@ use keeper_core::ids::{Epoch, SessionId, Zxid};
 use keeper_core::limits::APPLY_MAX;
 use keeper_core::record::Acl;
 use keeper_core::txn::{CreateTxn, Txn, TxnBody, TxnHeader};
+use keeper_core::zab::ensemble::Settings;
 
 use crate::client::create;
 use crate::disk::Disk;
@@ -152,4 +153,39 @@ fn who_is_deposed_while_it_catches_up_votes_with_its_whole_log() {
     assert!(votes.contains("n3 -> n2 looking: vote n3 (epoch 2, 0x1000009c4)"), "{votes}");
     world.advance(3_000);
     assert!((1..=3).all(|server| world.serves(server) && world.shows(server, "/2500")));
+}
+
+/// n1 has nothing, and the leader holds everything in memory: it is sent a part at a time.
+#[test]
+fn a_long_history_is_sent_in_parts() {
+    let mut world = World::with(Settings { commit_log_count: 10_000, ..Settings::default() });
+    for server in [2, 3] {
+        world.set_disk(server, long_log());
+        world.start(server);
+    }
+    world.advance(100);
+    world.open(1, 3, None);
+    world.take();
+    // What n3 tells itself waits: that the first part has left, and that its disk holds a proposal.
+    world.hold(Lane::Packets, 3, 3);
+    world.start(1);
+    world.run();
+    world.ask(1, &create("/new"));
+    let so_far = world.take();
+    assert!(
+        so_far.contains("n3 -> n1 DIFF 0x200000001\nn3 -> n1 PROPOSAL 0x100000001 create /1\n")
+    );
+    assert!(!so_far.contains("n3 -> n1 NEWLEADER") && !so_far.contains("n3 -> n1 PROPOSAL 0x2"));
+    // What was decided meanwhile comes behind the rest.
+    world.release(Lane::Packets, 3, 3);
+    let rest = world.take();
+    let mut to_n1 = rest.lines().filter(|line| line.starts_with("n3 -> n1 "));
+    assert!(to_n1.any(|line| line == "n3 -> n1 COMMIT 0x200000001"));
+    let behind: Vec<&str> = to_n1.take(2).collect();
+    expect![[r#"
+        n3 -> n1 NEWLEADER 0x200000000
+        n3 -> n1 PROPOSAL 0x200000002 create /new"#]]
+    .assert_eq(&behind.join("\n"));
+    world.advance(100);
+    assert!(world.serves(1) && world.shows(1, "/2500") && world.shows(1, "/new"));
 }
