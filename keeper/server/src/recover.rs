@@ -417,17 +417,19 @@ impl<F: Files, I: Probe<Observation>> Recoverer<'_, F, I> {
         }
         let Some(last) = last else { return Ok(()) };
         let path = join(directory, &last.to_string());
-        let bytes = files.read(&path).await?;
         let is_of_last = |place: &&Truncate| place.file == last;
-        let len = log.truncate.as_ref().filter(is_of_last).map_or(bytes.len(), |cut| cut.len);
-        let sure = log.sure.as_ref().filter(is_of_last).map_or(0, |sure| sure.len).min(len);
+        let cut = log.truncate.as_ref().filter(is_of_last).map_or(usize::MAX, |cut| cut.len);
+        let sure = log.sure.as_ref().filter(is_of_last).map_or(0, |sure| sure.len).min(cut);
+        let mut behind = files.read_at(&path, sure as u64, usize::MAX - sure).await?;
         reachable!(self, RecoveryRepairs);
         let mut file = files.open_append(&path).await?;
-        if sure < len {
-            file.write_at(sure as u64, bytes[sure..len].to_vec());
+        let is_cut = cut - sure < behind.len();
+        behind.truncate(cut - sure);
+        if !behind.is_empty() {
+            file.write_at(sure as u64, behind);
         }
-        if len < bytes.len() {
-            file.truncate(len as u64);
+        if is_cut {
+            file.truncate(cut as u64);
         }
         file.sync().await?;
         drop(file);
