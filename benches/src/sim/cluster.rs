@@ -108,6 +108,7 @@ fn ensemble() -> EnsemblePlan {
         session_timeout_ms: 4_000,
         epoch_transactions_max: None,
         purge_retain: None,
+        apply_max: None,
     }
 }
 

@@ -65,6 +65,7 @@ pub fn plan(rate: u64, seconds: u64) -> Plan {
         session_timeout_ms: 4_000,
         epoch_transactions_max: None,
         purge_retain: None,
+        apply_max: None,
     };
     Plan {
         format: PLAN_FORMAT,

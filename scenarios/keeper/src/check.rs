@@ -35,6 +35,7 @@ pub(crate) fn setup(setup: &KeeperSetup) -> Result<(), Contradiction> {
     within("ensemble.epoch_transactions_max", zxids, 1, u32::MAX.into())?;
     let retain = ensemble.purge_retain.unwrap_or(SNAPSHOTS_MIN);
     within("ensemble.purge_retain", retain.into(), SNAPSHOTS_MIN.into(), 1_000)?;
+    within("ensemble.apply_max", ensemble.apply_max.unwrap_or(1).into(), 1, COUNT_MAX)?;
     within("value_bytes", setup.value_bytes.into(), 0, VALUE_BYTES_MAX)
 }
 

@@ -25,6 +25,8 @@ pub const CLIENT_PORT: u16 = 2181;
 pub const QUORUM_PORT: u16 = 2888;
 /// The election port of every simulated server.
 pub const ELECTION_PORT: u16 = 3888;
+/// How long a step takes in which a server applies a part of its history, in milliseconds.
+const APPLY_PAUSE_MS: u64 = 1;
 /// The node that the prober writes.
 const PROBE_PATH: &str = "/squall-probe";
 /// Pause between the prober's writes, in milliseconds.
@@ -72,6 +74,7 @@ fn node_config(plan: &Plan, number: u32) -> NodeConfig {
         })
         .collect();
     let ensemble = KeeperSetup::of(plan).ensemble;
+    let defaults = KeeperSettings::default();
     NodeConfig {
         bounds: Bounds::default(),
         ensemble: Ensemble {
@@ -90,7 +93,9 @@ fn node_config(plan: &Plan, number: u32) -> NodeConfig {
             commit_log_count: ensemble.commit_log_count,
             epoch_transactions_max: ensemble.epoch_transactions_max.unwrap_or(u32::MAX),
             purge: ensemble.purge_retain.map(|retain_count| Purge { retain_count, interval_ms: 0 }),
-            ..KeeperSettings::default()
+            apply_max: ensemble.apply_max.map_or(defaults.apply_max, |max| max as usize),
+            apply_pause_ms: ensemble.apply_max.map_or(defaults.apply_pause_ms, |_| APPLY_PAUSE_MS),
+            ..defaults
         },
         directories: Directories {
             data: "/data/version-2".to_owned(),

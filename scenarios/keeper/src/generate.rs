@@ -94,6 +94,7 @@ fn ensemble(seed: u64, session_ticks: (u64, u64)) -> EnsemblePlan {
         session_timeout_ms,
         epoch_transactions_max: epoch_transactions_max(seed),
         purge_retain: Draws::new(seed, "purge", 0).chance(0.5).then_some(SNAPSHOTS_MIN),
+        apply_max: apply_max(seed),
     }
 }
 
@@ -101,6 +102,12 @@ fn ensemble(seed: u64, session_ticks: (u64, u64)) -> EnsemblePlan {
 fn epoch_transactions_max(seed: u64) -> Option<u32> {
     let mut draws = Draws::new(seed, "epoch transactions", 0);
     draws.chance(0.15).then(|| draws.log_uniform(60, 600) as u32)
+}
+
+/// In some seeds servers are slow to apply what they begin to serve with, so that much happens meanwhile.
+fn apply_max(seed: u64) -> Option<u32> {
+    let mut draws = Draws::new(seed, "apply", 0);
+    draws.chance(0.3).then(|| draws.log_uniform(2, 50) as u32)
 }
 
 /// In some seeds values are large, up to what fills several segments: then a synchronisation comes in

@@ -43,6 +43,10 @@ pub struct EnsemblePlan {
     /// `autopurge.snapRetainCount`, with a purge after every snapshot; none for no purges.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purge_retain: Option<u32>,
+    /// How many transactions of the history that it begins to serve with a server applies in one step, if it is to
+    /// be less than many; then a step takes a millisecond.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apply_max: Option<u32>,
 }
 
 impl KeeperSetup {

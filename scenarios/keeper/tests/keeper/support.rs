@@ -49,6 +49,7 @@ pub(crate) fn plan(servers: u32, faults: &str) -> Plan {
         session_timeout_ms: 3_000,
         epoch_transactions_max: None,
         purge_retain: None,
+        apply_max: None,
     };
     Plan {
         format: PLAN_FORMAT,
