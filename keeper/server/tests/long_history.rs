@@ -60,7 +60,7 @@ fn prepare(folder: &Path, number: usize, log: &[u8]) {
     let first = FileName::Log(Zxid::new(Epoch(1), 1)).to_string();
     fs::write(version_2.join(first), log).unwrap();
     for name in ["acceptedEpoch", "currentEpoch"] {
-        fs::write(version_2.join(name), epoch::encode(Epoch(1))).unwrap();
+        fs::write(version_2.join(name), epoch::encode(name, Epoch(1))).unwrap();
     }
     fs::write(folder.join("data/myid"), number.to_string()).unwrap();
 }

@@ -159,7 +159,9 @@ impl<I: Probe<Observation>> Replica<I> {
                 AwaitingNewLeader | Joining { .. } | AwaitingUpToDate | CatchingUp | Serving,
                 PacketKind::Commit,
             ) => self.on_commit(packet.zxid),
-            (AwaitingUpToDate | CatchingUp | Serving, PacketKind::Ping) => {
+            // The leader lives, and is busy with what it has to apply.
+            (AwaitingUpToDate, PacketKind::Ping) => Ok(()),
+            (CatchingUp | Serving, PacketKind::Ping) => {
                 self.on_ping(packet.zxid);
                 Ok(())
             }

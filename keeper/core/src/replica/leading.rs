@@ -255,8 +255,11 @@ impl<I: Probe<Observation>> Replica<I> {
     /// UPTODATE says what is committed: a learner whose log had it all before got no COMMIT for it.
     /// (Apache's leaders say nothing here, and its learners do not look.)
     fn bring_up_to_date(&mut self, connection: ConnectionId) {
-        self.set_learner_phase(connection, LearnerPhase::Active);
-        let Role::Leading(leader) = &self.role else { return };
+        let now_ms = self.now.mono_ms;
+        let Role::Leading(leader) = &mut self.role else { return };
+        if let Some(learner) = leader.learners.get_mut(&connection) {
+            learner.begin_to_serve(now_ms);
+        }
         let mut committed = leader.committed;
         let vouched = leader.learners.get(&connection).map(|learner| learner.synced_upto);
         // Planted: it says what the acknowledgement of NEWLEADER covered.
@@ -405,22 +408,25 @@ impl<I: Probe<Observation>> Replica<I> {
         }
     }
 
-    /// Those who wait for UPTODATE are pinged, too: it comes late where there is much to apply. (Apache's learners
-    /// pass a ping over then.)
+    /// Those who wait for UPTODATE are pinged, too, since it comes late where there is much to apply; they pass it
+    /// over, as Apache's learners do, and are not counted on.
     fn ping_learners(&mut self) {
         let (now_ms, zxid) = (self.now.mono_ms, self.last_proposed());
         let Role::Leading(leader) = &mut self.role else { return };
-        let mut synced = Vec::new();
+        let (mut synced, mut pinged) = (Vec::new(), Vec::new());
         for (connection, learner) in &mut leader.learners {
             if learner.is_synced() {
+                synced.push(*connection);
+            }
+            if learner.phase == LearnerPhase::Active {
                 learner.ping(now_ms);
-                synced.push((*connection, learner.pings_sent));
+                pinged.push((*connection, learner.pings_sent));
             }
         }
-        for (connection, pings_sent) in &synced {
-            leader.pinged(*connection, *pings_sent);
+        for (connection, pings_sent) in pinged {
+            leader.pinged(connection, pings_sent);
         }
-        for (connection, _) in synced {
+        for connection in synced {
             self.send_packet(connection, QuorumPacket::bare(PacketKind::Ping, zxid));
         }
     }
@@ -533,12 +539,6 @@ impl<I: Probe<Observation>> Replica<I> {
     pub(super) fn set_phase(&mut self, phase: Phase) {
         if let Role::Leading(leader) = &mut self.role {
             leader.phase = phase;
-        }
-    }
-
-    fn set_learner_phase(&mut self, connection: ConnectionId, phase: LearnerPhase) {
-        if let Some(learner) = self.learner(connection) {
-            learner.phase = phase;
         }
     }
 }

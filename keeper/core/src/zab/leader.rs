@@ -135,7 +135,13 @@ impl Learner {
         )
     }
 
-    /// A ping goes out.
+    /// UPTODATE goes out: from now on it has something to say.
+    pub fn begin_to_serve(&mut self, now_ms: u64) {
+        self.phase = LearnerPhase::Active;
+        self.heard_ms = now_ms;
+    }
+
+    /// A ping goes out that is to be echoed.
     pub fn ping(&mut self, now_ms: u64) {
         if self.pings_sent == self.pings_echoed {
             self.echoed_ms = now_ms;
@@ -151,11 +157,12 @@ impl Learner {
 
     /// Whether it is neither silent nor deaf: within `limit_ms` it was heard from, and has echoed a ping if there
     /// was one. Where nothing reaches it any more, what it has to say may come through for long, and it has left
-    /// already (Apache's `SyncLimitCheck` gives up a learner by what it has not acknowledged).
+    /// already (Apache's `SyncLimitCheck` gives up a learner by what it has not acknowledged). Who waits for
+    /// UPTODATE has nothing to say.
     pub fn is_alive(&self, now_ms: u64, limit_ms: u64) -> bool {
         let is_recent = |at_ms: u64| now_ms <= at_ms + limit_ms;
         let echoes = self.pings_sent == self.pings_echoed || is_recent(self.echoed_ms);
-        is_recent(self.heard_ms) && echoes
+        self.phase == LearnerPhase::Synced || is_recent(self.heard_ms) && echoes
     }
 
     /// Whether it acknowledged NEWLEADER.
@@ -407,7 +414,7 @@ impl Leader {
         let targets = self
             .learners
             .iter()
-            .filter(|(_, learner)| learner.is_synced())
+            .filter(|(_, learner)| learner.phase == LearnerPhase::Active)
             .map(|(connection, learner)| (*connection, learner.pings_sent))
             .collect();
         self.barriers.push_back(Barrier { targets, proposed, requests });

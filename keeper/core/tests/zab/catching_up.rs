@@ -59,8 +59,6 @@ fn a_leader_pings_and_answers_votes_while_it_catches_up() {
         n3 -> n2 PING
         n3 -> n1 PING
         n3 shows 0x1000007d0
-        n2 -> n3 PING
-        n1 -> n3 PING
     "#]]
     .assert_eq(&world.take());
     // Who looks for a leader is told of it, and brought to its history; but not that it may serve.
