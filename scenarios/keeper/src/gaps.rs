@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use evidence::FaultWindow;
 use harness::calm::{Calm, calms};
 use harness::record::HostName;
 use keeper_core::observation::Observation;
@@ -75,6 +76,10 @@ struct Service(Vec<(u64, BTreeSet<u32>)>);
 /// Faults that end a server's program.
 const ENDS_PROGRAMS: [&str; 6] = ["crash", "power_loss", "restart", "wipe", "restore", "rot"];
 
+fn ends_program(fault: &FaultWindow) -> bool {
+    ENDS_PROGRAMS.contains(&&*fault.kind)
+}
+
 /// Everything that may have begun or ended a service, in the order of time.
 fn changes(record: &RunRecord) -> Vec<(u64, Change)> {
     let servers = record.hosts.iter().filter(|host| !host.is_client);
@@ -95,12 +100,17 @@ fn changes(record: &RunRecord) -> Vec<(u64, Change)> {
     }
     for fault in &record.faults {
         let Some(server) = number(&|host| host.name == fault.what) else { continue };
-        if ENDS_PROGRAMS.contains(&&*fault.kind) {
+        if ends_program(fault) {
             // It cannot tell that it serves nobody.
             changes.push((fault.from_ns, Change::Leaves(server)));
         } else if fault.kind == "pause" {
+            // What is started anew does not stand still.
+            let ends = record.faults.iter().filter(|other| {
+                other.what == fault.what && ends_program(other) && other.from_ns >= fault.from_ns
+            });
+            let to_ns = ends.map(|end| end.from_ns).chain(fault.to_ns).min();
             changes.push((fault.from_ns, Change::Still(server, 1)));
-            changes.extend(fault.to_ns.map(|to_ns| (to_ns, Change::Still(server, -1))));
+            changes.extend(to_ns.map(|to_ns| (to_ns, Change::Still(server, -1))));
         }
     }
     for link in record.link_faults.iter().filter(|link| link.is_cut) {
@@ -205,7 +215,6 @@ impl Moment {
 
 #[cfg(test)]
 mod tests {
-    use evidence::FaultWindow;
     use harness::record::LinkFault;
     use keeper_core::ids::ServerId;
     use sim::HostId;
@@ -313,5 +322,11 @@ mod tests {
         assert_eq!(longest_ms(&record), 400);
         record.faults = vec![FaultWindow::new("clock_jump", "n5", from_ns, to_ns)];
         assert!(longest_ms(&record) <= 99);
+        // Killed and started again while it stood still, it moves.
+        let pause = FaultWindow::new("pause", "n4", from_ns, to_ns);
+        let kill = FaultWindow::new("crash", "n4", 400 * NS_PER_MS, Some(401 * NS_PER_MS));
+        record.faults = vec![pause, kill];
+        let goes_on = (400 * NS_PER_MS, Change::Still(4, -1));
+        assert!(changes(&record).contains(&goes_on), "{:?}", changes(&record));
     }
 }

@@ -111,6 +111,8 @@ pub struct Election {
     voiceless: BTreeSet<ServerId>,
     /// When peers were heard last, in monotonic milliseconds.
     heard_ms: BTreeMap<ServerId, u64>,
+    /// When this server began to look for a leader, in monotonic milliseconds.
+    began_ms: u64,
     /// When a quorum's agreement becomes final.
     finalize_at_ms: Option<u64>,
     resend_at_ms: u64,
@@ -142,6 +144,7 @@ impl Election {
             unreachable: BTreeSet::new(),
             voiceless: BTreeSet::new(),
             heard_ms: BTreeMap::new(),
+            began_ms: 0,
             finalize_at_ms: None,
             resend_at_ms: 0,
             resend_pause_ms: RESEND_FIRST_MS,
@@ -196,6 +199,7 @@ impl Election {
         self.established.clear();
         self.resend_pause_ms = RESEND_FIRST_MS.min(self.tick_ms / 2).max(1);
         self.looking = true;
+        self.began_ms = now.mono_ms;
         self.weigh_later(now);
         let mut out = Output::default();
         if self.is_shunned(now, ensemble.me) && !self.is_voiceless {
@@ -555,6 +559,13 @@ impl Election {
         self.received.insert(ensemble.me, cast);
     }
 
+    /// Whether a peer has said nothing since it was asked first, half a tick ago: it may be gone, and its connection
+    /// does not know yet.
+    fn has_not_answered(&self, now: Now, peer: ServerId) -> bool {
+        let is_late = now.mono_ms >= self.began_ms + (self.tick_ms / 2).max(1);
+        is_late && self.heard_ms.get(&peer).is_none_or(|heard_ms| *heard_ms < self.began_ms)
+    }
+
     /// Ends the round if a quorum agrees with our proposal and nobody can be expected to object.
     fn judge(&mut self, now: Now, ensemble: &Ensemble, out: &mut Output) {
         let agreeing: BTreeSet<ServerId> = self
@@ -574,7 +585,9 @@ impl Election {
                 || cast.is_some_and(|cast| self.is_shunned(now, cast.vote.leader))
         };
         let waiting = ensemble.peers().any(|peer| {
-            let will_not_vote = self.unreachable.contains(&peer) || self.voiceless.contains(&peer);
+            let will_not_vote = self.unreachable.contains(&peer)
+                || self.voiceless.contains(&peer)
+                || self.has_not_answered(now, peer);
             let is_done = will_not_vote || agreeing.contains(&peer);
             !is_done && !is_passed_over(&peer)
         });

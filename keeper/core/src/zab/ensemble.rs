@@ -71,7 +71,7 @@ pub struct Settings {
 }
 
 /// For how many ticks who cannot lead now is shunned: long enough for the others to agree.
-const ASIDE_TICKS: u64 = 2;
+const ASIDE_TICKS: u64 = 3;
 
 /// `autopurge`: after a snapshot, older ones and their logs are removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

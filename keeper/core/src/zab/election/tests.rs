@@ -303,12 +303,23 @@ fn a_candidate_that_can_win_is_waited_for() {
 fn a_vote_that_is_sent_again_does_not_put_the_end_off() {
     let (mut election, ensemble) = looking(3, &[2, 3]);
     let message = notification(ServerState::Looking, 1, vote(3, 1, 9));
+    election.hear(at(1), ServerId(2));
     for at_ms in [1, 50, 99] {
         let out = election.receive(at(at_ms), &ensemble, ServerId(3), &message);
         assert_eq!(out.elected, None, "{at_ms}");
     }
     let out = election.receive(at(101), &ensemble, ServerId(3), &message);
     assert_eq!(out.elected.map(|elected| elected.vote.leader), Some(ServerId(3)));
+}
+
+#[test]
+fn who_says_nothing_is_waited_for_half_a_tick() {
+    let (mut election, ensemble) = looking(3, &[2, 3]);
+    let message = notification(ServerState::Looking, 1, vote(3, 1, 9));
+    assert_eq!(election.receive(at(1), &ensemble, ServerId(3), &message).elected, None);
+    assert_eq!(election.tick(at(49), &ensemble).elected, None);
+    let elected = election.tick(at(50), &ensemble).elected;
+    assert_eq!(elected.map(|elected| elected.vote.leader), Some(ServerId(3)), "2 is silent");
 }
 
 #[test]
