@@ -8,6 +8,7 @@ use crate::limits::QUORUM_PACKET_BYTES_MAX;
 use crate::log::SnapshotReader;
 use crate::session::Touched;
 use crate::wire::quorum::QuorumDecoder;
+use crate::zab::ensemble::Settings;
 
 /// How far a follower has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +132,22 @@ impl Follower {
     /// Whether the acknowledgement of NEWLEADER is out, so that proposals are acknowledged too.
     pub fn has_joined(&self) -> bool {
         self.phase == FollowerPhase::AwaitingUpToDate || self.is_up_to_date()
+    }
+
+    /// How long the leader may be silent, in milliseconds. It waits for this server while that writes what it was
+    /// sent; before that it may wait for others, for `initLimit`, but then it is found again in the next election,
+    /// and a leader that has died is not waited for so long.
+    pub fn silence_ms(&self, settings: &Settings) -> u64 {
+        match self.phase {
+            FollowerPhase::Promising { .. } | FollowerPhase::Joining { .. } => settings.init_ms(),
+            _ => settings.sync_ms(),
+        }
+    }
+
+    /// It has answered, and it is the leader's turn again.
+    pub fn begin_to_wait(&mut self, now_ms: u64, phase: FollowerPhase) {
+        self.phase = phase;
+        self.heard_ms = now_ms;
     }
 
     /// Whether UPTODATE has come.

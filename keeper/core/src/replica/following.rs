@@ -343,10 +343,11 @@ impl<I: Probe<Observation>> Replica<I> {
 
     pub(super) fn on_follower_persisted(&mut self) {
         let persisted = self.persisted;
+        let now_ms = self.now.mono_ms;
         let Role::Following(follower) = &mut self.role else { return };
         match follower.phase {
             FollowerPhase::Promising { token, current } if persisted >= token => {
-                follower.phase = FollowerPhase::AwaitingSync;
+                follower.begin_to_wait(now_ms, FollowerPhase::AwaitingSync);
                 reachable!(self, FollowerHasPromised);
                 self.observe_epochs();
                 self.send_epoch_ack(EpochAck(Some(current)));
@@ -361,8 +362,9 @@ impl<I: Probe<Observation>> Replica<I> {
 
     /// The history up to `upto` and the epoch are durable here.
     fn acknowledge_new_leader(&mut self, upto: Zxid) {
+        let now_ms = self.now.mono_ms;
         let Role::Following(follower) = &mut self.role else { return };
-        follower.phase = FollowerPhase::AwaitingUpToDate;
+        follower.begin_to_wait(now_ms, FollowerPhase::AwaitingUpToDate);
         reachable!(self, NewLeaderAnswered);
         let zxid = Zxid::new(follower.epoch, 0);
         self.regain_voice();
@@ -448,7 +450,7 @@ impl<I: Probe<Observation>> Replica<I> {
 
     pub(super) fn tick_following(&mut self) {
         let now_ms = self.now.mono_ms;
-        let (sync_ms, init_ms) = (self.settings.sync_ms(), self.settings.init_ms());
+        let settings = self.settings.clone();
         let Role::Following(follower) = &mut self.role else { return };
         let leader = follower.leader;
         if let FollowerPhase::Connecting { retry_at_ms: Some(at) } = follower.phase
@@ -462,8 +464,7 @@ impl<I: Probe<Observation>> Replica<I> {
             }
             return self.connect_leader(connection, leader);
         }
-        let limit_ms = if follower.has_joined() { sync_ms } else { init_ms };
-        if now_ms > follower.heard_ms + limit_ms {
+        if now_ms > follower.heard_ms + follower.silence_ms(&settings) {
             reachable!(self, LeaderSilent);
             self.shun_leader();
             self.look("the leader is silent");
@@ -471,9 +472,7 @@ impl<I: Probe<Observation>> Replica<I> {
     }
 
     pub(super) fn follower_deadline_ms(&self, follower: &Follower) -> u64 {
-        let limit_ms =
-            if follower.has_joined() { self.settings.sync_ms() } else { self.settings.init_ms() };
-        let silence = follower.heard_ms + limit_ms + 1;
+        let silence = follower.heard_ms + follower.silence_ms(&self.settings) + 1;
         match follower.phase {
             FollowerPhase::Connecting { retry_at_ms: Some(at) } => at.min(silence),
             _ => silence,

@@ -403,15 +403,16 @@ impl Election {
         }
         let has_waited = self.has_waited;
         self.weigh_later(now);
-        if !self.is_hopeless(now, ensemble) {
-            return;
-        }
-        if !has_waited && self.follows_another(self.proposal.leader) {
+        let ours = self.proposal.leader;
+        let Some(other) = self.instead_of_ours(now, ensemble) else { return };
+        let is_reluctant = self.is_shunned(now, other) || self.follows_another(ours);
+        if !has_waited && is_reluctant {
             self.has_waited = true;
             return;
         }
         let until_ms = now.mono_ms + self.tick_ms * HOPELESS_TICKS;
-        self.shunned.add(self.proposal.leader, until_ms, Why::Hopeless);
+        self.shunned.add(ours, until_ms, Why::Hopeless);
+        self.shunned.forgive(other);
     }
 
     /// Whether a candidate votes for another one itself. If that one cannot win, it has yet to find out, and will
@@ -450,9 +451,9 @@ impl Election {
         self.has_waited = false;
     }
 
-    /// Whether so many stay with another candidate, although they know of ours, that ours cannot win, while
-    /// another one could if this server, and who votes as it does, voted for that one.
-    fn is_hopeless(&self, now: Now, ensemble: &Ensemble) -> bool {
+    /// If so many stay with another candidate, although they know of ours, that ours cannot win: one that could if
+    /// this server, and who votes as it does, voted for that one. Better one that is shunned than none.
+    fn instead_of_ours(&self, now: Now, ensemble: &Ensemble) -> Option<ServerId> {
         let ours = self.proposal.leader;
         let is_newer = |peer: &ServerId, vote: &Vote| {
             self.candidates.get(peer).is_some_and(|stands| stands.history() > vote.history())
@@ -472,12 +473,17 @@ impl Election {
             voters.insert(ensemble.me);
             ensemble.is_quorum(&voters)
         };
+        if could_win(self.proposal) {
+            return None;
+        }
         let is_open = |vote: &Vote| {
             let candidate = vote.leader;
-            candidate != ours && !self.is_shunned(now, candidate) && self.is_near(now, candidate)
+            let is_unreached = self.shunned.is_unreached(now.mono_ms, candidate);
+            candidate != ours && self.is_near(now, candidate) && !is_unreached
         };
-        let mut others = self.eligible().filter(is_open);
-        !could_win(self.proposal) && others.any(could_win)
+        let others = self.eligible().filter(is_open).filter(|vote| could_win(*vote));
+        let other = others.max_by_key(|vote| (!self.is_shunned(now, vote.leader), *vote));
+        other.map(|vote| vote.leader)
     }
 
     /// A quorum that follows the same living leader is joined (ZOOKEEPER-1732, ZOOKEEPER-3922), unless this server

@@ -90,6 +90,31 @@ fn a_leader_that_nobody_hears_steps_down_after_the_limit_although_it_hears_them(
     assert!(world.take().contains(told));
 }
 
+/// initLimit is for what they do themselves: a leader that has died is not waited for so long.
+#[test]
+fn who_waits_for_a_leader_that_says_nothing_leaves_it_after_sync_limit() {
+    let mut world = World::serving();
+    for server in 1..=3 {
+        world.crash(server);
+    }
+    world.take_all();
+    world.hold(Lane::Packets, 3, 1);
+    world.hold(Lane::Packets, 3, 2);
+    for server in 1..=3 {
+        world.start(server);
+    }
+    world.advance(9_500);
+    let trace = world.take();
+    assert!(trace.contains("n1 -> n3 FOLLOWERINFO"), "{trace}");
+    assert!(!trace.contains("the leader is silent"), "{trace}");
+    world.advance(1_500);
+    let trace = world.take();
+    for server in ["n1", "n2"] {
+        let told = format!("{server}: looking for a leader: the leader is silent");
+        assert!(trace.contains(&told), "{trace}");
+    }
+}
+
 /// The leader hears nobody and gives up, and that it closes its connections is not heard of; its votes are.
 #[test]
 fn who_hears_that_its_leader_looks_for_one_leaves_it_at_once() {

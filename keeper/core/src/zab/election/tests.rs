@@ -193,6 +193,26 @@ fn a_candidate_that_was_given_up_too_soon_wins_with_the_vote_that_it_lacks() {
 }
 
 #[test]
+fn better_who_is_shunned_wins_than_nobody() {
+    // 3 stands aside, and of five only 4 votes for 4: 1 and 2 do not hear it, and take 3 over, which is newer.
+    let ensemble = ensemble(3, 5);
+    let mut election = Election::new(TICK_MS);
+    for peer in [1, 2, 4] {
+        election.peer(at(0), &ensemble, ServerId(peer), true);
+    }
+    election.shun(at(0), ServerId(3), 1_000);
+    election.start(at(0), &ensemble, vote(3, 1, 8));
+    for (from, vote) in [(4, vote(4, 1, 8)), (1, vote(2, 1, 5)), (2, vote(2, 1, 5))] {
+        let message = notification(ServerState::Looking, 1, vote);
+        election.receive(at(4), &ensemble, ServerId(from), &message);
+    }
+    election.tick(at(104), &ensemble);
+    assert_eq!(election.proposal(), vote(4, 1, 8), "it does not stand if it need not");
+    election.tick(at(204), &ensemble);
+    assert_eq!(election.proposal(), vote(3, 1, 8));
+}
+
+#[test]
 fn who_was_not_reached_is_not_joined_either() {
     let (mut election, ensemble) = looking(3, &[2, 3]);
     election.not_reached(at(0), ServerId(3), 300);
