@@ -50,18 +50,6 @@ pub enum RecoverError {
         /// What is wrong.
         source: RecoveryError,
     },
-    /// The snapshot may be ahead of its own name in parts, as Apache's are.
-    #[error(
-        "{directory}: snapshot.{:x} does not prove to be the tree at its zxid (Apache ZooKeeper \
-         writes such snapshots while it goes on applying); starting from it is not supported yet",
-        zxid.0
-    )]
-    Fuzzy {
-        /// Where.
-        directory: String,
-        /// Which.
-        zxid: Zxid,
-    },
     /// An epoch file is unreadable.
     #[error("{path}: {problem}")]
     Epoch {
@@ -238,10 +226,15 @@ impl<F: Files, I: Probe<Observation>> Recoverer<'_, F, I> {
         let witness = epochs.witness.filter(|_| !epochs.is_beyond_the_witness());
         let log = self.read_log(Rule { witness, accepts_loss }).await?;
         self.mark_findings(&log);
-        if !log.snapshot.exact && log.snapshot.last_zxid != Zxid::ZERO {
-            let directory = self.directories.data.clone();
-            let zxid = log.snapshot.last_zxid;
-            return Err(Problem::Stop(RecoverError::Fuzzy { directory, zxid }));
+        // Apache goes on applying while it writes a snapshot, and says behind it how far it had come. In an ensemble
+        // it may apply what its own log does not hold yet: then a leader has it.
+        let seen = log.snapshot.digest.map_or(Zxid::ZERO, |digest| digest.zxid);
+        if seen > log.last_zxid() && self.server.is_none() && !accepts_loss {
+            let (file, last) = (FileName::Snapshot(log.snapshot.last_zxid), log.last_zxid());
+            let what = format!(
+                "{file} was written when {seen} was done, but the history ends with {last}"
+            );
+            return Err(Problem::Damage(what));
         }
         // A directory from before these files existed: the log tells the epoch.
         let last_epoch = log.last_zxid().epoch();
@@ -329,6 +322,7 @@ impl<F: Files, I: Probe<Observation>> Recoverer<'_, F, I> {
             }
         }
         let recovered = Recovered {
+            may_be_ahead: !log.snapshot.exact,
             tree: log.snapshot.tree,
             sessions: log.snapshot.sessions,
             tail: log.tail,

@@ -19,6 +19,12 @@ impl<I: Probe<Observation>> Replica<I> {
     /// Applies everything logged up to and including `upto`.
     pub(super) fn apply_upto(&mut self, upto: Zxid) {
         self.apply_some(upto, usize::MAX);
+        self.has_applied_what_is_committed();
+    }
+
+    /// Only who serves, or is about to, applies everything that was committed before.
+    fn has_applied_what_is_committed(&mut self) {
+        self.may_be_ahead = false;
         self.begin_snapshot_if_due();
     }
 
@@ -54,7 +60,7 @@ impl<I: Probe<Observation>> Replica<I> {
         }
         // What is left of the history would hold the whole log that it was read from.
         self.history.detach();
-        self.begin_snapshot_if_due();
+        self.has_applied_what_is_committed();
         match self.role {
             Role::Looking => {}
             Role::Leading(_) => self.lead_clients(),
@@ -85,7 +91,11 @@ impl<I: Probe<Observation>> Replica<I> {
 
     fn apply(&mut self, txn: &Txn, hash: u64) {
         let (zxid, session, cxid) = (txn.header.zxid, txn.header.session, txn.header.cxid);
-        let applied = if I::EVENTS { self.apply_spoilt(txn) } else { self.tree.apply(txn) };
+        let applied = match self.may_be_ahead {
+            true => self.tree.apply_tolerant(txn),
+            false if I::EVENTS => self.apply_spoilt(txn),
+            false => self.tree.apply(txn),
+        };
         self.transactions_since_snapshot += 1;
         self.outstanding.applied(zxid);
         let digest = self.digest();

@@ -55,6 +55,8 @@ pub struct IncomingSnapshot {
     pub zxid: Zxid,
     /// What has come of it.
     pub reader: SnapshotReader,
+    /// Whether the leader says that no part of its tree is ahead of `zxid`.
+    pub is_exact: bool,
     /// What came behind the tree, until the signature is complete.
     pub rest: Option<Vec<u8>>,
 }

@@ -150,7 +150,9 @@ impl<I: Probe<Observation>> Replica<I> {
             }
             (AwaitingSync, PacketKind::Diff) => self.on_diff(packet.zxid),
             (AwaitingSync, PacketKind::Trunc) => self.on_trunc(packet.zxid),
-            (AwaitingSync, PacketKind::Snap) => self.on_snap(packet.zxid),
+            (AwaitingSync, PacketKind::Snap) => {
+                self.on_snap(packet.zxid, packet.data.as_deref().unwrap_or_default())
+            }
             (
                 AwaitingNewLeader | Joining { .. } | AwaitingUpToDate | CatchingUp | Serving,
                 PacketKind::Proposal,

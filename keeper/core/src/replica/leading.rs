@@ -10,7 +10,7 @@ use crate::limits;
 use crate::log::SnapshotWriter;
 use crate::observation::{Observation, SyncKind};
 use crate::session::{Origin, SessionTracker};
-use crate::wire::quorum::payload::{KNOWS_DAMAGED, PROTOCOL_VERSION};
+use crate::wire::quorum::payload::{EXACT, KNOWS_DAMAGED, PROTOCOL_VERSION};
 use crate::wire::quorum::{LeaderInfo, PacketKind, QuorumPacket};
 use crate::zab::leader::{Leader, Learner, LearnerPhase, Phase, SyncRequest};
 use crate::zab::sync;
@@ -165,7 +165,10 @@ impl<I: Probe<Observation>> Replica<I> {
         let opening = match plan.kind {
             SyncKind::Diff => QuorumPacket::bare(PacketKind::Diff, committed),
             SyncKind::Trunc => QuorumPacket::bare(PacketKind::Trunc, plan.from),
-            SyncKind::Snap => QuorumPacket::bare(PacketKind::Snap, plan.from),
+            SyncKind::Snap if self.may_be_ahead => QuorumPacket::bare(PacketKind::Snap, plan.from),
+            SyncKind::Snap => {
+                QuorumPacket::with_data(PacketKind::Snap, plan.from, Bytes::from_static(EXACT))
+            }
         };
         let mut first = Vec::new();
         opening.encode(&mut first);

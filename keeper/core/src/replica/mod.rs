@@ -67,6 +67,8 @@ pub struct Recovered {
     pub current_epoch: Epoch,
     /// Something that had been synced was lost, and no leader has made up for it yet: see the module `voice`.
     pub is_damaged: bool,
+    /// The snapshot is Apache's, and parts of the tree may be ahead of its zxid.
+    pub may_be_ahead: bool,
 }
 
 impl Recovered {
@@ -84,6 +86,7 @@ impl Recovered {
             accepted_epoch: Epoch(0),
             current_epoch: Epoch(0),
             is_damaged: false,
+            may_be_ahead: false,
         }
     }
 }
@@ -109,6 +112,9 @@ pub struct Replica<I: Probe<Observation> = Off> {
     voice: Voice,
     history: History,
     tree: Tree,
+    /// Parts of the tree show transactions that it has not come to yet: Apache writes and sends it while it goes on
+    /// changing. All of them were committed, so a server that serves next has come past them.
+    may_be_ahead: bool,
     sessions: BTreeMap<SessionId, i32>,
     watches: WatchTable,
     clients: Clients,
@@ -153,8 +159,8 @@ impl<I: Probe<Observation>> Replica<I> {
         entropy: u64,
         probe: I,
     ) -> Replica<I> {
-        let Recovered { tree, sessions, tail, accepted_epoch, current_epoch, is_damaged } =
-            recovered;
+        let Recovered { tree, sessions, tail, accepted_epoch, current_epoch, .. } = recovered;
+        let Recovered { is_damaged, may_be_ahead, .. } = recovered;
         let snapshot = tree.last_zxid();
         let on_disk = |(zxid, txn)| Entry { zxid, txn, token: DiskToken(0) };
         let history = History::new(snapshot, tail.into_iter().map(on_disk));
@@ -171,6 +177,7 @@ impl<I: Probe<Observation>> Replica<I> {
             transactions_since_snapshot: history.unapplied() as u64,
             history,
             tree,
+            may_be_ahead,
             sessions,
             watches: WatchTable::new(),
             clients: Clients::default(),

@@ -12,6 +12,7 @@ use crate::log::purge::LOGS_HELD_BACK;
 use crate::log::{Progress, SnapshotData, SnapshotReader, SnapshotWriter};
 use crate::observation::{Observation, SyncKind};
 use crate::wire::quorum::QuorumDecoder;
+use crate::wire::quorum::payload::EXACT;
 use crate::zab::ensemble::Settings;
 use crate::{always, planted, reachable, sometimes};
 use probe::Probe;
@@ -83,13 +84,18 @@ impl<I: Probe<Observation>> Replica<I> {
         self.disk(DiskOp::Purge { snapshots, logs });
     }
 
-    pub(super) fn on_snap(&mut self, zxid: Zxid) -> Result<(), String> {
+    /// `mark` is what comes with SNAP.
+    pub(super) fn on_snap(&mut self, zxid: Zxid, mark: &[u8]) -> Result<(), String> {
         self.observe(|| Observation::SyncBegun { kind: SyncKind::Snap });
         reachable!(self, LearnerReceivesSnapshot);
         let Role::Following(follower) = &mut self.role else { return Ok(()) };
         follower.phase = FollowerPhase::ReceivingSnapshot;
-        follower.snapshot =
-            Some(IncomingSnapshot { zxid, reader: SnapshotReader::stream(), rest: None });
+        follower.snapshot = Some(IncomingSnapshot {
+            zxid,
+            is_exact: mark == EXACT,
+            reader: SnapshotReader::stream(),
+            rest: None,
+        });
         let bytes = follower.decoder.take_rest();
         self.on_snapshot_bytes(&bytes)
     }
@@ -118,13 +124,13 @@ impl<I: Probe<Observation>> Replica<I> {
         follower.decoder = QuorumDecoder::new(limits::QUORUM_PACKET_BYTES_MAX);
         follower.decoder.push(&behind);
         let data = incoming.reader.finish(incoming.zxid).map_err(|error| error.to_string())?;
-        self.install(data);
+        self.install(data, incoming.is_exact);
         Ok(())
     }
 
     /// Takes over a leader's tree. It is written out whole before anything that follows it, so a log
     /// that continues it never stands without it (ZOOKEEPER-3642).
-    fn install(&mut self, data: SnapshotData) {
+    fn install(&mut self, data: SnapshotData, is_exact: bool) {
         let zxid = data.last_zxid;
         reachable!(self, SnapshotInstalled);
         if let Some(job) = self.snapshot.take() {
@@ -135,6 +141,7 @@ impl<I: Probe<Observation>> Replica<I> {
         let dead_tail = self.history.last() > zxid;
         sometimes!(self, SnapshotReplacesTail, dead_tail);
         self.tree = data.tree;
+        self.may_be_ahead = !is_exact;
         self.sessions = data.sessions;
         self.set_config_node();
         self.transactions_since_snapshot = 0;
@@ -165,6 +172,9 @@ impl<I: Probe<Observation>> Replica<I> {
         self.disk(DiskOp::Roll);
         let mut chunk = Vec::new();
         let mut writer = SnapshotWriter::file(&mut self.tree, &self.sessions, &mut chunk);
+        if self.may_be_ahead {
+            writer = writer.without_digest();
+        }
         self.disk(DiskOp::SnapshotBegin { zxid });
         loop {
             let done = writer.chunk(&mut self.tree, limits::SNAPSHOT_CHUNK_BYTES, &mut chunk);

@@ -46,6 +46,22 @@ impl Disk {
         Disk { log: txns.map(record).collect(), accepted: epoch, current: epoch, ..Disk::default() }
     }
 
+    /// A disk as Apache leaves it if it is stopped while it writes: a snapshot of the first of these transactions that
+    /// shows all of them, and the log.
+    pub(crate) fn ahead(txns: &[Txn]) -> Disk {
+        let (mut tree, mut log) = (Tree::new(), BTreeMap::new());
+        for txn in txns {
+            tree.apply(txn);
+            let mut bytes = Vec::new();
+            encode_txn(txn, None, &mut bytes);
+            log.insert(txn.header.zxid, Bytes::from(bytes));
+        }
+        let (_, bytes) = Disk::with_snapshot(tree).snapshot.unwrap();
+        let (first, last) = (txns[0].header.zxid, txns[txns.len() - 1].header.zxid);
+        let (accepted, current) = (last.epoch(), last.epoch());
+        Disk { snapshot: Some((first, bytes)), log, accepted, current, ..Disk::default() }
+    }
+
     /// A disk whose data were set aside.
     pub(crate) fn damaged() -> Disk {
         Disk { is_damaged: true, ..Disk::default() }
@@ -108,6 +124,7 @@ impl Disk {
             let mut reader = SnapshotReader::file();
             reader.push(bytes).unwrap();
             let data = reader.finish(*zxid).unwrap();
+            recovered.may_be_ahead = !data.exact;
             recovered.tree = data.tree;
             recovered.sessions = data.sessions;
         }

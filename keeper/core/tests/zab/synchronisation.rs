@@ -1,9 +1,13 @@
 //! How a follower comes to the leader's history: DIFF, TRUNC or SNAP.
 
 use expect_test::expect;
+use keeper_core::ids::{Epoch, SessionId, Zxid};
+use keeper_core::record::Data;
+use keeper_core::txn::{CreateTxn, Txn, TxnBody, TxnHeader};
 use keeper_core::zab::ensemble::Settings;
 
 use crate::client::create;
+use crate::disk::Disk;
 use crate::world::{Lane, World};
 
 #[test]
@@ -301,4 +305,48 @@ fn a_crash_while_the_tree_is_written_leaves_the_old_state_or_the_new() {
     "#]]
     .assert_eq(&world.take());
     assert!(world.shows(1, "/a") && world.shows(1, "/b"));
+}
+
+fn created(counter: u32, path: &str) -> Txn {
+    let zxid = Zxid::new(Epoch(1), counter);
+    let header = TxnHeader { session: SessionId(1), cxid: 0, zxid, time_ms: 0 };
+    let create = CreateTxn {
+        path: path.to_owned(),
+        data: Data::default(),
+        acl: Vec::new(),
+        ephemeral: false,
+        parent_cversion: counter as i32,
+    };
+    Txn { header, body: TxnBody::Create(create) }
+}
+
+/// n2 and n3 go on from Apache's snapshots, which show what the log has behind them. n1 has nothing, and gets the tree
+/// before its leader serves.
+#[test]
+fn a_tree_that_is_ahead_of_its_zxid_is_brought_up_by_what_follows() {
+    let mut world = World::new();
+    for server in [2, 3] {
+        let txns = [created(1, "/a"), created(2, "/b"), created(3, "/c")];
+        world.set_disk(server, Disk::ahead(&txns));
+    }
+    world.start(1);
+    world.start(3);
+    world.run();
+    let trace = world.take();
+    for sent in ["SNAP 0x100000001", "PROPOSAL 0x100000003", "UPTODATE 0x100000003"] {
+        assert!(trace.contains(&format!("n3 -> n1 {sent}")), "{trace}");
+    }
+    assert!(["/a", "/b", "/c"].iter().all(|path| world.shows(1, path) && world.shows(3, path)));
+    // What n1 wrote is no more exact than what it got.
+    for server in [1, 3] {
+        world.crash(server);
+    }
+    world.take();
+    world.start(2);
+    world.start(1);
+    world.run();
+    assert!(world.take().contains("n1: serving as the leader of epoch 3 from 0x100000003"));
+    world.open(1, 1, None);
+    world.ask(1, &create("/d"));
+    assert!(["/b", "/c", "/d"].iter().all(|path| world.shows(1, path) && world.shows(2, path)));
 }

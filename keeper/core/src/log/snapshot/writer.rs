@@ -7,6 +7,7 @@ use adler2::Adler32;
 use crate::ids::{SessionId, Zxid};
 use crate::jute::{Encode, put_count, put_int, put_long, put_string};
 use crate::tree::{FreezeId, Tree};
+use crate::txn::TxnDigest;
 
 use super::{DB_ID, MAGIC, SEAL, SnapshotDigest, VERSION};
 
@@ -40,6 +41,14 @@ impl SnapshotWriter {
         adler.write_slice(&out[at..]);
         writer.adler = Some(adler);
         writer
+    }
+
+    /// The file will not say that it is the tree at its zxid: parts may be ahead. Zeros are what Apache writes where
+    /// it has no digest.
+    pub fn without_digest(mut self) -> SnapshotWriter {
+        let digest = TxnDigest { version: TxnDigest::VERSION, tree_digest: 0 };
+        self.digest = SnapshotDigest { zxid: Zxid::ZERO, digest };
+        self
     }
 
     /// Begins what a leader sends behind SNAP: no header, and no seals at the end.

@@ -1,9 +1,9 @@
 //! What the data of quorum packets hold, by kind.
 //!
 //! Not listed here: PROPOSAL and INFORM carry an encoded transaction ([`crate::txn`]); NEWLEADER
-//! the quorum configuration as text; ACK, COMMIT, UPTODATE, DIFF, TRUNC and SNAP nothing. A sync is
-//! a REQUEST for the operation `sync`, answered by a SYNC packet of zxid 0 without data: syncs are
-//! matched by their order alone.
+//! the quorum configuration as text; SNAP [`EXACT`] or nothing; ACK, COMMIT, UPTODATE, DIFF and TRUNC
+//! nothing. A sync is a REQUEST for the operation `sync`, answered by a SYNC packet of zxid 0 without
+//! data: syncs are matched by their order alone.
 
 use bytes::Bytes;
 
@@ -19,6 +19,9 @@ pub const PROTOCOL_VERSION: i32 = 0x1_0000;
 pub const DAMAGED: &[u8] = b"keeperd: damaged";
 /// What follows in a [`LeaderInfo`] of a leader that knows what [`DAMAGED`] means.
 pub const KNOWS_DAMAGED: &[u8] = b"keeperd: knows damaged";
+/// What a SNAP packet holds if the tree behind it is that of its zxid, and no part of it is from later. Leaders of Apache
+/// send theirs while it goes on changing, and learners do not look.
+pub const EXACT: &[u8] = b"keeperd: exact";
 
 /// FOLLOWERINFO and OBSERVERINFO: who the learner is. Apache's leader reads as much as it finds
 /// (8, 12 or 20 bytes) and ignores what follows.
