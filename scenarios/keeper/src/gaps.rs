@@ -126,8 +126,8 @@ fn changes(record: &RunRecord) -> Vec<(u64, Change)> {
 
 impl Service {
     fn of(record: &RunRecord) -> Service {
-        let mut moment = Moment::default();
-        moment.servers = record.hosts.iter().filter(|host| !host.is_client).count();
+        let servers = record.hosts.iter().filter(|host| !host.is_client).count();
+        let mut moment = Moment { servers, ..Moment::default() };
         let mut served = vec![(0, BTreeSet::new())];
         let changes = changes(record);
         for together in changes.chunk_by(|(one_ns, _), (other_ns, _)| one_ns == other_ns) {
