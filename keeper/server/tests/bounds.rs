@@ -41,8 +41,9 @@ async fn clients_that_do_not_read_take_one_budget() {
     // Whoever reads is served meanwhile, and its answer is larger than a fair part of the budget.
     let read = client(port).get_data("/large", false).await.unwrap();
     assert_eq!(read.value.0.as_ref().map(|data| data.len()), Some(ANSWER));
-    let grown = server.kilobytes("VmHWM") - before;
-    assert!(grown < 120_000, "{grown} kB more than before");
+    // 324 MB were asked for. The budget is 8; what the allocator keeps beside it differs from run to run.
+    let (grown, asked) = (server.kilobytes("VmHWM") - before, 30 * 12 * ANSWER as u64 / 1_000);
+    assert!(grown < asked / 2, "{grown} kB more than before");
     let said = server.said();
     let line = said.lines().find(|line| line.contains("unreadAnswersMaxBytes")).unwrap();
     assert!(line.contains("address=127.0.0.1:") && line.contains("session=0x"), "{line}");
