@@ -158,7 +158,8 @@ pub enum Part {
 }
 
 impl Part {
-    fn path(&self) -> &str {
+    /// The znode that it names, as it spells it.
+    pub(crate) fn path(&self) -> &str {
         match self {
             Part::Create { path, .. }
             | Part::Delete { path }

@@ -4,7 +4,7 @@ use harness::plan::{Contradiction, Plan, within, wrong};
 use keeper_core::log::purge::SNAPSHOTS_MIN;
 use sim::fault::{Fault, TimedFault};
 
-use crate::action::{Action, Part};
+use crate::action::Action;
 use crate::ensemble::{COMMIT_LOG_COUNT, SNAP_COUNT};
 use crate::setup::KeeperSetup;
 
@@ -60,11 +60,7 @@ pub(crate) fn operation(plan: &Plan, action: &Action) -> Result<(), Contradictio
         | Action::Children { path, .. } => check_path("path", path),
         Action::Multi { parts } if parts.is_empty() => wrong("parts", "a multi without parts"),
         Action::Multi { parts } => parts.iter().enumerate().try_for_each(|(index, part)| {
-            let (Part::Create { path, .. }
-            | Part::Delete { path }
-            | Part::Set { path, .. }
-            | Part::Check { path, .. }) = part;
-            check_path("path", path).map_err(|error| error.inside("parts", index))
+            check_path("path", part.path()).map_err(|error| error.inside("parts", index))
         }),
         Action::Lock { path, hold_ms } | Action::Lead { path, hold_ms } => {
             within("hold_ms", *hold_ms, 0, IDLE_MS_MAX)?;
@@ -124,6 +120,7 @@ mod tests {
     use sim::fault::Target;
 
     use super::*;
+    use crate::action::Part;
     use crate::property::testing::{SYSTEMS, plan};
 
     fn complaint(change: impl FnOnce(&mut Plan)) -> String {

@@ -217,17 +217,9 @@ impl Moment {
 mod tests {
     use harness::record::LinkFault;
     use keeper_core::ids::ServerId;
-    use sim::HostId;
 
     use super::*;
-    use crate::property::testing::{Script, zxid};
-
-    /// Five servers of which nobody serves; time passes.
-    fn silent(ms: u64) -> RunRecord {
-        let mut record = Script::new().recover(1, zxid(1, 0), zxid(1, 0)).record();
-        record.end_ns = ms * NS_PER_MS;
-        record
-    }
+    use crate::property::testing::{Script, cut, silent};
 
     #[test]
     fn a_majority_that_does_not_serve_is_one_gap() {
@@ -247,14 +239,6 @@ mod tests {
     #[test]
     fn a_leader_outside_that_some_still_reach_is_no_excuse() {
         let mut record = silent(900);
-        let cut = |from: u32, to: u32| LinkFault {
-            planned: 0,
-            from: HostId(from - 1),
-            to: HostId(to - 1),
-            is_cut: true,
-            from_ns: 0,
-            to_ns: None,
-        };
         record.link_faults = vec![cut(5, 1), cut(1, 5), cut(5, 2), cut(2, 5)];
         assert_eq!(gaps_ms(&record), [900]);
     }
@@ -283,15 +267,9 @@ mod tests {
     }
 
     fn cut_between(servers: &[(u32, u32)], from_ms: u64, to_ms: u64) -> Vec<LinkFault> {
-        let cut = |&(from, to): &(u32, u32)| LinkFault {
-            planned: 0,
-            from: HostId(from - 1),
-            to: HostId(to - 1),
-            is_cut: true,
-            from_ns: from_ms * NS_PER_MS,
-            to_ns: Some(to_ms * NS_PER_MS),
-        };
-        servers.iter().map(cut).collect()
+        let (from_ns, to_ns) = (from_ms * NS_PER_MS, Some(to_ms * NS_PER_MS));
+        let between = |&(from, to): &(u32, u32)| LinkFault { from_ns, to_ns, ..cut(from, to) };
+        servers.iter().map(between).collect()
     }
 
     fn longest_ms(record: &RunRecord) -> u64 {

@@ -452,7 +452,6 @@ impl<I: Probe<Observation>> Replica<I> {
 
     pub(super) fn tick_following(&mut self) {
         let now_ms = self.now.mono_ms;
-        let settings = self.settings.clone();
         let Role::Following(follower) = &mut self.role else { return };
         let leader = follower.leader;
         if let FollowerPhase::Connecting { retry_at_ms: Some(at) } = follower.phase
@@ -466,7 +465,7 @@ impl<I: Probe<Observation>> Replica<I> {
             }
             return self.connect_leader(connection, leader);
         }
-        if now_ms > follower.heard_ms + follower.silence_ms(&settings) {
+        if now_ms > follower.heard_ms + follower.silence_ms(&self.settings) {
             reachable!(self, LeaderSilent);
             self.shun_leader();
             self.look("the leader is silent");

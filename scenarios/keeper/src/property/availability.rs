@@ -103,20 +103,9 @@ fn last_seen(record: &RunRecord, gap: &Gap, at_ns: u64) -> BTreeMap<u32, (u64, S
 #[cfg(test)]
 mod tests {
     use evidence::FaultWindow;
-    use harness::record::LinkFault;
-    use sim::HostId;
 
-    use super::super::testing::{Script, plan, two_epochs};
+    use super::super::testing::{cut, plan, silent, two_epochs};
     use super::*;
-
-    /// Five servers of which nobody serves; time passes.
-    fn silent(seconds: u64) -> RunRecord {
-        let mut record = Script::new()
-            .recover(1, super::super::testing::zxid(1, 0), super::super::testing::zxid(1, 0))
-            .record();
-        record.end_ns = seconds * 1_000_000_000;
-        record
-    }
 
     #[test]
     fn who_serves_is_right() {
@@ -125,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_majority_that_does_not_serve_is_seen() {
-        let verdict = check(&plan(), &silent(9));
+        let verdict = check(&plan(), &silent(9_000));
         let violation = verdict.violation().expect("nobody serves for nine seconds");
         assert!(violation.headline.contains("does not serve"), "{violation:?}");
         assert_eq!(violation.at_ns, limit_ns(&plan()));
@@ -133,7 +122,7 @@ mod tests {
 
     #[test]
     fn where_no_majority_is_well_nobody_has_to_serve() {
-        let mut record = silent(9);
+        let mut record = silent(9_000);
         let down = |server: &str| FaultWindow::new("crash", server, 0, None);
         record.faults = vec![down("n1"), down("n2"), down("n3")];
         assert_eq!(check(&plan(), &record), PropertyVerdict::Holds);
@@ -143,22 +132,14 @@ mod tests {
 
     #[test]
     fn a_leader_outside_that_some_still_reach_is_no_excuse() {
-        let mut record = silent(9);
-        let cut = |from: u32, to: u32| LinkFault {
-            planned: 0,
-            from: HostId(from - 1),
-            to: HostId(to - 1),
-            is_cut: true,
-            from_ns: 0,
-            to_ns: None,
-        };
+        let mut record = silent(9_000);
         record.link_faults = vec![cut(5, 1), cut(1, 5), cut(5, 2), cut(2, 5)];
         assert!(check(&plan(), &record).violation().is_some());
     }
 
     #[test]
     fn a_fault_that_begins_gives_new_time() {
-        let mut record = silent(9);
+        let mut record = silent(9_000);
         let limit_ns = limit_ns(&plan());
         let every = |n: u64| FaultWindow {
             planned: n as usize,

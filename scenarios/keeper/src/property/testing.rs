@@ -3,7 +3,7 @@
 
 use crate::record::{ClientOperation, ClientOutcome, FinalState, Observed, RunRecord};
 use harness::plan::Plan;
-use harness::record::{Amnesia, HostName};
+use harness::record::{Amnesia, HostName, LinkFault};
 use keeper_core::ids::{Epoch, ServerId, SessionId, Zxid};
 use keeper_core::observation::{Observation, SyncKind};
 use keeper_core::record::Acl;
@@ -39,6 +39,25 @@ fn hosts() -> Vec<HostName> {
 /// A plan that no property finds fault with.
 pub(crate) fn plan() -> Plan {
     planned("keeper/register", 1)
+}
+
+/// Five servers of which nobody serves; so many milliseconds pass.
+pub(crate) fn silent(ms: u64) -> RunRecord {
+    let mut record = Script::new().recover(1, zxid(1, 0), zxid(1, 0)).record();
+    record.end_ns = ms * 1_000_000;
+    record
+}
+
+/// What one server sends does not arrive at another, from the start on.
+pub(crate) fn cut(from: u32, to: u32) -> LinkFault {
+    LinkFault {
+        planned: 0,
+        from: HostId(from - 1),
+        to: HostId(to - 1),
+        is_cut: true,
+        from_ns: 0,
+        to_ns: None,
+    }
 }
 
 /// Position `counter` of `epoch`.
